@@ -1,0 +1,131 @@
+"""The front door: names the commands, hands over, exits.
+
+In: the command line. Out: the exit code: 0 done, 1 a run failed, 2 a mistake in the command or the data, 130 interrupted.
+Touches: nothing. Neither torch nor Hydra is imported before a command needs it.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from bench.schema import UserError
+
+COMMANDS = {
+    "sweep": ("train_pack", "train what a study lacks, then print its table"),
+    "run": ("train_pack", "train one run"),
+    "plan": ("train_pack", "what a sweep would do, and how long it would take; trains nothing"),
+    "status": ("status", "how far a study is, also from a second shell"),
+    "report": ("report", "the table of a study and what it says"),
+    "list": ("list_names", "the initializers, activations, models, datasets, studies ... with law and source"),
+    "sync": ("sync", "replay to W&B the rows that it has not seen"),
+}
+PLANNED = ("sweep", "run", "plan")  # these go through the sweeper in hydra_plugins/, the others straight to a function
+
+HELP = """Which weight initializer to use: train ResNets across initializers, activations and seeds, with intervals on the answer.
+
+usage: python -m bench COMMAND [key=value[,value...]] ...
+
+{commands}
+
+examples:
+  python -m bench sweep
+  python -m bench sweep study=mine model=resnet8,plain8 initializer=he_normal,glorot_uniform 'seed=range(5)' epochs=2
+  python -m bench list kind=initializer
+  python -m bench report study=mine format=markdown
+
+A value with commas is an axis of the study; the rest is as in conf/. `python -m bench COMMAND --help` shows every key,
+`--cfg job` the composed configuration. The same sweep again does only what is missing."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    command, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if command in ("-h", "--help", "help"):
+        print(HELP.format(commands="\n".join(f"  {name:<8} {text}" for name, (_, text) in COMMANDS.items())))
+        return 0
+    try:
+        return invoke(command, rest)
+    except UserError as mistake:
+        print(f"bench: {mistake}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("bench: interrupted; finished runs are kept, the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def invoke(command: str, argv: list[str]) -> int:
+    """Hand the command over to Hydra, and hand Hydra's errors back as sentences."""
+    from bench import catalogue, registry
+
+    if command not in COMMANDS:
+        raise UserError(registry.unknown("command", command, COMMANDS))
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    function = getattr(import_module("bench.commands"), COMMANDS[command][0])
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints errors itself and exits with 1
+    sys.argv = [f"python -m bench {command}", *for_hydra(command, argv)]
+    try:
+        hydra.main(version_base="1.3", config_path=str(catalogue.CONF), config_name=command)(function)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(explained(error)) from error
+    except SystemExit as ended:  # the sweeper's way to say a code, since Hydra returns nothing
+        return int(ended.code or 0)
+    return 0
+
+
+def for_hydra(command: str, argv: list[str]) -> list[str]:
+    """The command line as Hydra takes it.
+
+    Of a command that goes through the sweeper, what is said of a run's choices travels as one list: Hydra would apply
+    it to a single configuration, which has no place for an argument of the second option of an axis.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    from bench import catalogue
+
+    asked = get_args_parser().parse_args(argv)
+    flags = [word for word in argv if word not in asked.overrides]
+    overrides = [part for word in asked.overrides for part in named_study(word, asked.config_dir)]
+    if command not in PLANNED or asked.cfg or asked.info or asked.help or asked.hydra_help or asked.shell_completion:
+        return [*flags, *overrides]
+    ours = [word for word in overrides if re.split(r"[.=/@]", word)[0] in {"hydra", *catalogue.settings()}]
+    choices = [word for word in overrides if word not in ours]
+    return [*flags, "--multirun", *ours, "overrides=" + json.dumps(choices, ensure_ascii=False)]
+
+
+def named_study(override: str, config_dir: str | None) -> list[str]:
+    """study=NAME as it stands where conf/ declares a study NAME; else the study `own`, under that name."""
+    from bench import catalogue
+
+    key, _, name = override.partition("=")
+    folders = [catalogue.CONF, *([Path(config_dir)] if config_dir else [])]
+    if key != "study" or any((folder / "study" / f"{name}.yaml").is_file() for folder in folders):
+        return [override]
+    return ["study=own", f"study.name={json.dumps(name)}"]
+
+
+def explained(error: Exception) -> str:
+    """Hydra's and OmegaConf's errors in one sentence that names what there is instead."""
+    from hydra.errors import MissingConfigException, OverrideParseException
+
+    from bench import catalogue, registry
+
+    first = str(error).partition("\n")[0]
+    if isinstance(error, MissingConfigException) and error.options:
+        word, _, name = (error.missing_cfg_file or "").rpartition("/")
+        return registry.unknown(word, name, error.options)
+    if isinstance(error, OverrideParseException):
+        return f"cannot read {error.override!r} ({first}); write key=value or key=value,value"
+    if found := re.match(r"Could not override '([^']+)'", first):
+        return registry.unknown("key", found[1], catalogue.keys())
+    return f"{first} {error.__cause__ or ''}".strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

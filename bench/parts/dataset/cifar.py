@@ -1,0 +1,96 @@
+"""CIFAR-10 and CIFAR-100, as torchvision keeps them.
+
+In: the data folder and choices of a run. Out: a Dataset. Touches: the data folder, and the network if asked to download.
+"""
+
+import functools
+import hashlib
+from pathlib import Path
+
+import torch
+from torchvision.datasets import CIFAR10, CIFAR100
+
+from bench.parts.dataset.tensors import Dataset, Split, prepare
+from bench.registry import dataset
+from bench.schema import UserError
+
+
+@dataset
+@functools.lru_cache(maxsize=1)
+def cifar10(
+    root: Path,
+    download: bool,
+    *,
+    validation: int,
+    subset: int | None,
+    split_seed: int,
+    crop: int,
+    flip: bool,
+    checksum: str | None,
+) -> Dataset:
+    """50,000 + 10,000 images of 3x32x32. Raises UserError when a file is missing or has another md5 than published."""
+    return prepare(
+        "cifar10",
+        *_read("cifar10", CIFAR10, root, download),
+        classes=10,
+        validation=validation,
+        subset=subset,
+        split_seed=split_seed,
+        crop=crop,
+        flip=flip,
+        checksum=checksum,
+    )
+
+
+@dataset
+@functools.lru_cache(maxsize=1)
+def cifar100(
+    root: Path,
+    download: bool,
+    *,
+    validation: int,
+    subset: int | None,
+    split_seed: int,
+    crop: int,
+    flip: bool,
+    checksum: str | None,
+) -> Dataset:
+    """50,000 + 10,000 images of 3x32x32, fine labels. Raises UserError as cifar10 does."""
+    return prepare(
+        "cifar100",
+        *_read("cifar100", CIFAR100, root, download),
+        classes=100,
+        validation=validation,
+        subset=subset,
+        split_seed=split_seed,
+        crop=crop,
+        flip=flip,
+        checksum=checksum,
+    )
+
+
+def _read(name: str, kind: type[CIFAR10], root: Path, download: bool) -> tuple[Split, Split]:
+    try:
+        train, test = (kind(root, train=train, download=download) for train in (True, False))
+    except (RuntimeError, OSError) as cause:
+        failed = f" (the download failed: {cause})" if download else ""
+        way_out = f"unpack {kind.filename} into {root} by hand" if download else "add download=true"
+        raise UserError(f"{name}: {_trouble(kind, root)}{failed}; {way_out}") from cause
+    return _split(train), _split(test)
+
+
+def _split(part: CIFAR10) -> Split:
+    images = torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous()  # torchvision keeps (N, H, W, C)
+    return Split(images, torch.tensor(part.targets))
+
+
+def _trouble(kind: type[CIFAR10], root: Path) -> str:
+    """What keeps torchvision, which says only that something does, from reading the files."""
+    for name, expected in (*kind.train_list, *kind.test_list, (kind.meta["filename"], kind.meta["md5"])):
+        path = root / kind.base_folder / name
+        if not path.is_file():
+            return f"{path} is missing"
+        actual = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        if actual != expected:
+            return f"{path} is corrupt: md5 {actual}, expected {expected}"
+    return f"{root / kind.base_folder} cannot be read"

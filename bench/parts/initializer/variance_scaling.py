@@ -1,0 +1,66 @@
+"""Weights of mean 0 and variance scale / n, n a layer's fan: LeCun, Glorot, He, and what frameworks made of them.
+
+In: a weight and a generator. Out: the weight, filled in place. Touches: the tensors it is handed.
+"""
+
+import math
+
+from torch import Generator, Tensor
+
+from bench.parts.initializer.layers import fans, law
+from bench.registry import unknown
+from bench.schema import UserError
+
+BOUND = 2.0  # of the truncated normal laws, in sigmas
+INSIDE = math.erf(BOUND / math.sqrt(2))  # the share of a normal law within the bound
+DENSITY = math.exp(-(BOUND**2) / 2) / math.sqrt(2 * math.pi)  # of a normal law at the bound
+TRUNCATED_STD = math.sqrt(1 - 2 * BOUND * DENSITY / INSIDE)  # what truncation leaves of sigma = 1: 0.8796
+
+
+@law
+def variance_scaling(weight: Tensor, generator: Generator, *, scale: float, mode: str, distribution: str) -> None:
+    """Draw w of mean 0 and standard deviation sigma = sqrt(scale / n).
+
+    Mode: n is n_in, n_out, or their mean. Distribution: "normal"; "uniform" on ±sqrt(3) sigma; "truncated", a normal
+    law cut at twice its own sigma, and wider, so that its deviation after the cut is sqrt(scale / n) (Keras, JAX);
+    "truncated_uncorrected", a normal law of that sigma cut at ±2 sigma, which leaves 0.7737 of the variance
+    (TensorFlow 1). Raises UserError for another mode or distribution, or a scale that is no variance.
+    """
+    if mode not in MODES:
+        raise UserError(unknown("mode", mode, MODES))
+    if distribution not in DISTRIBUTIONS:
+        raise UserError(unknown("distribution", distribution, DISTRIBUTIONS))
+    if not 0 < scale < math.inf:
+        raise UserError(f"a variance of {scale} / n is not positive and finite; give a scale such as 1.0 or 2.0")
+    sigma = math.sqrt(scale / MODES[mode](*fans(weight)))
+    DISTRIBUTIONS[distribution](weight, sigma, generator)
+
+
+def normal(weight: Tensor, sigma: float, generator: Generator) -> None:
+    """N(0, sigma²)."""
+    weight.normal_(0, sigma, generator=generator)
+
+
+def uniform(weight: Tensor, sigma: float, generator: Generator) -> None:
+    """Uniform on ±sqrt(3) sigma, so that sigma is its standard deviation."""
+    bound = math.sqrt(3) * sigma
+    weight.uniform_(-bound, bound, generator=generator)
+
+
+def truncated(weight: Tensor, sigma: float, generator: Generator) -> None:
+    """A normal law cut at twice its own sigma, of standard deviation sigma after the cut."""
+    truncated_uncorrected(weight, sigma / TRUNCATED_STD, generator)
+
+
+def truncated_uncorrected(weight: Tensor, sigma: float, generator: Generator) -> None:
+    """N(0, sigma²) given |w| <= 2 sigma, by inversion: one uniform number per weight, none rejected."""
+    weight.uniform_(-INSIDE, INSIDE, generator=generator).erfinv_().mul_(math.sqrt(2))
+    weight.clamp_(-BOUND, BOUND).mul_(sigma)  # the inverse at the very ends may round past the bound
+
+
+MODES = {
+    "fan_in": lambda n_in, n_out: n_in,
+    "fan_out": lambda n_in, n_out: n_out,
+    "fan_avg": lambda n_in, n_out: (n_in + n_out) / 2,
+}
+DISTRIBUTIONS = {function.__name__: function for function in (normal, uniform, truncated, truncated_uncorrected)}

@@ -1,0 +1,64 @@
+"""torchvision's ResNets with the run's activation, normalization and number of channels.
+
+In: a shape, a number of classes, the run's activation and normalization. Out: a module. Touches: nothing else.
+"""
+
+import torch
+import torchvision.models
+from torch import nn
+
+from bench.parts.model.layer import Activation, Normalization, Shape, convolution_and_norm, is_none
+from bench.registry import model, unknown
+from bench.schema import UserError
+
+DEPTHS = {
+    18: torchvision.models.resnet18,
+    34: torchvision.models.resnet34,
+    50: torchvision.models.resnet50,
+}
+STEMS = ("cifar", "imagenet")
+
+
+@model
+def torchvision_resnet(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    normalization: Normalization,
+    *,
+    depth: int,
+    stem: str,
+) -> nn.Module:
+    """torchvision's ResNet of depth 18, 34 or 50 (He et al. 2016, table 1; in 50 the 3x3 convolutions stride).
+
+    Stem "imagenet" is the original (7x7 convolution of stride 2, max-pool), "cifar" is a 3x3 convolution of stride 1
+    and no pool. Each block has an activation module of its own; within a block its two or three uses share it, as in
+    torchvision. Raises UserError for another depth or stem.
+    """
+    if depth not in DEPTHS:
+        raise UserError(f"torchvision_resnet has no depth {depth}; take {', '.join(map(str, DEPTHS))}")
+    if stem not in STEMS:
+        raise UserError(unknown("stem", stem, STEMS))
+    net = DEPTHS[depth](num_classes=classes, norm_layer=normalization)
+    kernel, stride = (3, 1) if stem == "cifar" else (7, 2)
+    net.conv1, net.bn1 = convolution_and_norm(shape[0], net.conv1.out_channels, kernel, stride, normalization)
+    if stem == "cifar":
+        net.maxpool = nn.Identity()
+    if is_none(net.bn1):
+        _add_biases(net)
+    return _with_activations(net, activation)
+
+
+def _add_biases(net: nn.Module) -> None:
+    """Give every convolution the bias that torchvision leaves to the normalization."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is None:
+            module.bias = nn.Parameter(torch.zeros(module.out_channels))
+
+
+def _with_activations(net: nn.Module, activation: Activation) -> nn.Module:
+    """The net, its activation modules replaced: one of the stem and one of each block."""
+    for module in net.modules():
+        if hasattr(module, "relu"):
+            module.relu = activation()
+    return net

@@ -1,0 +1,25 @@
+"""The convolution that all models share: a bias only where no normalization takes it over.
+
+In: channels and the run's normalization. Out: modules. Touches: nothing.
+"""
+
+from collections.abc import Callable
+
+from torch import nn
+
+Shape = tuple[int, int, int]  # channels, height, width of one image
+Activation = Callable[[], nn.Module]
+Normalization = Callable[[int], nn.Module]
+
+
+def convolution_and_norm(
+    c_in: int, c_out: int, kernel: int, stride: int, normalization: Normalization
+) -> tuple[nn.Conv2d, nn.Module]:
+    """A convolution that keeps the size (divided by its stride, rounded up), and the normalization of its output."""
+    norm = normalization(c_out)
+    return nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=is_none(norm)), norm
+
+
+def is_none(norm: nn.Module) -> bool:
+    """Whether the normalization is the identity: its convolution then needs a bias, as nothing else shifts."""
+    return isinstance(norm, nn.Identity)

@@ -1,0 +1,66 @@
+"""Optimizers over the parameters of a model.
+
+In: a model. Out: a torch optimizer. Touches: nothing; stepping it is the task's business.
+"""
+
+import torch
+from torch import nn
+
+from bench.registry import optimizer
+
+
+@optimizer
+def sgd(
+    model: nn.Module,
+    *,
+    learning_rate: float,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
+    decay_norm_and_bias: bool,
+) -> torch.optim.Optimizer:
+    """Stochastic gradient descent with (Nesterov) momentum; weight decay is added to the gradient."""
+    groups = parameter_groups(model, weight_decay, decay_norm_and_bias)
+    return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=nesterov, foreach=True)
+
+
+@optimizer
+def adam(
+    model: nn.Module,
+    *,
+    learning_rate: float,
+    betas: list[float],
+    epsilon: float,
+    weight_decay: float,
+    decay_norm_and_bias: bool,
+) -> torch.optim.Optimizer:
+    """Adam (Kingma and Ba 2015); weight decay is added to the gradient."""
+    groups = parameter_groups(model, weight_decay, decay_norm_and_bias)
+    return torch.optim.Adam(groups, lr=learning_rate, betas=(betas[0], betas[1]), eps=epsilon, foreach=True)
+
+
+@optimizer
+def adamw(
+    model: nn.Module,
+    *,
+    learning_rate: float,
+    betas: list[float],
+    epsilon: float,
+    weight_decay: float,
+    decay_norm_and_bias: bool,
+) -> torch.optim.Optimizer:
+    """Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019)."""
+    groups = parameter_groups(model, weight_decay, decay_norm_and_bias)
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(betas[0], betas[1]), eps=epsilon, foreach=True)
+
+
+def parameter_groups(model: nn.Module, weight_decay: float, decay_norm_and_bias: bool) -> list[dict[str, object]]:
+    """The parameters as optimizer groups: tensors of two and more dimensions decay, the others only when asked.
+
+    Biases, the scales and shifts of norms and the slopes of PReLU are the tensors of one dimension.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    decayed = [parameter for parameter in parameters if decay_norm_and_bias or parameter.ndim > 1]
+    kept = [parameter for parameter in parameters if not (decay_norm_and_bias or parameter.ndim > 1)]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]

@@ -1,0 +1,134 @@
+"""One switchboard: a name in conf/ -> a function in bench/parts, bench/runs/task, or a user's own module.
+
+In: a run, or a word and a function's name. Out: the function. Touches: imports, nothing else.
+"""
+
+import difflib
+import functools
+import importlib
+import inspect
+import pkgutil
+import types
+import typing
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from bench.schema import WORDS, Run, UserError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_functions: dict[str, dict[str, Callable[..., Any]]] = {word: {} for word in WORDS}
+
+
+def _register(word: str, function: Function) -> Function:
+    name = function.__name__
+    other = _functions[word].setdefault(name, function)
+    if (other.__module__, other.__qualname__) != (function.__module__, function.__qualname__):
+        raise ValueError(f"two functions are called {name!r}: {other.__module__} and {function.__module__}")
+    return function
+
+
+def task(function: Function) -> Function:
+    """Register `function(run, machine) -> Row`."""
+    return _register("task", function)
+
+
+def model(function: Function) -> Function:
+    """Register `function(shape, classes, activation, normalization, *, ...) -> nn.Module`; shape is (channels, height, width)."""
+    return _register("model", function)
+
+
+def normalization(function: Function) -> Function:
+    """Register `function(channels) -> nn.Module`, a new module at each call."""
+    return _register("normalization", function)
+
+
+def activation(function: Function) -> Function:
+    """Register `function(*, ...) -> nn.Module`, a new module at each call."""
+    return _register("activation", function)
+
+
+def initializer(function: Function) -> Function:
+    """Register `function(model, generator, batch, *, ...) -> None`, which fills every parameter of the model in place."""
+    return _register("initializer", function)
+
+
+def dataset(function: Function) -> Function:
+    """Register `function(root, download, *, ...) -> Dataset`."""
+    return _register("dataset", function)
+
+
+def optimizer(function: Function) -> Function:
+    """Register `function(model, *, learning_rate, ...) -> torch.optim.Optimizer`."""
+    return _register("optimizer", function)
+
+
+def schedule(function: Function) -> Function:
+    """Register `function(progress, *, ...) -> float`: the learning rate's multiplier at a share (0..1) of the training."""
+    return _register("schedule", function)
+
+
+def find(word: str, name: str) -> Callable[..., Any]:
+    """The function registered for `word` under `name`, or under "module:name" in a module of the user's own.
+
+    Raises UserError, with the nearest known names, when there is none.
+    """
+    home, _, bare = name.rpartition(":")
+    try:
+        _import_all(home or ("bench.runs.task" if word == "task" else f"bench.parts.{word}"))
+    except ImportError as missing:
+        raise UserError(f"{word} {name}: cannot import {home or word}: {missing}") from missing
+    if bare not in _functions[word]:
+        raise UserError(unknown(word, bare, _functions[word]))
+    return _functions[word][bare]
+
+
+def build(run: Run, word: str) -> Callable[..., Any]:
+    """The function behind `word` in this run, its keyword arguments filled from the run's choices.
+
+    Raises UserError when conf/ and the function disagree about the arguments.
+    """
+    function, arguments = find(word, run.functions[word]), run.arguments(word)
+    wanted = keyword_arguments(function)
+    if set(wanted) != set(arguments):
+        raise UserError(
+            f"{word} {run.choices[word]} takes {', '.join(wanted) or 'no arguments'}; conf/ gives {', '.join(arguments) or 'none'}"
+        )
+    for name, value in arguments.items():
+        if not fits(value, wanted[name]):
+            raise UserError(f"{word} {run.choices[word]}: {name} takes {getattr(wanted[name], '__name__', wanted[name])}, not {value!r}")
+    return functools.partial(function, **arguments)
+
+
+def keyword_arguments(function: Callable[..., Any]) -> dict[str, Any]:
+    """The arguments that conf/ has to give, each with its type."""
+    hints = typing.get_type_hints(function)
+    parameters = inspect.signature(function).parameters.values()
+    return {one.name: hints[one.name] for one in parameters if one.kind is one.KEYWORD_ONLY}
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value from conf/ is of a type such as `float`, `int | None` or `list[float]`."""
+    if isinstance(hint, types.UnionType):
+        return any(fits(value, one) for one in typing.get_args(hint))
+    if typing.get_origin(hint) is list:
+        return isinstance(value, list) and all(fits(entry, typing.get_args(hint)[0]) for entry in value)
+    if hint in (int, float):
+        return isinstance(value, (int, hint)) and not isinstance(value, bool)
+    return value is None if hint is types.NoneType else isinstance(value, hint)
+
+
+def unknown(word: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a name that does not exist: the nearest ones first, then all of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "."
+    return f"no {word} is named {name!r}{hint} Known: {', '.join(known)}"
+
+
+@functools.cache
+def _import_all(module_name: str) -> None:
+    module = importlib.import_module(module_name)
+    if module_name.startswith("bench."):
+        for part in pkgutil.iter_modules(getattr(module, "__path__", ())):
+            importlib.import_module(f"{module_name}.{part.name}")

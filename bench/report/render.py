@@ -1,0 +1,156 @@
+"""A summary as text for a terminal, markdown for a page, csv or json for a program.
+
+In: a Summary. Out: text. Touches: nothing.
+"""
+
+import json
+import math
+import textwrap
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bench.report.summary import Summary
+from bench.schema import FAILED, PREEMPTED, UserError
+
+NOTES = (
+    "Means are over converged runs, with 95 % t intervals; divergence rates with 95 % Wilson intervals. Differences are "
+    "paired by seed; their intervals are 95 % each, the verdicts Holm-adjusted over the pairs of a block: real = paired t "
+    "test, equivalent = TOST within the margin, whether or not the difference is also real. "
+    "The standard deviation is taken as at least one test image."
+)
+
+Cells = list[list[str]]  # the first line is the header, the first column text, the others numbers
+
+
+def render(summary: Summary, format: str = "text", width: int = 100) -> str:
+    """The summary as `format`: text, markdown, csv (the table alone, full precision) or json (everything, strict JSON).
+
+    `width` wraps the sentences of text, in characters. Raises UserError for another format.
+    """
+    if format not in FORMATS:
+        raise UserError(f"no format is named {format!r}; there are {', '.join(FORMATS)}")
+    return FORMATS[format](summary, width)
+
+
+def pairs_csv(summary: Summary) -> str:
+    """All pairs of arms as csv, full precision."""
+    return str(summary.pairs.to_csv(index=False, lineterminator="\n"))
+
+
+def _text(summary: Summary, width: int) -> str:
+    parts = []
+    for label, cells, sentence in _blocks(summary):
+        parts.append("\n".join([label, *_aligned(cells), "", *_wrapped(sentence, width, "  ")]))
+    ending = [*_wrapped(summary.answer, width), *_wrapped(_runs(summary), width), "", *_wrapped(NOTES, width)]
+    return "\n\n".join([*parts, "\n".join(ending)]) + "\n"
+
+
+def _markdown(summary: Summary, width: int) -> str:
+    parts = [f"{summary.answer} {_runs(summary)}"]
+    for label, cells, sentence in _blocks(summary):
+        parts += [f"### {label}", "\n".join(_piped(cells)), sentence]
+    return "\n\n".join([*parts, NOTES]) + "\n"
+
+
+def _csv(summary: Summary, width: int) -> str:
+    return str(summary.table.to_csv(index=False, lineterminator="\n"))
+
+
+def _json(summary: Summary, width: int) -> str:
+    document = {
+        "answer": summary.answer,
+        "counts": summary.counts,
+        "margin_points": summary.margin_points,
+        "blocks": _records(summary.blocks),
+        "table": _records(summary.table),
+        "pairs": _records(summary.pairs),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+FORMATS: dict[str, Callable[[Summary, int], str]] = {"text": _text, "markdown": _markdown, "csv": _csv, "json": _json}
+
+
+def _blocks(summary: Summary) -> list[tuple[str, Cells, str]]:
+    """Label, cells and sentence of each block."""
+    choices = list(summary.blocks.columns[: summary.blocks.columns.get_loc("label")])
+    lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for one in _records(summary.table):
+        lines[repr([one[column] for column in choices])].append(one)
+    return [
+        (block["label"], _cells(mine, summary.counts, 1 if block["margin_points"] >= 1 else 2), block["sentence"])
+        for block, mine in zip(
+            _records(summary.blocks), lines.values(), strict=True
+        )  # the table keeps the blocks' order
+    ]
+
+
+def _cells(lines: Sequence[dict[str, Any]], counts: dict[str, int], digits: int) -> Cells:
+    lost = [status for status in (FAILED, PREEMPTED) if counts[status]]
+    header = ["initializer", "converged", *lost, "test accuracy %", "diverged %", "first epoch %", "seconds"]
+    return [
+        header,
+        *(
+            [
+                one["initializer"],
+                f"{one['converged']} of {one['runs']}",
+                *(str(one[status]) for status in lost),
+                _interval(one, "test_accuracy_mean", "test_accuracy", digits),
+                _interval(one, "divergence_rate", "divergence_rate", 0),
+                _number(one["first_epoch_accuracy_mean"], 100, 1),
+                _number(one["seconds_mean"], 1, 1),
+            ]
+            for one in lines
+        ),
+    ]
+
+
+def _interval(one: dict[str, Any], value: str, bounds: str, digits: int) -> str:
+    if one[f"{bounds}_low"] is None:
+        return _number(one[value], 100, digits)
+    low, high = (_number(one[f"{bounds}_{end}"], 100, digits) for end in ("low", "high"))
+    return f"{_number(one[value], 100, digits)} [{low}, {high}]"
+
+
+def _number(value: float | None, factor: float, digits: int) -> str:
+    return "-" if value is None else f"{factor * value:.{digits}f}"
+
+
+def _aligned(cells: Cells) -> list[str]:
+    widths = [max(len(line[index]) for line in cells) for index in range(len(cells[0]))]
+    return [
+        "  "
+        + "  ".join(
+            [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+        )
+        for line in cells
+    ]
+
+
+def _piped(cells: Cells) -> list[str]:
+    rule = ["---", *("---:" for _ in cells[0][1:])]
+    return [
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in (cells[0], rule, *cells[1:])
+    ]
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+
+
+def _runs(summary: Summary) -> str:
+    counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items())
+    return f"{sum(summary.counts.values())} runs: {counts}."
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): _plain(value) for key, value in record.items()} for record in table.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

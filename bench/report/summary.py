@@ -1,0 +1,129 @@
+"""A study in one object: the table, the pairs, a sentence per block, and the answer.
+
+In: the rows of one study. Out: a Summary. Touches: nothing.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from bench.report import decisions, sentences
+from bench.report.blocks import Block, blocks
+from bench.report.frame import checked
+from bench.report.sentences import Finding
+from bench.report.tables import Line, accuracy, line
+from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
+
+STATUSES = (OK, DIVERGED, FAILED, PREEMPTED)
+
+
+@dataclass(frozen=True)
+class About:
+    """A block in a line. `margin_points` as scaled to its test set; `test_images` is None where no run converged."""
+
+    label: str
+    verdict: str
+    leader: str | None
+    margin_points: float
+    test_images: int | None
+    sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """What the rows of a study say.
+
+    table: one line per block and arm (the block's choices, then the fields of tables.Line).
+    pairs: one line per pair of arms in a block (its choices, then the fields of decisions.Pair).
+    blocks: one line per block (its choices, then the fields of About).
+    counts: runs by status, all four; answer: the study in a few sentences; margin_points: as stated, before scaling.
+    """
+
+    table: pd.DataFrame
+    pairs: pd.DataFrame
+    blocks: pd.DataFrame
+    counts: dict[str, int]
+    answer: str
+    margin_points: float
+
+    @property
+    def sentences(self) -> list[str]:
+        """One per block, in the order of the table."""
+        return list(self.blocks["sentence"])
+
+
+def summarize(rows: Iterable[Row], margin: float) -> Summary:
+    """Summarize the rows of one study; `margin` is the smallest difference that matters, in points at 10,000 test images.
+
+    Raises UserError for no rows, a run that stands twice, a margin that is not positive, an ok run without a test
+    accuracy, or a block whose runs were tested on different numbers of images or classes.
+    """
+    if not margin > 0:
+        raise UserError(f"a margin is a number of percentage points above 0, such as 0.3, not {margin}")
+    rows = checked(rows)
+    findings = [_find(block, margin) for block in blocks(rows)]
+    return Summary(
+        table=_table(Line, [(finding.block, vars(one)) for finding in findings for one in finding.lines]),
+        pairs=_table(decisions.Pair, [(finding.block, vars(pair)) for finding in findings for pair in finding.pairs]),
+        blocks=_table(About, [(finding.block, vars(_about(finding))) for finding in findings]),
+        counts=_counts(rows),
+        answer=sentences.answer(findings),
+        margin_points=margin,
+    )
+
+
+def _find(block: Block, margin: float) -> Finding:
+    rows = [row for arm in block.arms.values() for row in arm]
+    test_images, classes = _shared(block, rows, "test_images"), _shared(block, rows, "classes")
+    resolution = 1 / test_images if test_images else 0.0
+    lines = sorted((line(arm, rows, resolution) for arm, rows in block.arms.items()), key=_rank)
+    accuracies = {one.initializer: _accuracies(block.arms[one.initializer]) for one in lines}
+    scaled = decisions.scaled_margin(margin, test_images)
+    pairs = decisions.compare(accuracies, scaled, 100 * resolution)
+    return Finding(block, lines, pairs, scaled, test_images, 1 / classes if classes else None)
+
+
+def _rank(one: Line) -> tuple[bool, float, str]:
+    return one.test_accuracy_mean is None, -(one.test_accuracy_mean or 0.0), one.initializer
+
+
+def _accuracies(rows: Sequence[Row]) -> dict[Any, float]:
+    return {row.choices.get("seed"): accuracy(row) for row in rows if row.status == OK}
+
+
+def _shared(block: Block, rows: Sequence[Row], key: str) -> int | None:
+    values = {row.environment.get(key) for row in rows if row.status == OK}
+    if len(values) > 1:
+        told = " and ".join(sorted(str(value) for value in values))
+        raise UserError(
+            f"runs of one block ({block.label(block.choices)}) have {told} {key}: their means cannot be mixed"
+        )
+    return next(iter(values), None)
+
+
+def _counts(rows: Sequence[Row]) -> dict[str, int]:
+    found = Counter(row.status for row in rows)
+    for status in found.keys() - set(STATUSES):
+        raise UserError(f"a row has the status {status!r}; known are {', '.join(STATUSES)}")
+    return {status: found[status] for status in STATUSES}
+
+
+def _about(finding: Finding) -> About:
+    best = decisions.leader(finding.lines)
+    return About(
+        label=finding.block.label(finding.block.choices),
+        verdict=finding.verdict,
+        leader=best.initializer if best else None,
+        margin_points=finding.margin,
+        test_images=finding.test_images,
+        sentence=sentences.sentence(finding),
+    )
+
+
+def _table(kind: type, lines: Sequence[tuple[Block, Mapping[str, Any]]]) -> pd.DataFrame:
+    # choices stay objects: beside a missing one pandas would print 6 epochs as 6.0
+    choices = pd.DataFrame([block.choices for block, _ in lines], dtype=object)
+    return choices.join(pd.DataFrame([values for _, values in lines], columns=[field.name for field in fields(kind)]))

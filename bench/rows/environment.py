@@ -1,0 +1,92 @@
+"""The environment a row was made in: the interpreter, the machine, the versions, the commit.
+
+In: nothing. Out: plain values for the row. Touches: /proc/cpuinfo, and git, which it asks and never changes.
+"""
+
+import functools
+import importlib.metadata
+import os
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import bench
+
+PACKAGES = ("torch", "torchvision", "numpy", "hydra-core", "omegaconf")
+SOURCES = ("bench", "conf", "hydra_plugins", "pyproject.toml")  # an edit elsewhere cannot change a result
+GIT_TIMEOUT_S = 10
+HOME = Path(bench.__file__).resolve().parent
+
+
+def describe() -> dict[str, Any]:
+    """What stays the same for all runs of this process, looked up once: a code edit later on is not what is running."""
+    return dict(_describe())
+
+
+def peak_memory_bytes() -> int:
+    """The most main memory that this process has held since it began."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kilobytes
+
+
+@functools.cache
+def _describe() -> dict[str, Any]:
+    commit, dirty = _git_state(HOME)
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "hostname": platform.node(),
+        "processor": _processor(),
+        "cores": _cores(),
+        "initbench": bench.__version__,
+        **{name: _version(name) for name in PACKAGES},
+        "git_commit": commit,
+        "git_dirty": dirty,
+    }
+
+
+def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _cores() -> int:
+    """Those this process may use, which a cluster's scheduler makes fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_state(package: Path) -> tuple[str | None, bool | None]:
+    """The commit of the checkout that tracks `package`, and whether its sources differ from it; None where unknown.
+
+    An installed package often lies inside some other repository (its .venv), whose commit says nothing about it.
+    """
+    if not _git(package, "ls-files", "--", "__init__.py"):
+        return None, None
+    commit = _git(package, "rev-parse", "--verify", "HEAD")
+    changes = _git(package.parent, "status", "--porcelain", "--", *SOURCES) if commit else None
+    return commit, None if changes is None else bool(changes)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    # inside a hook of another repository, git's own variables would point to that one
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        answer = subprocess.run(command, env=variables, capture_output=True, timeout=GIT_TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.decode(errors="replace").strip()

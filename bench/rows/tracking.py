@@ -1,0 +1,170 @@
+"""The mirror: rows shown in Weights & Biases, which is never read back and never stops a run.
+
+In: rows. Out: W&B runs, offline or online. Touches: results/STUDY/wandb, and in online mode the network.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.schema import Row, UserError
+
+MODES = ("offline", "online")
+GRACE_S = 5  # for W&B to give up by itself before it is given up on
+
+_gave_up = False  # one failure switches the mirror off in this process: a blocked network costs its wait once
+
+
+def mirror(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
+    """Show one row, or say once on stderr why not. Nothing raises, and nothing takes longer than `limit_s`."""
+    global _gave_up
+    if tracking["name"] == "off" or _gave_up:
+        return
+    try:
+        _send(row, tracking, folder)
+    except Exception as error:
+        _gave_up = True
+        print(
+            f"W&B is off for this process, rows are not touched, a sync can show them later: {error}", file=sys.stderr
+        )
+
+
+def sync(rows: Iterable[Row], tracking: Mapping[str, Any], folder: Path) -> tuple[int, int]:
+    """Show the rows this mode has not shown yet; returns how many were sent and how many skipped.
+
+    Raises UserError when there is no key, and at the first row that does not arrive.
+    """
+    rows = list(rows)
+    mode = _mode(tracking)
+    seen = _seen(folder, mode)
+    waiting = [row for row in rows if row.id not in seen]
+    if waiting and mode == "online" and not _has_key(folder):
+        raise UserError(
+            f"no W&B key: run `wandb login` or set WANDB_API_KEY; {len(waiting)} rows wait, nothing is lost"
+        )
+    for sent, row in enumerate(waiting):
+        try:
+            _send(row, tracking, folder)
+        except Exception as error:
+            raise UserError(
+                f"W&B took {sent} rows, {len(waiting) - sent} wait, nothing is lost: {error}. "
+                "The same command goes on from here"
+            ) from error
+    return len(waiting), len(rows) - len(waiting)
+
+
+def limit_s(tracking: Mapping[str, Any]) -> float:
+    """The longest that one row may keep its run waiting: a start and an end of `init_timeout` seconds each, and a grace."""
+    return 2 * float(tracking["init_timeout"]) + GRACE_S
+
+
+def _send(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
+    mode = _mode(tracking)
+    _within(limit_s(tracking), lambda: _replay(row, tracking, folder))
+    with _ledger(folder, mode).open("a", encoding="utf-8") as ledger:
+        ledger.write(f"{row.id}\n")
+
+
+def _replay(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
+    """One W&B run per run, under the run's own id, so that sending it twice shows it once."""
+    if tracking["mode"] == "online" and not _has_key(folder):  # W&B itself would ask on a terminal, and wait
+        raise UserError("no W&B key: run `wandb login` or set WANDB_API_KEY")
+    wandb = _wandb(folder)
+    run = wandb.init(
+        project=tracking["project"],
+        entity=tracking["entity"],
+        id=row.id,
+        name=_title(row),
+        group=row.study,
+        job_type=row.choices.get("task"),
+        dir=folder,
+        config=dict(row.choices),
+        mode=tracking["mode"],
+        resume="allow",
+        reinit="create_new",
+        settings=_settings(wandb, tracking),
+    )
+    for number, entry in enumerate(row.curve):
+        run.log(dict(entry), step=entry.get("epoch", number))
+    run.summary.update({**row.measures, "status": row.status})
+    run.finish(exit_code=0)
+
+
+def _settings(wandb: Any, tracking: Mapping[str, Any]) -> Any:
+    return wandb.Settings(
+        disable_git=True,
+        console="off",
+        x_disable_stats=True,
+        x_disable_meta=True,
+        x_save_requirements=False,
+        silent=True,
+        init_timeout=tracking["init_timeout"],
+        finish_timeout=tracking["init_timeout"],
+        finish_timeout_raises=True,
+    )
+
+
+def _wandb(folder: Path) -> Any:
+    """The module, told before it looks around: no litter at home, no reports to its makers, no chatter."""
+    home = folder / "wandb"
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("WANDB_CACHE_DIR", str(home.resolve()))
+    os.environ.setdefault("WANDB_DATA_DIR", str(home.resolve()))
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    os.environ.setdefault("WANDB_SILENT", "true")
+    import wandb
+
+    return wandb
+
+
+def _has_key(folder: Path) -> bool:
+    """Whether W&B knows a key, from the environment or from its own files; asks neither the user nor the network."""
+    return bool(_wandb(folder).login(prompt=False))
+
+
+def _title(row: Row) -> str:
+    parts = [str(row.choices[word]) for word in ("initializer", "model", "seed") if word in row.choices]
+    return "-".join(parts) or row.id
+
+
+def _mode(tracking: Mapping[str, Any]) -> str:
+    if tracking["name"] != "wandb":
+        raise UserError(f"tracking={tracking['name']} has no mirror; choose tracking=wandb")
+    if tracking["mode"] not in MODES:
+        raise UserError(f"no tracking.mode is named {tracking['mode']!r}. Known: {', '.join(MODES)}")
+    return str(tracking["mode"])
+
+
+def _ledger(folder: Path, mode: str) -> Path:
+    return folder / "wandb" / f"seen-{mode}.txt"
+
+
+def _seen(folder: Path, mode: str) -> set[str]:
+    """The ids sent before. A line that a kill cut short is no id: its row is sent again."""
+    try:
+        return set(_ledger(folder, mode).read_text(encoding="utf-8", errors="replace").splitlines())
+    except FileNotFoundError:
+        return set()
+
+
+def _within(seconds: float, work: Callable[[], None]) -> None:
+    """Do the work, or stop waiting for it; raises what it raised, or TimeoutError."""
+    outcome: list[BaseException | None] = []
+
+    def attempt() -> None:
+        try:
+            work()
+            outcome.append(None)
+        except BaseException as error:  # W&B may also raise SystemExit, which would end the thread in silence
+            outcome.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise TimeoutError(f"no answer within {seconds:.0f} s")
+    if outcome[0] is not None:
+        raise RuntimeError(f"{type(outcome[0]).__name__}: {outcome[0]}") from outcome[0]

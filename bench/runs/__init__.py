@@ -1,0 +1,1 @@
+"""A study becomes runs, runs are handed to processes, and each leaves a row."""

@@ -1,0 +1,88 @@
+"""The progress of a sweep, read from the rows as they appear, whichever process on whichever machine writes them.
+
+In: a store and the runs to wait for. Out: a live bar on a terminal, plain lines elsewhere, on standard error.
+Touches: a thread.
+"""
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from bench.rows.store import Store
+from bench.schema import Run
+
+LOOK_SECONDS = 0.5
+LINE_SECONDS = 10.0
+
+
+class Progress:
+    """Counts the final rows of a plan until the sweep leaves the context."""
+
+    def __init__(self, store: Store, runs: Sequence[Run], missing: Sequence[Run]) -> None:
+        self.store, self.total, self.waiting = store, len(runs), {run.id for run in missing}
+        self.before = len(runs) - len(missing)
+        self.seen: dict[str, str] = {}  # of every row in the folder, the ones from before among them
+        self.finished: dict[str, str] = {}
+        self.started = self.line_written = time.monotonic()
+        console = Console(stderr=True)
+        self.bar = Bar(
+            MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console
+        )
+        self.lock, self.over = threading.Lock(), threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        if self.bar.console.is_terminal:
+            self.bar.start()
+            self.bar.add_task(self.text(), total=self.total, completed=self.before)
+        else:
+            print(self.text(), file=sys.stderr, flush=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.over.set()
+        self.thread.join()
+        self.look()
+        self._show(last=True)
+        self.bar.stop()
+
+    def look(self) -> dict[str, str]:
+        """The status of each run that has finished since the sweep began, by id."""
+        with self.lock:
+            self.seen |= self.store.finished(self.seen)
+            self.finished = {id: status for id, status in self.seen.items() if id in self.waiting}
+            return dict(self.finished)
+
+    def text(self) -> str:
+        """Done, diverged, failed, left, and the time that the pace so far promises."""
+        count, done = Counter(self.finished.values()), len(self.finished)
+        left = len(self.waiting) - done
+        pace = (time.monotonic() - self.started) / done if done else None
+        ahead = f", about {minutes(pace * left)} to go" if pace and left else ""
+        return f"{self.before + done} of {self.total} runs done, {left} left, {count['diverged']} diverged, {count['failed']} failed{ahead}"
+
+    def _watch(self) -> None:
+        while not self.over.wait(LOOK_SECONDS):
+            self.look()
+            self._show()
+
+    def _show(self, last: bool = False) -> None:
+        if self.bar.tasks:
+            self.bar.update(self.bar.tasks[0].id, description=self.text(), completed=self.before + len(self.finished))
+        elif last or time.monotonic() - self.line_written > LINE_SECONDS:
+            self.line_written = time.monotonic()
+            print(self.text(), file=sys.stderr, flush=True)
+
+
+def minutes(seconds: float) -> str:
+    """A duration for people."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

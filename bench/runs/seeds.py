@@ -1,0 +1,20 @@
+"""One integer per run, split by purpose.
+
+In: a seed and a purpose. Out: a generator. Touches: nothing; no global generator is read or set.
+"""
+
+import hashlib
+from typing import Literal
+
+import torch
+
+Purpose = Literal["init", "order", "augment"]
+
+
+def generator(seed: int, purpose: Purpose) -> torch.Generator:
+    """A CPU generator of its own for each purpose, so that arms which share a seed meet the same batches.
+
+    Weights and batches are drawn on the CPU whatever the device: a run has the same ones everywhere.
+    """
+    digest = hashlib.sha256(f"{purpose}:{seed}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))

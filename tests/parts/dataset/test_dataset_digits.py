@@ -1,0 +1,49 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bench.parts.dataset import digits as module
+from bench.parts.dataset.tensors import Dataset
+
+Load = Callable[..., Dataset]
+
+
+def test_digits_have_their_published_size_and_are_what_conf_expects(load: Load) -> None:
+    dataset = load("digits")
+    assert (dataset.shape, dataset.classes) == ((1, 8, 8), 10)
+    assert dataset.sizes == (1797 - 360 - 180, 180, 360)
+    assert dataset.train.images.dtype == torch.float32
+    assert dataset.train.labels.dtype == dataset.validation.labels.dtype == dataset.test.labels.dtype == torch.int64
+
+
+def test_each_split_of_the_digits_has_every_class_about_equally_often(load: Load) -> None:
+    dataset = load("digits")
+    for split in (dataset.train, dataset.validation, dataset.test):
+        shares = split.labels.bincount(minlength=10) / len(split.labels)
+        assert (shares - 0.1).abs().max() < 0.01
+
+
+def test_another_split_seed_tests_on_other_digits(load: Load) -> None:
+    first, second = load("digits"), load("digits", split_seed=1)
+    assert first.checksum == second.checksum
+    assert not torch.equal(first.test.labels, second.test.labels)
+
+
+def test_digits_write_nothing(load: Load, tmp_path: Path) -> None:
+    load("digits")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_same_arguments_in_one_process_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+    read = module.load_digits
+    monkeypatch.setattr(module, "load_digits", lambda: reads.append(1) or read())
+    arguments: dict[str, Any] = {"test": 9, "subset": None, "split_seed": 0, "crop": 0, "flip": False, "checksum": None}
+    first = module.digits(tmp_path, False, validation=9, **arguments)
+    assert module.digits(tmp_path, False, validation=9, **arguments) is first
+    assert len(reads) == 1
+    assert module.digits(tmp_path, False, validation=19, **arguments) is not first
+    assert len(reads) == 2

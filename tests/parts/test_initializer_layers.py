@@ -1,0 +1,194 @@
+"""A law lifted over a model fills every parameter, from the generator it is handed and nothing else."""
+
+import copy
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import nn
+
+from bench.parts.initializer import layers as room
+from bench.parts.initializer.layers import draw_weight, fans, layers, layers_by_shape, restart_others
+from bench.registry import find, keyword_arguments
+from bench.schema import UserError
+
+FOLDER = Path(__file__).parents[2] / "conf" / "initializer"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def network() -> nn.Module:
+    """A little of everything that the models are made of."""
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3),
+        nn.BatchNorm2d(8),
+        nn.PReLU(init=0.3),
+        nn.Conv2d(8, 8, 3, groups=4, bias=False),
+        nn.GroupNorm(2, 8),
+        nn.Conv2d(8, 16, 1, groups=8),
+        nn.BatchNorm2d(16, affine=False),
+        nn.Flatten(),
+        nn.Linear(16, 5),
+    )
+
+
+def initialized(name: str, model: nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
+    option = OmegaConf.to_container(OmegaConf.load(FOLDER / f"{name}.yaml"))
+    arguments = {key: value for key, value in option.items() if key not in ("name", "law", "source", "function")}
+    find("initializer", option["function"])(model, torch.Generator().manual_seed(seed), None, **arguments)
+    return {key: value.clone() for key, value in model.state_dict().items()}
+
+
+def poisoned(model: nn.Module) -> nn.Module:
+    for tensor in model.state_dict().values():
+        tensor.fill_(float("nan") if tensor.is_floating_point() else 99)
+    return model
+
+
+def weights(state: dict[str, torch.Tensor]) -> torch.Tensor:
+    return torch.cat([state[f"{index}.weight"].flatten() for index in (0, 3, 5, 8)])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_and_buffer_is_filled(name):
+    fresh, state = initialized(name, network()), initialized(name, poisoned(network()))
+    for key, value in state.items():
+        torch.testing.assert_close(value, fresh[key], rtol=0, atol=0, msg=f"{key} keeps something of what it was")
+    assert state["1.num_batches_tracked"] == 0
+    assert (state["1.weight"] == 1).all()
+    assert (state["2.weight"] == 0.3).all()
+    for key in ("1.bias", "1.running_mean", "4.bias"):
+        assert (state[key] == 0).all()
+    for key in ("1.running_var", "4.weight", "6.running_var"):
+        assert (state[key] == 1).all()
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"torch_default"}))
+def test_biases_are_zero(name):
+    state = initialized(name, poisoned(network()))
+    assert all((state[f"{index}.bias"] == 0).all() for index in (0, 5, 8))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_seed_gives_one_set_of_weights_and_another_seed_another(name):
+    first, again, other = (weights(initialized(name, network(), seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert (first != other).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_depend_on_neither_layout_nor_precision(name):
+    plain = weights(initialized(name, network()))
+    torch.testing.assert_close(
+        weights(initialized(name, network().to(memory_format=torch.channels_last))), plain, rtol=0, atol=0
+    )
+    torch.testing.assert_close(weights(initialized(name, network().double())), plain.double(), rtol=0, atol=0)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_on_a_gpu_are_those_on_the_cpu(name):
+    assert torch.equal(weights(initialized(name, network().cuda())).cpu(), weights(initialized(name, network())))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_torchs_global_generator_is_not_touched(name):
+    model, before = network(), torch.get_rng_state()
+    initialized(name, model)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_initializing_leaves_every_parameter_trainable(name):
+    model = network()
+    initialized(name, model)
+    assert all(parameter.requires_grad and parameter.is_leaf for parameter in model.parameters())
+
+
+def test_fans_count_the_kernel_and_one_group():
+    assert fans(nn.Linear(7, 4).weight) == (7, 4)
+    assert fans(nn.Conv2d(7, 4, (3, 5)).weight) == (7 * 15, 4 * 15)
+    groups: list[tuple[int, int]] = []
+    draw_weight(nn.Conv2d(6, 12, 3, groups=3), lambda weight, generator: groups.append(fans(weight)), torch.Generator())
+    assert groups == [(2 * 9, 4 * 9)] * 3
+    assert fans(nn.Conv2d(6, 6, 3, groups=6).weight[:1]) == (9, 9)
+
+
+def test_a_group_is_drawn_into_its_own_output_channels():
+    layer, count = nn.Conv2d(4, 6, 1, groups=2), iter(range(2))
+    draw_weight(layer, lambda weight, generator: weight.fill_(next(count)), torch.Generator())
+    assert layer.weight.flatten(1)[:, 0].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_layers_come_in_the_order_of_registration_and_norms_are_none():
+    model = network()
+    assert list(layers(model)) == [model[index] for index in (0, 3, 5, 8)]
+
+
+def test_layers_of_one_shape_are_found_together():
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2), nn.Linear(2, 3))
+    assert layers_by_shape(model) == {(3, 2): [model[0], model[2]], (2, 3): [model[1]]}
+
+
+def test_a_law_becomes_an_initializer_and_stays_a_function_of_a_tensor(monkeypatch):
+    registered = []
+    monkeypatch.setattr(room, "initializer", registered.append)
+
+    @room.law
+    def constant(weight: torch.Tensor, generator: torch.Generator, *, value: float) -> None:
+        weight.fill_(value)
+
+    model, tensor = poisoned(network()), torch.empty(2, 3)
+    constant(tensor, torch.Generator(), value=4.0)
+    registered[0](model, torch.Generator(), None, value=5.0)
+    assert (tensor == 4).all()
+    assert all((layer.weight == 5).all() for layer in layers(model))
+    assert registered[0].__name__ == "constant"
+    assert list(keyword_arguments(registered[0])) == ["value"]
+
+
+class Scale(nn.Module):
+    """A user's own module."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(1))
+
+
+def test_a_module_that_does_not_say_where_it_starts_is_refused():
+    with pytest.raises(UserError, match=r"parameters of Scale; give it a reset_parameters\(\)"):
+        restart_others(nn.Sequential(nn.Linear(2, 2), Scale()))
+
+
+def test_a_users_module_starts_where_it_says():
+    class Restarted(Scale):
+        def reset_parameters(self):
+            nn.init.constant_(self.factor, 0.5)
+
+    model = poisoned(Restarted())
+    restart_others(model)
+    assert model.factor.item() == 0.5
+
+
+def test_a_module_that_draws_its_own_weights_is_refused_and_the_global_generator_put_back():
+    model, before = nn.Sequential(nn.ConvTranspose2d(2, 3, 3)), torch.get_rng_state()
+    with pytest.raises(UserError, match=r"ConvTranspose2d.reset_parameters\(\) draws"):
+        restart_others(model)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_constants_are_left_alone():
+    model = nn.Module()
+    model.register_buffer("grid", torch.arange(3.0))
+    before = copy.deepcopy(model.state_dict())
+    restart_others(model)
+    assert torch.equal(model.grid, before["grid"])
+
+
+def test_a_law_needs_no_batch_and_no_gradient_mode():
+    model = network()
+    with torch.enable_grad():
+        partial(find("initializer", "orthogonal"), gain=1.0)(model, torch.Generator(), torch.zeros(1, 3, 8, 8))
+    assert model[0].weight.grad_fn is None
