@@ -1,16 +1,17 @@
 """The front door: names the commands, hands over, exits.
 
-In: the command line. Out: the exit code: 0 done, 1 a run failed, 2 a mistake in the command or the data, 130 interrupted.
-Touches: nothing. Neither torch nor Hydra is imported before a command needs it.
+In: the command line. Out: an exit code: 0 done, 1 a run failed, 2 a mistake in the command or the data,
+130 interrupted. Touches: nothing. Neither torch nor Hydra is imported before a command needs it.
 """
 
 import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from bench.schema import UserError
 
@@ -25,7 +26,8 @@ COMMANDS = {
 }
 PLANNED = ("sweep", "run", "plan")  # these go through the sweeper in hydra_plugins/, the others straight to a function
 
-HELP = """Which weight initializer to use: train ResNets across initializers, activations and seeds, with intervals on the answer.
+HELP = """Which weight initializer to use: train ResNets across initializers, activations and seeds, and put
+intervals on the answer.
 
 usage: python -m bench COMMAND [key=value[,value...]] ...
 
@@ -50,8 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return invoke(command, rest)
     except UserError as mistake:
-        print(f"bench: {mistake}", file=sys.stderr)
-        return 2
+        return told(mistake)
     except KeyboardInterrupt:
         print("bench: interrupted; finished runs are kept, the same command goes on from here", file=sys.stderr)
         return 130
@@ -68,6 +69,8 @@ def invoke(command: str, argv: list[str]) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     function = getattr(import_module("bench.commands"), COMMANDS[command][0])
+    if command not in PLANNED:
+        function = carried_out(function)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints errors itself and exits with 1
     sys.argv = [f"python -m bench {command}", *for_hydra(command, argv)]
     try:
@@ -77,6 +80,24 @@ def invoke(command: str, argv: list[str]) -> int:
     except SystemExit as ended:  # the sweeper's way to say a code, since Hydra returns nothing
         return int(ended.code or 0)
     return 0
+
+
+def carried_out(function: Callable[[Any], int]) -> Callable[[Any], None]:
+    """The function of a command, whose exit code Hydra would drop and whose mistakes it would dress up."""
+
+    def job(config: Any) -> None:
+        try:
+            sys.exit(function(config))
+        except UserError as mistake:
+            sys.exit(told(mistake))
+
+    return job
+
+
+def told(mistake: UserError) -> int:
+    """Say a mistake on standard error; its exit code."""
+    print(f"bench: {mistake}", file=sys.stderr)
+    return 2
 
 
 def for_hydra(command: str, argv: list[str]) -> list[str]:

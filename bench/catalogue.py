@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from bench.schema import WORDS
 
@@ -23,7 +23,8 @@ ABOUT = ("name", "law", "source", "function")  # what an option says of itself; 
 def options(word: str, folders: Iterable[Path] = (CONF,)) -> dict[str, dict[str, Any]]:
     """Every option of `word` by name, sorted; an option of an earlier folder hides a later one of the same name."""
     files = {file.stem: file for folder in reversed([*folders]) for file in (folder / word).glob("*.yaml")}
-    return {name: load(files[name]) for name in sorted(files)}
+    read = {name: load(files[name]) for name in sorted(files)}
+    return {name: {**option.pop(word, {}), **option} for name, option in read.items()}  # a task's stand one level up
 
 
 def load(file: Path) -> dict[str, Any]:
@@ -40,7 +41,9 @@ def arguments(option: Mapping[str, Any]) -> dict[str, Any]:
 def settings() -> frozenset[str]:
     """The keys that no result depends on: those of conf/settings.yaml, its own defaults among them."""
     keys = load(CONF / "settings.yaml")
-    return frozenset(keys) - {"defaults"} | {word for entry in keys["defaults"] if isinstance(entry, dict) for word in entry}
+    return frozenset(keys) - {"defaults"} | {
+        word for entry in keys["defaults"] if isinstance(entry, dict) for word in entry
+    }
 
 
 def keys() -> set[str]:
@@ -49,4 +52,4 @@ def keys() -> set[str]:
     for word in (*WORDS, "tracking"):
         for option in options(word).values():
             known.update(arguments(option) if word == "task" else (f"{word}.{key}" for key in arguments(option)))
-    return known - set("hydra pack overrides".split())
+    return known - {"hydra", "pack", "overrides"}

@@ -71,9 +71,9 @@ def plan(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
         "done": len(asked.runs) - len(missing),
         "left": len(missing),
         "skipped": asked.skipped,
-        "minutes": round(minutes, 2),
+        "minutes": round(minutes, 4),
     }
-    text = "study {study}: {total} runs, {done} done, {left} left, {skipped} skipped by the study; about {minutes:.1f} minutes"
+    text = "study {study}: {total} runs, {done} done, {left} left ({skipped} skipped); about {minutes:.1f} minutes"
     print(shown(said, text.format(**said), settings))
     return 0
 
@@ -88,7 +88,10 @@ def status(config: DictConfig) -> int:
     said = {"study": store.folder.name, "total": len(planned), "done": done, "left": len(planned) - done}
     said |= {one: count[one] for one in ("ok", "diverged", "failed", "preempted")}
     said |= {"rows": len(reading.rows), "remarks": reading.remarks}
-    text = "study {study}: {total} runs in its last sweep, {done} done ({ok} ok, {diverged} diverged, {failed} failed), {left} left; {rows} rows in all"
+    text = (
+        "study {study}: {total} runs in its last sweep, {done} done ({ok} ok, {diverged} diverged, {failed} failed), "
+        "{left} left; {rows} rows in all"
+    )
     print(shown(said, "\n".join([text.format(**said), *reading.remarks]), settings))
     return 0
 

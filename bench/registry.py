@@ -34,7 +34,10 @@ def task(function: Function) -> Function:
 
 
 def model(function: Function) -> Function:
-    """Register `function(shape, classes, activation, normalization, *, ...) -> nn.Module`; shape is (channels, height, width)."""
+    """Register `function(shape, classes, activation, normalization, *, ...) -> nn.Module`.
+
+    `shape` is (channels, height, width), `activation()` a new module, `normalization(channels)` another.
+    """
     return _register("model", function)
 
 
@@ -49,7 +52,7 @@ def activation(function: Function) -> Function:
 
 
 def initializer(function: Function) -> Function:
-    """Register `function(model, generator, batch, *, ...) -> None`, which fills every parameter of the model in place."""
+    """Register `function(model, generator, batch, *, ...) -> None`, which fills every parameter in place."""
     return _register("initializer", function)
 
 
@@ -64,7 +67,7 @@ def optimizer(function: Function) -> Function:
 
 
 def schedule(function: Function) -> Function:
-    """Register `function(progress, *, ...) -> float`: the learning rate's multiplier at a share (0..1) of the training."""
+    """Register `function(progress, *, ...) -> float`: what the learning rate is multiplied with at a share (0..1)."""
     return _register("schedule", function)
 
 
@@ -83,6 +86,11 @@ def find(word: str, name: str) -> Callable[..., Any]:
     return _functions[word][bare]
 
 
+def functions(word: str) -> dict[str, Callable[..., Any]]:
+    """What is registered for `word` so far, by name."""
+    return dict(_functions[word])
+
+
 def build(run: Run, word: str) -> Callable[..., Any]:
     """The function behind `word` in this run, its keyword arguments filled from the run's choices.
 
@@ -91,12 +99,12 @@ def build(run: Run, word: str) -> Callable[..., Any]:
     function, arguments = find(word, run.functions[word]), run.arguments(word)
     wanted = keyword_arguments(function)
     if set(wanted) != set(arguments):
-        raise UserError(
-            f"{word} {run.choices[word]} takes {', '.join(wanted) or 'no arguments'}; conf/ gives {', '.join(arguments) or 'none'}"
-        )
+        takes, given = (", ".join(sorted(names)) or "none" for names in (wanted, arguments))
+        raise UserError(f"{word} {run.choices[word]} takes the arguments {takes}; conf/ gives {given}")
     for name, value in arguments.items():
         if not fits(value, wanted[name]):
-            raise UserError(f"{word} {run.choices[word]}: {name} takes {getattr(wanted[name], '__name__', wanted[name])}, not {value!r}")
+            kind = getattr(wanted[name], "__name__", wanted[name])
+            raise UserError(f"{word} {run.choices[word]}: {name} takes {kind}, not {value!r}")
     return functools.partial(function, **arguments)
 
 
@@ -104,13 +112,15 @@ def keyword_arguments(function: Callable[..., Any]) -> dict[str, Any]:
     """The arguments that conf/ has to give, each with its type."""
     hints = typing.get_type_hints(function)
     parameters = inspect.signature(function).parameters.values()
-    return {one.name: hints[one.name] for one in parameters if one.kind is one.KEYWORD_ONLY}
+    return {one.name: hints.get(one.name, Any) for one in parameters if one.kind is one.KEYWORD_ONLY}
 
 
 def fits(value: Any, hint: Any) -> bool:
     """Whether a value from conf/ is of a type such as `float`, `int | None` or `list[float]`."""
     if isinstance(hint, types.UnionType):
         return any(fits(value, one) for one in typing.get_args(hint))
+    if hint is Any:
+        return True
     if typing.get_origin(hint) is list:
         return isinstance(value, list) and all(fits(entry, typing.get_args(hint)[0]) for entry in value)
     if hint in (int, float):

@@ -10,6 +10,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobStatus
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -20,8 +21,8 @@ class BenchSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Called by Hydra before `sweep`."""
-        self.hydra_context, self.config, self.launched = hydra_context, config, 0
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self.loader, self.master, self.launched = hydra_context.config_loader, config, 0
+        self.chosen_launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -29,28 +30,29 @@ class BenchSweeper(Sweeper):
         """Carry out the command that was given: sweep, run or plan."""
         from bench import commands
 
-        command = getattr(commands, str(self.config.hydra.job.config_name))
+        command = getattr(commands, str(self.master.hydra.job.config_name))
         sys.exit(command(self.compose, self.launch, self.settings()))
 
     def compose(self, overrides: list[str]) -> DictConfig:
         """One configuration, as a single run of these overrides would have it."""
-        return self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
+        return self.loader.load_sweep_config(self.master, overrides)
 
     def launch(self, packs: Sequence[str]) -> None:
         """Start one job per pack, each with the settings of this command, and wait for all of them.
 
         Raises what a job raised, and whatever the launcher raises when a process dies.
         """
-        base = [word for word in self.config.hydra.overrides.task if not word.startswith("overrides=")]
-        jobs = self.launcher.launch([[*base, pack] for pack in packs], initial_job_idx=self.launched)
+        base = [word for word in self.master.hydra.overrides.task if not word.startswith("overrides=")]
+        jobs = self.chosen_launcher.launch([[*base, pack] for pack in packs], initial_job_idx=self.launched)
         self.launched += len(packs)
         for job in jobs:
-            job.return_value  # noqa: B018  (raises what the job raised)
+            if job.status is JobStatus.FAILED:
+                raise job._return_value  # the public property would first print the whole pack
 
     def settings(self) -> dict[str, Any]:
         """What the command was told besides a run's choices, and how many processes the launcher uses."""
-        settings = {key: value for key, value in self.config.items() if key != "hydra"}
-        jobs = OmegaConf.select(self.config, "hydra.launcher.n_jobs") or 1
+        settings = {key: value for key, value in self.master.items() if key != "hydra"}
+        jobs = OmegaConf.select(self.master, "hydra.launcher.n_jobs") or 1
         processes = jobs if jobs > 0 else (os.cpu_count() or 1) + 1 + jobs
         container: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(settings), resolve=True)  # type: ignore[assignment]
         return container | {"processes": processes}

@@ -1,7 +1,7 @@
 """What is compared with what: blocks of runs that share every choice but the initializer and the seed.
 
-An arm is the initializer: its name, with those of its arguments that vary within that name in the study. A block is every
-other choice, so no mean ever mixes two configurations.
+An arm is the initializer: its name, with those of its arguments that vary within that name in the study. A block is
+every other choice, so no mean ever mixes two configurations.
 
 In: rows. Out: blocks. Touches: nothing.
 """

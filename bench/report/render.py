@@ -12,14 +12,15 @@ from typing import Any
 
 import pandas as pd
 
+from bench.report import decisions
 from bench.report.summary import Summary
 from bench.schema import FAILED, PREEMPTED, UserError
 
 NOTES = (
-    "Means are over converged runs, with 95 % t intervals; divergence rates with 95 % Wilson intervals. Differences are "
-    "paired by seed; their intervals are 95 % each, the verdicts Holm-adjusted over the pairs of a block: real = paired t "
-    "test, equivalent = TOST within the margin, whether or not the difference is also real. "
-    "The standard deviation is taken as at least one test image."
+    "Means are over converged runs, with 95 % t intervals; divergence rates have 95 % Wilson intervals. Differences "
+    "are paired by seed, in percentage points, with 95 % intervals each; verdicts are Holm-adjusted over the pairs of "
+    "a block: real or different by a paired t test, equivalent by TOST within the margin, even where a small "
+    "difference is real. The standard deviation is taken as at least one test image."
 )
 
 Cells = list[list[str]]  # the first line is the header, the first column text, the others numbers
@@ -81,7 +82,7 @@ def _blocks(summary: Summary) -> list[tuple[str, Cells, str]]:
     for one in _records(summary.table):
         lines[repr([one[column] for column in choices])].append(one)
     return [
-        (block["label"], _cells(mine, summary.counts, 1 if block["margin_points"] >= 1 else 2), block["sentence"])
+        (block["label"], _cells(mine, summary.counts, decisions.digits(block["margin_points"])), block["sentence"])
         for block, mine in zip(
             _records(summary.blocks), lines.values(), strict=True
         )  # the table keeps the blocks' order

@@ -2,9 +2,10 @@
 
 In: arrays of numbers. Out: a number, an array, or a small dataclass. Touches: nothing.
 
-`resolution` is the step of the measuring scale, in the unit of the values (for an accuracy: one test image). The standard
-deviation is never taken below it. Without it, a few seeds that agree by luck of rounding claim certainty: two runs that
-both gain exactly one of 360 images would be a difference with p = 0. With resolution=0 the formulas are the textbook's.
+`resolution` is the step of the measuring scale, in the unit of the values (for an accuracy: one test image). The
+standard deviation is never taken below it. Without it, a few seeds that agree by luck of rounding claim certainty: two
+runs that both gain exactly one of 360 images would be a difference with p = 0. With resolution=0 the formulas are the
+textbook's.
 """
 
 import math
@@ -48,7 +49,7 @@ def mean(values: ArrayLike, level: float = 0.95, resolution: float = 0.0) -> Est
 
 
 def wilson(count: int, total: int, level: float = 0.95) -> Estimate:
-    """The rate count / total with Wilson's score interval (Wilson 1927), sound at rates of 0 and 1 and at a small total.
+    """The rate count / total with Wilson's score interval (Wilson 1927), sound at rates of 0 and 1 and at small totals.
 
     Raises ValueError unless 0 <= count <= total and total >= 1.
     """
@@ -65,8 +66,8 @@ def wilson(count: int, total: int, level: float = 0.95) -> Estimate:
 def paired_difference(ours: ArrayLike, theirs: ArrayLike, level: float = 0.95, resolution: float = 0.0) -> Difference:
     """Mean of ours - theirs, both (n,) and paired by position, with the interval and p-value of the paired t test.
 
-    Where all differences are the same and resolution is 0, the t test claims certainty: p = 1 when they are all 0, p = 0
-    when they are not. That is its convention, not evidence; give a resolution.
+    Where all differences are the same and resolution is 0, the t test claims certainty: p = 1 when they are all 0,
+    p = 0 when they are not. That is a convention, not evidence: give a resolution.
     Raises ValueError for unequal lengths, no pairs, or a value that is not finite.
     """
     differences = _differences(ours, theirs)
@@ -81,8 +82,9 @@ def paired_difference(ours: ArrayLike, theirs: ArrayLike, level: float = 0.95, r
 def equivalence(ours: ArrayLike, theirs: ArrayLike, margin: float, resolution: float = 0.0) -> float:
     """p-value of "the mean of ours - theirs, both (n,), lies outside (-margin, margin)": small means equivalent.
 
-    Two one-sided paired t tests, the larger p of the two (TOST; Schuirmann 1987). `margin` is in the unit of the values.
-    Raises ValueError for a margin that is not positive, fewer than two pairs, unequal lengths, or a value that is not finite.
+    Two one-sided paired t tests, the larger p of the two (TOST; Schuirmann 1987). `margin` is in the unit of the
+    values. Raises ValueError for a margin that is not positive, fewer than two pairs, unequal lengths, or a value that
+    is not finite.
     """
     differences = _differences(ours, theirs)
     if not margin > 0 or differences.size < 2:
@@ -93,9 +95,10 @@ def equivalence(ours: ArrayLike, theirs: ArrayLike, margin: float, resolution: f
 
 
 def holm(p: ArrayLike) -> Array:
-    """Adjusted p-values (m,) of a family of m tests, in the order given: below alpha with family-wise error alpha (Holm 1979).
+    """Adjusted p-values (m,) of a family of m tests, in the order given (Holm 1979).
 
-    Holds for tests that depend on each other in any way. Raises ValueError for a p outside [0, 1] or NaN.
+    Rejecting those below alpha keeps the family-wise error at alpha, for tests that depend on each other in any way.
+    Raises ValueError for a p outside [0, 1] or NaN.
     """
     values = np.asarray(p, dtype=np.float64)
     if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():

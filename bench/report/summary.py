@@ -10,10 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report import decisions, sentences
+from bench.report import decisions
+from bench.report.answer import answer
 from bench.report.blocks import Block, blocks
+from bench.report.finding import Finding
 from bench.report.frame import checked
-from bench.report.sentences import Finding
+from bench.report.sentences import sentence
 from bench.report.tables import Line, accuracy, line
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
 
@@ -22,7 +24,7 @@ STATUSES = (OK, DIVERGED, FAILED, PREEMPTED)
 
 @dataclass(frozen=True)
 class About:
-    """A block in a line. `margin_points` as scaled to its test set; `test_images` is None where no run converged."""
+    """A block in a line. `margin_points` as scaled to its test set; `test_images` is None if unknown."""
 
     label: str
     verdict: str
@@ -56,7 +58,7 @@ class Summary:
 
 
 def summarize(rows: Iterable[Row], margin: float) -> Summary:
-    """Summarize the rows of one study; `margin` is the smallest difference that matters, in points at 10,000 test images.
+    """Summarize the rows of one study. `margin`: the smallest difference that matters, in points at 10,000 test images.
 
     Raises UserError for no rows, a run that stands twice, a margin that is not positive, an ok run without a test
     accuracy, or a block whose runs were tested on different numbers of images or classes.
@@ -70,7 +72,7 @@ def summarize(rows: Iterable[Row], margin: float) -> Summary:
         pairs=_table(decisions.Pair, [(finding.block, vars(pair)) for finding in findings for pair in finding.pairs]),
         blocks=_table(About, [(finding.block, vars(_about(finding))) for finding in findings]),
         counts=_counts(rows),
-        answer=sentences.answer(findings),
+        answer=answer(findings),
         margin_points=margin,
     )
 
@@ -83,7 +85,7 @@ def _find(block: Block, margin: float) -> Finding:
     accuracies = {one.initializer: _accuracies(block.arms[one.initializer]) for one in lines}
     scaled = decisions.scaled_margin(margin, test_images)
     pairs = decisions.compare(accuracies, scaled, 100 * resolution)
-    return Finding(block, lines, pairs, scaled, test_images, 1 / classes if classes else None)
+    return Finding(block, lines, pairs, scaled, test_images, classes)
 
 
 def _rank(one: Line) -> tuple[bool, float, str]:
@@ -95,7 +97,7 @@ def _accuracies(rows: Sequence[Row]) -> dict[Any, float]:
 
 
 def _shared(block: Block, rows: Sequence[Row], key: str) -> int | None:
-    values = {row.environment.get(key) for row in rows if row.status == OK}
+    values = {row.environment[key] for row in rows if key in row.environment}  # a failed run may not have got so far
     if len(values) > 1:
         told = " and ".join(sorted(str(value) for value in values))
         raise UserError(
@@ -112,14 +114,13 @@ def _counts(rows: Sequence[Row]) -> dict[str, int]:
 
 
 def _about(finding: Finding) -> About:
-    best = decisions.leader(finding.lines)
     return About(
         label=finding.block.label(finding.block.choices),
         verdict=finding.verdict,
-        leader=best.initializer if best else None,
+        leader=finding.leader.initializer if finding.leader else None,
         margin_points=finding.margin,
         test_images=finding.test_images,
-        sentence=sentences.sentence(finding),
+        sentence=sentence(finding),
     )
 
 

@@ -15,8 +15,8 @@ from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
 class Line:
     """An arm in a block. Accuracies and rates are fractions with 95 % intervals; what no run can tell is None.
 
-    Means are over the converged runs; the divergence rate is over converged and diverged ones; a failed or preempted run
-    is counted and enters neither.
+    Means are over the converged runs; the divergence rate is over converged and diverged ones; a failed or preempted
+    run is counted and enters neither.
     """
 
     initializer: str
@@ -66,7 +66,7 @@ def accuracy(row: Row) -> float:
     if value is None:
         task = row.choices.get("task")
         raise UserError(
-            f"run {row.id} (task {task}) is ok but has no test_accuracy; a summary compares training runs: keep task=train"
+            f"run {row.id} (task {task}) is ok but has no test_accuracy; a summary compares training runs, task=train"
         )
     return value
 

@@ -110,6 +110,17 @@ class Store:
         _write_whole(self.folder / SEALED, "".join(text_of(row) for _, row in sorted(reading.rows.items())))
         return len(reading.rows)
 
+    def make_way(self, ids: Iterable[str]) -> None:
+        """Be sure, before anything is trained, that the rows of these runs can be written.
+
+        The row of a failed run that is done again is kept under another name. Raises UserError when a row of another
+        schema stands in the place of one of them.
+        """
+        for path in (self.folder / f"{id}.json" for id in ids):
+            _refuse_another_schema(path)
+            if path.exists():
+                path.rename(_free_name(path, "retried"))
+
     def write_plan(self, ids: Iterable[str]) -> None:
         """Say what the sweep sets out to do, for whoever asks from a second shell."""
         _write_whole(self.folder / PLAN, "".join(f"{id}\n" for id in ids))
@@ -208,13 +219,17 @@ def _refuse_another_schema(path: Path) -> None:
 
 def _move_aside(path: Path, reason: ValueError) -> str:
     """Rename to NAME.broken, or NAME.broken.2 and so on, and say so."""
-    names = itertools.chain([f"{path.name}.broken"], (f"{path.name}.broken.{n}" for n in itertools.count(2)))
-    aside = next(aside for aside in map(path.with_name, names) if not aside.exists())
+    aside = _free_name(path, "broken")
     try:
         path.rename(aside)
     except OSError as error:
         return f"{path} is not a whole row ({reason}) and cannot be moved: {_reason(error)}; its run counts as not done"
     return f"{path} is not a whole row ({reason}): moved to {aside.name}, its run will be done again"
+
+
+def _free_name(path: Path, ending: str) -> Path:
+    names = itertools.chain([f"{path.name}.{ending}"], (f"{path.name}.{ending}.{n}" for n in itertools.count(2)))
+    return next(free for free in map(path.with_name, names) if not free.exists())
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 In: rows. Out: W&B runs, offline or online. Touches: results/STUDY/wandb, and in online mode the network.
 """
 
+import json
 import os
 import sys
 import threading
@@ -32,6 +33,12 @@ def mirror(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
         )
 
 
+def check(tracking: Mapping[str, Any]) -> None:
+    """Raises UserError when the mirror is on in a mode that does not exist."""
+    if tracking["name"] != "off":
+        _mode(tracking)
+
+
 def sync(rows: Iterable[Row], tracking: Mapping[str, Any], folder: Path) -> tuple[int, int]:
     """Show the rows this mode has not shown yet; returns how many were sent and how many skipped.
 
@@ -41,10 +48,8 @@ def sync(rows: Iterable[Row], tracking: Mapping[str, Any], folder: Path) -> tupl
     mode = _mode(tracking)
     seen = _seen(folder, mode)
     waiting = [row for row in rows if row.id not in seen]
-    if waiting and mode == "online" and not _has_key(folder):
-        raise UserError(
-            f"no W&B key: run `wandb login` or set WANDB_API_KEY; {len(waiting)} rows wait, nothing is lost"
-        )
+    if waiting and mode == "online" and (problem := _key_problem(folder)):
+        raise UserError(f"{problem}; {len(waiting)} rows wait, nothing is lost")
     for sent, row in enumerate(waiting):
         try:
             _send(row, tracking, folder)
@@ -57,7 +62,7 @@ def sync(rows: Iterable[Row], tracking: Mapping[str, Any], folder: Path) -> tupl
 
 
 def limit_s(tracking: Mapping[str, Any]) -> float:
-    """The longest that one row may keep its run waiting: a start and an end of `init_timeout` seconds each, and a grace."""
+    """The longest that one row may keep a run waiting: `init_timeout` to start, as long to end, and a grace."""
     return 2 * float(tracking["init_timeout"]) + GRACE_S
 
 
@@ -70,8 +75,8 @@ def _send(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
 
 def _replay(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
     """One W&B run per run, under the run's own id, so that sending it twice shows it once."""
-    if tracking["mode"] == "online" and not _has_key(folder):  # W&B itself would ask on a terminal, and wait
-        raise UserError("no W&B key: run `wandb login` or set WANDB_API_KEY")
+    if tracking["mode"] == "online" and (problem := _key_problem(folder)):  # W&B would ask on a terminal, and wait
+        raise UserError(problem)
     wandb = _wandb(folder)
     run = wandb.init(
         project=tracking["project"],
@@ -91,6 +96,7 @@ def _replay(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
         run.log(dict(entry), step=entry.get("epoch", number))
     run.summary.update({**row.measures, "status": row.status})
     run.finish(exit_code=0)
+    _raise_if_refused(Path(run.settings.log_internal))
 
 
 def _settings(wandb: Any, tracking: Mapping[str, Any]) -> Any:
@@ -107,6 +113,13 @@ def _settings(wandb: Any, tracking: Mapping[str, Any]) -> Any:
     )
 
 
+def _raise_if_refused(log: Path) -> None:
+    """W&B ends a run in peace although its server refused the data (a full quota, say): only its log tells."""
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        if '"level":"ERROR+4"' in line:
+            raise ConnectionError(json.loads(line)["msg"])
+
+
 def _wandb(folder: Path) -> Any:
     """The module, told before it looks around: no litter at home, no reports to its makers, no chatter."""
     home = folder / "wandb"
@@ -115,14 +128,19 @@ def _wandb(folder: Path) -> Any:
     os.environ.setdefault("WANDB_DATA_DIR", str(home.resolve()))
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     os.environ.setdefault("WANDB_SILENT", "true")
+    os.environ.pop("WANDB_MODE", None)  # tracking.mode decides; this one would overrule it where a key is looked up
     import wandb
 
     return wandb
 
 
-def _has_key(folder: Path) -> bool:
-    """Whether W&B knows a key, from the environment or from its own files; asks neither the user nor the network."""
-    return bool(_wandb(folder).login(prompt=False))
+def _key_problem(folder: Path) -> str | None:
+    """Why W&B has no key to use, from the environment or its own files; asks neither the user nor the network."""
+    way_out = "run `wandb login` or set WANDB_API_KEY"
+    try:
+        return None if _wandb(folder).login(prompt=False, verify=False) else f"no W&B key: {way_out}"
+    except Exception as error:
+        return f"no W&B key that could work: {error}; {way_out}"
 
 
 def _title(row: Row) -> str:

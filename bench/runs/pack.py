@@ -35,7 +35,7 @@ def packs(runs: Iterable[Run], size: int) -> list[list[Run]]:
 def as_override(pack: Sequence[Run]) -> str:
     """A pack as one override of a launched job: the runs as JSON, in Hydra's quotes."""
     text = json.dumps([asdict(run) for run in pack])
-    return "pack='" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "pack='" + text.replace("'", "\\u0027").replace("$", "\\u0024") + "'"  # the two that Hydra would read
 
 
 def from_text(text: str) -> list[Run]:

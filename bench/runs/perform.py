@@ -3,9 +3,14 @@
 In: the configuration that Hydra's launcher hands over. Out: nothing. Touches: the device, results/ through rows.
 """
 
+import functools
+import multiprocessing
 import os
 import sys
+import threading
+import time
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -21,18 +26,31 @@ from bench.schema import FAILED, Machine, Row, Run, UserError
 def perform(config: DictConfig) -> None:
     """What Hydra's launcher calls, here or in another process: the runs of `config.pack`, one row each."""
     settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    machine, parent = machine_of(settings), os.getppid()
+    machine = machine_of(settings)
     torch.set_num_threads(machine.threads)
+    if multiprocessing.current_process().name != "MainProcess":
+        end_with_parent()
     for run in pack.from_text(settings["pack"]):
-        if os.getppid() != parent:
-            return  # the sweep was killed: its next start does what is left, and nothing should do it twice
         store = Store(settings["results"], run.study)
         row = row_of(run, machine)
         store.write(row)
         tracking.mirror(row, settings["tracking"], store.folder)
 
 
-def machine_of(settings: dict[str, Any]) -> Machine:
+@functools.cache
+def end_with_parent() -> None:
+    """End this worker process as soon as its sweep is gone: a killed sweep leaves nothing behind that trains."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def machine_of(settings: Mapping[str, Any]) -> Machine:
     """The machine that the settings describe, `auto` decided.
 
     Raises UserError for a device that is not here.

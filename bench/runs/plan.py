@@ -126,7 +126,7 @@ def setting(base: DictConfig, key: str, value: Any) -> dict[str, Any]:
     """One setting of the task, such as epochs=2."""
     known = [str(name) for name in base if name not in ("hydra", *WORDS, *catalogue.settings())]
     if key not in known:
-        raise UserError(registry.unknown("choice", key, [*known, *WORDS]))
+        raise UserError(registry.unknown("key", key, catalogue.keys()))
     return {key: typed(key, value, base[key])}
 
 
@@ -149,9 +149,7 @@ def merged(parts: Iterable[Choice]) -> Choice:
 
 def skips(skip: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) -> bool:
     """Whether an entry of the study's skip list, each with its `because`, names this combination."""
-    return any(
-        all(choices.get(key) == value for key, value in entry.items() if key != "because") for entry in skip
-    )
+    return any(all(choices.get(key) == value for key, value in entry.items() if key != "because") for entry in skip)
 
 
 def typed(key: str, value: Any, default: Any) -> Any:
@@ -164,7 +162,9 @@ def typed(key: str, value: Any, default: Any) -> Any:
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not type(plain(default)):
-        raise UserError(f"{key} takes {kind_of(default)}, not {value!r}; for example {key}={json.dumps(plain(default))}")
+        raise UserError(
+            f"{key} takes {kind_of(default)}, not {value!r}; for example {key}={json.dumps(plain(default))}"
+        )
     return value
 
 

@@ -48,7 +48,9 @@ class Progress:
         self.thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.over.set()
         self.thread.join()
         self.look()
@@ -68,7 +70,8 @@ class Progress:
         left = len(self.waiting) - done
         pace = (time.monotonic() - self.started) / done if done else None
         ahead = f", about {minutes(pace * left)} to go" if pace and left else ""
-        return f"{self.before + done} of {self.total} runs done, {left} left, {count['diverged']} diverged, {count['failed']} failed{ahead}"
+        outcomes = f"{count['diverged']} diverged, {count['failed']} failed"
+        return f"{self.before + done} of {self.total} runs done, {left} left, {outcomes}{ahead}"
 
     def _watch(self) -> None:
         while not self.over.wait(LOOK_SECONDS):
@@ -85,4 +88,10 @@ class Progress:
 
 def minutes(seconds: float) -> str:
     """A duration for people."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )

@@ -51,4 +51,4 @@ def rehearse_one(run: Run, machine: Machine, timed: bool) -> float:
         step_seconds = time.perf_counter() - started
     steps = run.choices["steps"] or epochs * max(1, data.sizes[0] // batch_size)
     evaluated = epochs * data.sizes[1] + data.sizes[2]
-    return step_seconds * (steps + evaluated / batch_size / (1 + BACKWARD))
+    return float(step_seconds * (steps + evaluated / batch_size / (1 + BACKWARD)))

@@ -1,12 +1,13 @@
 """The sweep: the runs of a plan that have no final row are packed and launched, until none is left.
 
-In: a plan, a launcher, settings. Out: rows in the store. Touches: results/ through rows, processes through the launcher.
+In: a plan, a launcher, settings. Out: rows in the store. Touches: results/ through rows, processes through Hydra.
 """
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bench.rows import tracking
 from bench.rows.store import Reading, Store
 from bench.runs import pack
 from bench.runs.plan import Plan
@@ -22,13 +23,15 @@ def sweep(plan: Plan, store: Store, launch: Launch, settings: Mapping[str, Any])
     Raises UserError, before anything is trained, for a mistake in the plan or the data.
     """
     store.prepare()
+    tracking.check(settings["tracking"])
     reading = store.read()
     for remark in reading.remarks:
         print(remark, file=sys.stderr)
     missing = left(plan.runs, reading, settings["retry"])
     if missing:
         rehearse(missing, settings)
-    store.write_plan([run.id for run in plan.runs])
+        store.make_way(run.id for run in missing)
+    store.write_plan(run.id for run in plan.runs)
     if missing:
         train(missing, store, launch, settings, Progress(store, plan.runs, missing))
 
@@ -50,9 +53,7 @@ def rehearse(runs: Sequence[Run], settings: Mapping[str, Any]) -> dict[object, f
     return rehearsal.rehearse(runs, perform.machine_of(settings))
 
 
-def train(
-    missing: list[Run], store: Store, launch: Launch, settings: Mapping[str, Any], progress: Progress
-) -> None:
+def train(missing: list[Run], store: Store, launch: Launch, settings: Mapping[str, Any], progress: Progress) -> None:
     """Launch until every run has a row. A killed process takes its queue along, so only idle rounds are counted."""
     idle, size = 0, settings["packing"]
     with progress:

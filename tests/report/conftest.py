@@ -1,10 +1,13 @@
 import hashlib
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from bench.schema import Row
 
 
-def row(
+def make_row(
     initializer: str = "he_normal",
     seed: int = 0,
     accuracy: float | None = 0.9,
@@ -12,11 +15,10 @@ def row(
     environment: dict[str, Any] | None = None,
     **choices: Any,
 ) -> Row:
-    """A row as a training run leaves it; dotted choices are spelled with two underscores."""
+    """A row as a training run leaves it; a dotted choice is spelled with two underscores, optimizer__learning_rate."""
     chosen = {
         "task": "train",
         "epochs": 6,
-        "batch_size": 64,
         "model": "resnet20",
         "model.depth": 20,
         "normalization": "batch",
@@ -28,11 +30,31 @@ def row(
         "seed": seed,
         **{key.replace("__", "."): value for key, value in choices.items()},
     }
-    measures = {
-        "test_accuracy": accuracy if status == "ok" else None,
-        "first_epoch_accuracy": 0.5 if status == "ok" else None,
-        "seconds": 2.0,
-    }
-    id = hashlib.sha256(repr(sorted(chosen.items())).encode()).hexdigest()[:16]
-    known = {"test_images": 360, "classes": 10} if environment is None else environment
-    return Row(id=id, study="test", status=status, choices=chosen, measures=measures, environment=known)
+    return Row(
+        id=hashlib.sha256(repr(sorted(chosen.items())).encode()).hexdigest()[:16],
+        study="test",
+        status=status,
+        choices=chosen,
+        measures={
+            "test_accuracy": accuracy if status == "ok" else None,
+            "first_epoch_accuracy": 0.5 if status == "ok" else None,
+            "seconds": 2.0,
+        },
+        environment={"test_images": 10_000, "classes": 10} if environment is None else environment,
+        error={"class": "error", "cause": "boom", "traceback": "..."} if status == "failed" else None,
+    )
+
+
+@pytest.fixture(name="row")
+def _row() -> Callable[..., Row]:
+    return make_row
+
+
+@pytest.fixture(name="arm")
+def _arm() -> Callable[..., list[Row]]:
+    """Rows of one arm: `arm("he_normal", [0.9, 0.91])` has the seeds 0 and 1."""
+
+    def make(initializer: str, accuracies: list[float], **settings: Any) -> list[Row]:
+        return [make_row(initializer, seed, accuracy, **settings) for seed, accuracy in enumerate(accuracies)]
+
+    return make

@@ -9,6 +9,7 @@ import pytest
 
 from bench.rows import environment
 
+ROOT = Path(__file__).parents[2]
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
 
@@ -50,7 +51,7 @@ def test_what_one_task_adds_to_the_description_is_not_in_the_next_one() -> None:
 
 def test_describing_the_environment_imports_no_torch() -> None:
     code = "import sys; from bench.rows import environment; environment.describe(); print('torch' in sys.modules)"
-    answer = subprocess.run([sys.executable, "-c", code], cwd=Path.cwd(), capture_output=True, text=True, check=True)
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
 
 
@@ -126,9 +127,29 @@ def test_the_processor_is_read_by_its_name_where_linux_tells_it(tmp_path: Path) 
     assert environment._processor(tmp_path / "none")
 
 
-def test_peak_memory_is_in_bytes_and_grows_with_what_is_held() -> None:
-    size = 3 * 10**8
-    code = f"from bench.rows.environment import peak_memory_bytes as p; a = p(); b = bytearray({size}); print(p() - a)"
-    code = code.replace("; print", "; b[::4096] = b'x' * len(b[::4096]); print")
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 0.8 * size < int(answer.stdout) < 1.5 * size
+HOLD = """
+from bench.rows.environment import peak_memory_bytes
+before, held = peak_memory_bytes(), bytearray(SIZE)
+held[::4096] = b"x" * len(held[::4096])
+print(before, peak_memory_bytes() - before)
+"""
+
+
+def test_peak_memory_is_in_bytes_and_not_that_of_the_process_that_started_this_one() -> None:
+    size = 200_000_000
+    parent = bytearray(2 * size)
+    parent[::4096] = b"x" * len(parent[::4096])  # only pages that were written to are held
+    code = HOLD.replace("SIZE", str(size))
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    before, grown = map(int, answer.stdout.split())
+    assert before < size
+    assert 0.9 * size < grown < 1.2 * size
+
+
+def test_peak_memory_is_known_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    with_proc = environment.peak_memory_bytes()
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert environment.peak_memory_bytes() >= 0.9 * with_proc

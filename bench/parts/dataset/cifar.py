@@ -1,6 +1,6 @@
 """CIFAR-10 and CIFAR-100, as torchvision keeps them.
 
-In: the data folder and choices of a run. Out: a Dataset. Touches: the data folder, and the network if asked to download.
+In: the data folder and choices of a run. Out: a Dataset. Touches: the data folder, the network if told to.
 """
 
 import functools

@@ -1,6 +1,6 @@
 """Fashion-MNIST, from torchvision's folder or from Debian's package.
 
-In: the data folder and choices of a run. Out: a Dataset. Touches: the data folder, and the network if asked to download.
+In: the data folder and choices of a run. Out: a Dataset. Touches: the data folder, the network if told to.
 """
 
 import functools
@@ -66,7 +66,7 @@ def _files(root: Path, download: bool) -> list[Path]:
         torchvision.datasets.FashionMNIST(root, download=True)
     except (RuntimeError, OSError) as cause:
         raise UserError(
-            f"fashion_mnist: the download failed ({cause}); "
+            f"fashion_mnist: the download failed ({' '.join(str(cause).split())}); "
             f"try again, apt-get install dataset-fashion-mnist, or put {', '.join(FILES)} into {folders[0]}"
         ) from cause
     return [folders[0] / name for name in FILES]

@@ -1,6 +1,6 @@
 """Any folder of images, one folder per class, read once and kept as one file of tensors.
 
-In: the data folder and choices of a run. Out: a Dataset. Touches: the data folder, to keep the tensors beside the images.
+In: the data folder and choices of a run. Out: a Dataset. Touches: the data folder, where the tensors are kept.
 """
 
 import functools
@@ -139,7 +139,7 @@ def _read(folder: str, parts: list[Classes], size: int | None, channels: int) ->
             )
     tensors = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
     labels = [_labels(part) for part in parts]
-    train, test = map(Split, tensors.split([len(part) for part in labels]), labels)
+    train, test = map(Split, torch.split(tensors, [len(part) for part in labels]), labels)
     return train, test
 
 

@@ -33,7 +33,7 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Three splits, float32, normalised per channel by the training split. Shared between runs: never write into one."""
+    """Three splits, float32, normalised per channel by the first. Runs share it, so never write into its tensors."""
 
     train: Split
     validation: Split
@@ -97,7 +97,8 @@ def prepare(
     train, held_out = _carve(name, "validation", train, validation, generator)
     if subset is not None:
         train = _subset(name, train, subset, classes, generator)
-    return Dataset(*_normalise(train, held_out, test), classes, found, crop, flip)
+    train, held_out, test = _normalise(train, held_out, test)
+    return Dataset(train, held_out, test, classes, found, crop, flip)
 
 
 def checksum_of(*splits: Split) -> str:
@@ -106,7 +107,7 @@ def checksum_of(*splits: Split) -> str:
     for split in splits:
         for tensor in split:
             array = np.ascontiguousarray(tensor.numpy())
-            digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False))
+            digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
     return digest.hexdigest()
 
 
@@ -157,5 +158,5 @@ def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
     variances, means = torch.var_mean(images.flatten(2), dim=2, correction=0)
     mean = means.double().mean(0)
     deviation = (variances.double().mean(0) + means.double().var(0, correction=0)).sqrt()
-    deviation[deviation <= torch.finfo(torch.float32).eps * mean.abs()] = 1  # no spread but rounding
+    deviation[deviation == 0] = 1
     return mean.float().view(-1, 1, 1), deviation.float().view(-1, 1, 1)

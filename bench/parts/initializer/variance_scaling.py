@@ -55,7 +55,7 @@ def truncated(weight: Tensor, sigma: float, generator: Generator) -> None:
 def truncated_uncorrected(weight: Tensor, sigma: float, generator: Generator) -> None:
     """N(0, sigma²) given |w| <= 2 sigma, by inversion: one uniform number per weight, none rejected."""
     weight.uniform_(-INSIDE, INSIDE, generator=generator).erfinv_().mul_(math.sqrt(2))
-    weight.clamp_(-BOUND, BOUND).mul_(sigma)  # the inverse at the very ends may round past the bound
+    weight.clamp_(-BOUND, BOUND).mul_(sigma)  # on another CPU the inverse may round past the bound
 
 
 MODES = {

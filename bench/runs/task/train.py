@@ -72,7 +72,7 @@ def prepare(run: Run, machine: Machine) -> tuple[Dataset, nn.Module]:
     )
     batch = data.train.images[: run.choices["batch_size"]]
     registry.build(run, "initializer")(model, generator(run.choices["seed"], "init"), batch)
-    return data.to(machine.device), model.to(machine.device, memory_format=torch.channels_last)
+    return data.to(machine.device), model.to(machine.device).to(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Trainer:
         """One pass over the training split, or what the budget leaves of it; whether the loss stayed finite."""
         self.model.train()
         indices = torch.randperm(self.data.sizes[0], generator=self.order).to(self.machine.device)
-        for batch in indices.split(self.batch_size)[: budget.epoch_steps]:
+        for batch in torch.split(indices, self.batch_size)[: budget.epoch_steps]:
             self.step(batch, budget)
             ended = len(self.losses) == budget.steps
             if (ended or len(self.losses) % LOOK_EVERY == 0) and not self.look(budget.target_loss):
@@ -169,7 +169,7 @@ class Trainer:
         self.model.eval()
         loss, correct = 0.0, 0
         for images, labels in zip(
-            split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True
+            torch.split(split.images, EVALUATION_BATCH), torch.split(split.labels, EVALUATION_BATCH), strict=True
         ):
             logits = self.model(images.contiguous(memory_format=torch.channels_last))
             loss += float(cross_entropy(logits.double(), labels, reduction="sum"))

@@ -90,6 +90,7 @@ def test_nothing_to_do_returns_the_images_themselves_and_draws_nothing() -> None
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gets_the_batch_of_the_cpu() -> None:
     images = distinct(32)
     there = augment(images.cuda(), seeded(), crop=2, flip=True)

@@ -18,7 +18,7 @@ SMALL = {"validation": 100, "checksum": None}
 KINDS = {"cifar10": (CIFAR10, "labels", 10), "cifar100": (CIFAR100, "fine_labels", 100)}
 
 
-def publish(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def publish(name: str, folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Publish a small dataset in torchvision's layout: its own code downloads, verifies and reads it."""
     kind, key, classes = KINDS[name]
     rng = np.random.default_rng(0)
@@ -39,13 +39,16 @@ def publish(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = folder / kind.filename
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(batches, kind.base_folder)
-    monkeypatch.setattr(kind, "url", archive.as_uri())
+    monkeypatch.setattr(kind, "url", f"{url}{archive.name}")
     monkeypatch.setattr(kind, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
 
 
 @pytest.fixture(params=KINDS)
-def name(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    publish(request.param, tmp_path / "published", monkeypatch)
+def name(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve: Callable[[Path], str]
+) -> str:
+    folder = tmp_path / "published"
+    publish(request.param, folder, serve(folder), monkeypatch)
     return str(request.param)
 
 
@@ -90,6 +93,6 @@ def test_a_download_mends_a_corrupt_file(name: str, load: Load, tmp_path: Path) 
 
 def test_a_failed_download_says_what_else_can_be_done(name: str, load: Load, tmp_path: Path) -> None:
     archive = KINDS[name][0].filename
-    (tmp_path / "published" / archive).unlink()
+    (tmp_path / "published" / archive).write_bytes(b"something else")
     with pytest.raises(UserError, match=rf"is missing \(the download failed: .*\); unpack {archive} into .* by hand"):
         load(name, download=True, **SMALL)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from bench.parts.dataset import digits as module
 from bench.parts.dataset.tensors import Dataset
@@ -38,9 +39,13 @@ def test_digits_write_nothing(load: Load, tmp_path: Path) -> None:
 
 
 def test_the_same_arguments_in_one_process_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reads = []
-    read = module.load_digits
-    monkeypatch.setattr(module, "load_digits", lambda: reads.append(1) or read())
+    reads: list[Any] = []
+
+    def counted() -> Any:
+        reads.append(load_digits())
+        return reads[-1]
+
+    monkeypatch.setattr(module, "load_digits", counted)
     arguments: dict[str, Any] = {"test": 9, "subset": None, "split_seed": 0, "crop": 0, "flip": False, "checksum": None}
     first = module.digits(tmp_path, False, validation=9, **arguments)
     assert module.digits(tmp_path, False, validation=9, **arguments) is first

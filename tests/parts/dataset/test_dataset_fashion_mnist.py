@@ -98,33 +98,43 @@ def test_a_damaged_file_is_named(damage: bytes, suffix: str, load: Load, debian:
         load("fashion_mnist", **SMALL)
 
 
-def serve(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let torchvision download from a folder: its own code, without a network."""
+def test_a_damaged_byte_within_a_packed_file_is_told_as_well(load: Load, debian: Path) -> None:
+    for name, content in contents().items():
+        (debian / f"{name}.gz").write_bytes(gzip.compress(content))
+    victim = debian / "t10k-labels-idx1-ubyte.gz"
+    packed = bytearray(victim.read_bytes())
+    packed[10] |= 0b110  # after a header of ten bytes, these bits of the first block name a type that does not exist
+    victim.write_bytes(packed)
+    with pytest.raises(UserError, match=rf"{victim.name} is corrupt .*invalid block type"):
+        load("fashion_mnist", **SMALL)
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve: Callable[[Path], str]) -> Path:
+    """The small files, published where torchvision's own code downloads them from."""
+    folder = tmp_path / "mirror"
     folder.mkdir()
     resources = []
     for name, content in contents().items():
         (folder / f"{name}.gz").write_bytes(gzip.compress(content, mtime=0))
         resources.append((f"{name}.gz", hashlib.md5((folder / f"{name}.gz").read_bytes()).hexdigest()))
-    monkeypatch.setattr(FashionMNIST, "mirrors", [f"{folder.as_uri()}/"])
+    monkeypatch.setattr(FashionMNIST, "mirrors", [serve(folder)])
     monkeypatch.setattr(FashionMNIST, "resources", resources)
+    return folder
 
 
 def test_a_download_goes_to_the_root_and_is_read_from_there(
-    load: Load, debian: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    load: Load, debian: Path, mirror: Path, tmp_path: Path
 ) -> None:
-    serve(tmp_path / "mirror", monkeypatch)
     downloaded = load("fashion_mnist", download=True, **SMALL)
     assert (tmp_path / "FashionMNIST" / "raw" / "t10k-labels-idx1-ubyte").is_file()
     assert load("fashion_mnist", **SMALL).checksum == downloaded.checksum
 
 
-def test_a_failed_download_says_what_else_can_be_done(
-    load: Load, debian: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    serve(tmp_path / "mirror", monkeypatch)
-    for path in (tmp_path / "mirror").iterdir():
-        path.unlink()
-    with pytest.raises(UserError, match="the download failed .*apt-get install dataset-fashion-mnist"):
+def test_a_failed_download_says_what_else_can_be_done(load: Load, debian: Path, mirror: Path) -> None:
+    for path in mirror.iterdir():
+        path.write_bytes(b"something else")
+    with pytest.raises(UserError, match=r"the download failed .*apt-get install dataset-fashion-mnist"):
         load("fashion_mnist", download=True, **SMALL)
 
 

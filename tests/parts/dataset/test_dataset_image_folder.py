@@ -40,7 +40,12 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The images that were opened so far."""
     paths: list[Path] = []
     pixels = module._pixels
-    monkeypatch.setattr(module, "_pixels", lambda path, *rest: paths.append(path) or pixels(path, *rest))
+
+    def counted(path: Path, *rest: Any) -> Any:
+        paths.append(path)
+        return pixels(path, *rest)
+
+    monkeypatch.setattr(module, "_pixels", counted)
     return paths
 
 
@@ -151,7 +156,7 @@ def test_a_cache_that_cannot_be_written_does_not_stop_the_run(
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(module.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     assert load("image_folder", **CHOICES).sizes == (12, 4, 4)
     assert list(pets.parent.iterdir()) == [pets]  # nothing half-written stays
 
@@ -175,14 +180,14 @@ def test_a_class_that_only_one_part_has_is_named(load: Load, pets: Path) -> None
 
 def test_an_empty_class_is_named(load: Load, pets: Path) -> None:
     (pets / "train" / "emu").mkdir()
-    with pytest.raises(UserError, match="no images in .*emu"):
+    with pytest.raises(UserError, match=r"no images in .*emu"):
         load("image_folder", **CHOICES)
 
 
 def test_a_part_without_classes_is_refused(load: Load, pets: Path) -> None:
     shutil.rmtree(pets / "train")
     (pets / "train").mkdir()
-    with pytest.raises(UserError, match="no images in .*CLASS"):
+    with pytest.raises(UserError, match=r"no images in .*CLASS"):
         load("image_folder", **CHOICES)
 
 

@@ -1,0 +1,41 @@
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from omegaconf import DictConfig
+
+from bench import catalogue
+from bench.runs.plan import plan
+from bench.schema import Machine, Run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """As every sweep has it: tiny models gain nothing from a second, and two test processes fight over it."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def compose() -> Iterator[Callable[[list[str]], DictConfig]]:
+    """What Hydra's sweeper hands to the planner: overrides -> one composed configuration."""
+    with initialize_config_dir(str(catalogue.CONF), version_base="1.3"):
+        yield lambda overrides: hydra_compose("sweep", overrides=overrides)
+
+
+@pytest.fixture
+def runs_of(compose: Callable[[list[str]], DictConfig]) -> Callable[..., list[Run]]:
+    """The runs that a command line asks for, in a study of the user's own."""
+
+    def runs(*overrides: str, skip: tuple[dict[str, Any], ...] = (), **study: Any) -> list[Run]:
+        declared = {"name": "mine", "axes": study.get("axes", {}), "skip": skip}
+        return plan(compose, declared, overrides).runs
+
+    return runs
+
+
+@pytest.fixture
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    return Machine("cpu", 1, str(tmp_path_factory.mktemp("data")), download=False)

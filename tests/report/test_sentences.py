@@ -1,0 +1,144 @@
+import re
+from collections.abc import Callable
+
+import pytest
+
+from bench.report import summarize
+from bench.schema import Row
+
+MakeArm = Callable[..., list[Row]]
+MakeRow = Callable[..., Row]
+
+NOISE = [0.0, 0.001, -0.001, 0.0005, -0.0005]
+OTHER = [0.001, -0.0005, 0.0, -0.001, 0.0005]
+
+
+def around(center: float, noise: list[float] = NOISE) -> list[float]:
+    return [center + step for step in noise]
+
+
+def sentence(rows: list[Row], margin: float = 0.3) -> str:
+    (found,) = summarize(rows, margin).sentences
+    return found
+
+
+def test_a_real_difference_is_named_with_its_size_and_interval(arm: MakeArm) -> None:
+    found = sentence(arm("he_normal", around(0.9)) + arm("torch_default", around(0.5, OTHER)))
+    size, low, high = map(float, re.search(r"over torch_default \+(\S+) \[(\S+), (\S+)\]", found).groups())  # type: ignore[union-attr]
+    assert found.startswith("Highest mean: he_normal 90.00 %. Real lead over torch_default")
+    assert size == 40
+    assert low < 40 < high
+
+
+def test_arms_that_agree_are_called_equivalent_within_the_margin(arm: MakeArm) -> None:
+    found = sentence(arm("a", around(0.9)) + arm("b", around(0.9, OTHER)) + arm("c", around(0.9, OTHER[::-1])), 1.0)
+    assert found.startswith("All 3 means are equivalent, within 1.0 points.")
+
+
+def test_noise_is_called_undecided_with_the_widest_difference(arm: MakeArm) -> None:
+    rows = arm("a", [0.90, 0.92, 0.91]) + arm("b", [0.92, 0.89, 0.90]) + arm("c", [0.89, 0.90, 0.91])
+    assert sentence(rows).startswith("Undecided, all 3 pairs; the widest: a over c +1.00 [")
+
+
+def test_one_sentence_tells_real_equivalent_and_undecided_apart(arm: MakeArm) -> None:
+    rows = [
+        *arm("best", around(0.9)),
+        *arm("twin", around(0.9, OTHER)),
+        *arm("noisy", [0.88, 0.91, 0.90, 0.87, 0.92]),
+        *arm("worst", around(0.5, OTHER)),
+    ]
+    found = sentence(rows, 1.0)
+    assert re.search(r"Real lead over worst \+40\.0 \[.*\]; equivalent to twin .*; undecided against noisy ", found)
+    assert "Other pairs: 2 different, 1 undecided." in found
+
+
+def test_a_real_difference_between_others_is_named_where_the_leader_has_none(arm: MakeArm) -> None:
+    rows = arm("noisy", [0.99, 0.75, 0.99]) + arm("good", [0.9, 0.901, 0.899]) + arm("bad", [0.5, 0.501, 0.499])
+    found = sentence(rows)
+    assert "Undecided against" in found
+    assert "Other pairs: 1 different (good over bad +40.00 [" in found
+
+
+def test_divergence_comes_first_and_its_arm_does_not_lead(arm: MakeArm, row: MakeRow) -> None:
+    wild = [*arm("wild", around(0.99)[:4]), row("wild", 4, status="diverged")]
+    found = sentence(wild + arm("calm", around(0.9)))
+    assert found.startswith("Diverged: wild 1 of 5. Highest mean without divergence: calm 90.00 %.")
+    assert "Really below wild -9.0" in found
+
+
+def test_an_arm_that_always_diverges_beside_one_that_never_does_is_a_real_difference(
+    arm: MakeArm, row: MakeRow
+) -> None:
+    lost = [row("lost", seed, status="diverged") for seed in range(5)]
+    found = sentence(lost + arm("calm", around(0.9)))
+    assert found == (
+        "Diverged: lost 5 of 5 (a real difference in rate). Only calm has a mean (90.00 %): nothing to compare it with."
+    )
+    assert "(a real difference" not in sentence(lost[:2] + arm("calm", around(0.9)[:2]))
+
+
+def test_failed_and_preempted_runs_are_named(arm: MakeArm, row: MakeRow) -> None:
+    lost = [row("b", 5, status="failed"), row("b", 6, status="preempted")]
+    assert sentence(arm("a", around(0.9)) + arm("b", around(0.9)) + lost).startswith(
+        "In no mean: b 1 failed, b 1 preempted."
+    )
+
+
+def test_an_arm_near_chance_is_called_so_only_where_the_classes_are_known(arm: MakeArm) -> None:
+    rows = arm("good", around(0.9)) + arm("stuck", around(0.1, OTHER))
+    assert sentence(rows).startswith("Near chance (10 %): stuck 10.00 %.")
+    for row in rows:
+        del row.environment["classes"]
+    assert "chance" not in sentence(rows)
+
+
+def test_a_single_seed_is_undecided_and_says_why(arm: MakeArm) -> None:
+    assert "Undecided: no two arms share two seeds" in sentence(arm("a", [0.9]) + arm("b", [0.1]))
+
+
+def test_a_small_test_set_widens_the_margin_and_the_sentence_says_so(arm: MakeArm) -> None:
+    small = {"test_images": 400, "classes": 10}
+    found = sentence(arm("a", around(0.9), environment=small) + arm("b", around(0.9, OTHER), environment=small))
+    assert found == (
+        "All 2 means are equivalent, within 1.5 points. "
+        "(In points, n = 5 seeds; margin 1.5 = 0.3 × √(10000 / 400 test images).)"
+    )
+
+
+def test_the_answer_counts_the_blocks_and_names_where(arm: MakeArm, row: MakeRow) -> None:
+    rows = [
+        *arm("a", around(0.9), normalization="batch"),
+        *arm("b", around(0.9, OTHER), normalization="batch"),
+        *arm("a", around(0.9), normalization="none"),
+        *arm("b", around(0.5, OTHER), normalization="none"),
+        *arm("a", [0.90, 0.92, 0.91], normalization="layer"),
+        *arm("b", [0.92, 0.89, 0.90], normalization="layer"),
+        *arm("a", around(0.1), normalization="group"),
+        *[row("b", seed, status="diverged", normalization="group") for seed in range(3)],
+        *arm("a", around(0.9), normalization="weight"),
+    ]
+    assert summarize(rows, 0.5).answer == (
+        "Of 5 blocks, the initializer matters in 1; does not matter in 1 (batch); is undecided in 1 (layer); "
+        "cannot be judged (nothing trains) in 1 (group); has nothing to be compared with in 1 (weight). "
+        "Runs diverged in 1 block: b 3. Where it matters, the highest mean is of a in 1 (none). "
+        "Never diverged and not shown to be worse than the best, of 2 decided blocks: a in 2, b in 1."
+    )
+
+
+def test_the_answer_of_a_single_block_does_not_count_blocks(arm: MakeArm) -> None:
+    rows = arm("a", around(0.9)) + arm("b", around(0.9, OTHER)) + arm("c", around(0.5, OTHER))
+    assert summarize(rows, 1.0).answer == (
+        "The initializer matters. Never diverged and not shown to be worse than the best: a, b."
+    )
+
+
+def test_an_answer_over_many_blocks_names_a_few_and_counts_the_rest(arm: MakeArm) -> None:
+    rows = [run for epochs in range(1, 31) for name in "ab" for run in arm(name, around(0.9), epochs=epochs)]
+    answer = summarize(rows, 0.5).answer
+    assert "does not matter in 30 (epochs=1; epochs=2;" in answer
+    assert "; 24 more)" in answer
+
+
+@pytest.mark.parametrize("status", ["diverged", "failed"])
+def test_a_block_where_no_run_converged_says_so(row: MakeRow, status: str) -> None:
+    assert sentence([row(name, status=status) for name in "ab"]).endswith("No run converged.")

@@ -1,0 +1,72 @@
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from bench import registry
+from bench.rows.store import Store
+from bench.runs.pack import as_override
+from bench.runs.perform import failure_class, machine_of, perform
+from bench.schema import FAILED, OK, UserError
+
+TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=2", "batch_size=16")
+SETTINGS = {"device": "cpu", "threads": 1, "data": "data", "download": False}
+
+
+@pytest.fixture
+def perform_all(tmp_path):
+    def perform_all(runs):
+        text = as_override(runs).removeprefix("pack='").removesuffix("'")
+        perform(OmegaConf.create({**SETTINGS, "results": str(tmp_path), "tracking": {"name": "off"}, "pack": text}))
+        return Store(tmp_path, "mine").read().rows
+
+    return perform_all
+
+
+def test_every_run_of_a_pack_leaves_its_row(runs_of, perform_all):
+    runs = runs_of(*TINY, "seed=range(3)")
+    rows = perform_all(runs)
+    assert set(rows) == {run.id for run in runs}
+    assert {row.status for row in rows.values()} == {OK}
+
+
+def test_a_row_does_not_depend_on_the_pack_it_was_made_in(runs_of, perform_all, tmp_path):
+    runs = runs_of(*TINY, "seed=range(3)")
+    together = perform_all(runs)
+    for row in tmp_path.glob("mine/*.json"):
+        row.unlink()
+    alone = {}
+    for run in reversed(runs):
+        alone |= perform_all([run])
+    assert {id: row.curve for id, row in together.items()} == {id: row.curve for id, row in alone.items()}
+
+
+def test_a_run_that_raises_leaves_a_failed_row_and_takes_no_other_along(runs_of, perform_all, monkeypatch, capsys):
+    bad, good = runs_of(*TINY, "seed=0,1")
+    original = registry.build
+
+    def broken(run, word):
+        if word == "model" and run.id == bad.id:
+            raise MemoryError("no room\nfor more")
+        return original(run, word)
+
+    monkeypatch.setattr(registry, "build", broken)
+    rows = perform_all([bad, good])
+    assert (rows[bad.id].status, rows[good.id].status) == (FAILED, OK)
+    assert rows[bad.id].error["class"] == "out_of_memory"
+    assert rows[bad.id].error["cause"] == "no room"
+    assert "MemoryError" in rows[bad.id].error["traceback"]
+    assert f"run {bad.id} failed: no room" in capsys.readouterr().err
+
+
+def test_failures_have_classes():
+    assert failure_class(torch.OutOfMemoryError()) == "out_of_memory"
+    assert failure_class(MemoryError()) == "out_of_memory"
+    assert failure_class(ValueError()) == "error"
+
+
+def test_a_device_that_is_not_here_is_a_mistake(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert machine_of(SETTINGS | {"device": "auto"}).device == "cpu"
+    for device in ("cuda", "tpu"):
+        with pytest.raises(UserError, match=f"device={device} is not here; there is cpu, or auto"):
+            machine_of(SETTINGS | {"device": device})

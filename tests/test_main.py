@@ -1,0 +1,205 @@
+"""The commands as a user types them, in a process of their own."""
+
+import csv
+import io
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bench import __main__ as door
+from bench.rows.store import Store
+from bench.runs.plan import parse
+
+QUICK = [
+    *("study=mine", "model=resnet8", "model.width=4", "dataset=synthetic", "epochs=1", "batch_size=16"),
+    *("initializer=he_normal,glorot_uniform", "tracking=off"),
+]
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """Run one command in an empty folder, where nothing but results/ may appear."""
+
+    def bench(*arguments, code=0):
+        command = [sys.executable, "-m", "bench", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        assert {path.name for path in tmp_path.iterdir()} <= {"results"}
+        return done
+
+    return bench
+
+
+def test_help_names_the_commands_without_torch_or_hydra(tmp_path):
+    code = (
+        "import sys; from bench.__main__ import main; code = main([]);"
+        "sys.exit(code or bool({'torch', 'hydra', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert all(command in done.stdout for command in door.COMMANDS)
+
+
+@pytest.mark.parametrize("command", door.COMMANDS)
+def test_every_command_shows_its_configuration(bench, command):
+    assert "results: results" in bench(command, "--cfg", "job").stdout
+
+
+def test_a_sweep_resumes_grows_and_answers(bench, tmp_path):
+    first = bench("sweep", *QUICK, "seed=0,1", "hydra/launcher=basic")
+    assert "he_normal" in first.stdout
+    rows = {path: path.read_bytes() for path in (tmp_path / "results" / "mine").glob("*.json")}
+    assert len(rows) == 4
+
+    planned = json.loads(bench("plan", *QUICK, "seed=0,1,2", "format=json").stdout)
+    assert (planned["total"], planned["done"], planned["left"]) == (6, 4, 2)
+    assert planned["minutes"] > 0
+    assert bench("sweep", *QUICK, "seed=0,1").stdout == first.stdout
+
+    bench("sweep", *QUICK, "seed=0,1,2")  # the default launcher, in processes
+    assert {path: path.read_bytes() for path in rows} == rows
+    told = json.loads(bench("status", "study=mine", "format=json").stdout)
+    assert (told["total"], told["done"], told["left"], told["failed"]) == (6, 6, 0, 0)
+
+
+def test_the_table_is_the_mean_of_the_rows(bench, tmp_path):
+    bench("sweep", *QUICK, "seed=0,1", "hydra/launcher=basic")
+    by_arm: dict[str, list[float]] = {}
+    for row in Store(tmp_path / "results", "mine").read().rows.values():
+        by_arm.setdefault(row.choices["initializer"], []).append(row.measures["test_accuracy"])
+    lines = list(csv.DictReader(io.StringIO(bench("report", "study=mine", "format=csv").stdout)))
+    assert {line["initializer"]: float(line["test_accuracy_mean"]) for line in lines} == {
+        arm: pytest.approx(statistics.mean(values), abs=1e-12) for arm, values in by_arm.items()
+    }
+    assert "|" in bench("report", "study=mine", "format=markdown").stdout
+    assert json.loads(bench("report", "study=mine", "format=json").stdout)
+
+
+def test_a_killed_sweep_leaves_nothing_running_and_goes_on_where_it_was(bench, tmp_path):
+    command = [sys.executable, "-m", "bench", "sweep", *QUICK, "seed=range(20)", "packing=1", "epochs=4"]
+    command.remove("epochs=1")
+    results = tmp_path / "results" / "mine"
+    sweep = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
+    while len(list(results.glob("*.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = children(sweep.pid)
+    assert workers
+    os.kill(sweep.pid, signal.SIGKILL)
+    sweep.wait()
+    before = {path: path.stat().st_mtime_ns for path in results.glob("*.json")}
+    assert 3 <= len(before) < 40
+    while any(map(alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(alive, workers))
+
+    bench(*command[3:])
+    assert len(list(results.glob("*.json"))) == 40
+    assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+
+
+def children(pid):
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(word) for word in listed.stdout.split()]
+
+
+def alive(pid):
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return bool(state.stdout.strip()) and not state.stdout.startswith("Z")
+
+
+def test_run_trains_one_run_and_says_what_it_measured(bench):
+    quick = [one for one in QUICK if not one.startswith(("study", "initializer"))]
+    said = json.loads(bench("run", *quick).stdout)
+    assert said["status"] == "ok"
+    assert 0 <= said["test_accuracy"] <= 1
+    assert json.loads(bench("run", *quick).stdout)["seconds"] == said["seconds"]  # the row that is there
+    assert "takes more than one" in bench("run", *quick, "seed=0,1", code=2).stderr
+
+
+def test_list_gives_a_law_and_a_source_for_each_name(bench, tmp_path):
+    listed = json.loads(bench("list", "kind=initializer", "format=json").stdout)
+    assert list(listed) == ["initializer"]
+    assert {"he_normal", "tf_variance_scaling", "torch_default"} <= {one["name"] for one in listed["initializer"]}
+    assert all(one["law"] and one["source"] for one in listed["initializer"])
+    assert set(json.loads(bench("list", "format=json").stdout)) >= {"model", "dataset", "activation", "study"}
+
+
+def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path):
+    results = tmp_path / "results"
+    (results / "conf" / "initializer").mkdir(parents=True)
+    (results / "conf" / "initializer" / "halves.yaml").write_text(
+        "name: halves\nlaw: constant\nsource: this test\nfunction: own_parts:halves\nvalue: 0.5\n"
+    )
+    (results / "own_parts.py").write_text(
+        "from bench.registry import initializer\n\n"
+        "@initializer\n"
+        "def halves(model, generator, batch, *, value: float):\n"
+        "    for parameter in model.parameters():\n"
+        "        parameter.data.fill_(value)\n"
+    )
+    quick = [one for one in QUICK if not one.startswith("initializer")]
+    code = f"import sys; sys.path.insert(0, {str(results)!r}); from bench.__main__ import main; sys.exit(main())"
+    arguments = ["sweep", "--config-dir", str(results / "conf"), *quick, "initializer=halves,he_normal"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "hydra/launcher=basic"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "halves" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["swep"], "did you mean sweep"),
+        (["sweep", "initializer=he_norml"], "no initializer is named 'he_norml'; did you mean he_normal"),
+        (["sweep", "initializer=he_normal,xavier"], "no initializer is named 'xavier'"),
+        (["sweep", "epoch=2"], "no key is named 'epoch'; did you mean epochs"),
+        (["sweep", "epochs=abc"], "epochs takes a whole number"),
+        (["sweep", "model="], "model has no value"),
+        (["sweep", "seed=0,0"], "seed is given the value 0 twice"),
+        (["sweep", "study=a/b", "seed=0"], "cannot name a study"),
+        (["sweep", "seed"], "write key=value"),
+        (["sweep", "resuls=here"], "did you mean results"),
+        (["status", "stdy=mine"], "no key is named 'stdy'; did you mean study"),
+        (["sweep", "tracking=of"], "no tracking is named 'of'; did you mean off"),
+        (["report", "study=nothing"], "study nothing has no rows in results; there: none"),
+        (["status", "study=nothing"], "study nothing has no rows"),
+        (["list", "kind=initialiser"], "did you mean initializer"),
+        (["list", "format=xml"], "there are text and json"),
+        (["sweep", "dataset=cifar10", "study=mine"], "download=true"),
+        (["sweep", "device=cuda", "study=mine"], "device=cuda is not here"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert door.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("bench: ")
+    assert sentence in error
+    assert "Traceback" not in error
+
+
+def test_a_failed_run_is_exit_code_1_and_says_how_to_go_on(bench, tmp_path):
+    bench("sweep", *QUICK, "seed=0", "hydra/launcher=basic")
+    victim = next((tmp_path / "results" / "mine").glob("*.json"))
+    row = json.loads(victim.read_text())
+    error = {"class": "error", "cause": "the test says so", "traceback": ""}
+    victim.write_text(json.dumps(row | {"status": "failed", "error": error}))
+    assert "retry=failed" in bench("sweep", *QUICK, "seed=0", code=1).stderr
+    bench("sweep", *QUICK, "seed=0", "retry=failed", "hydra/launcher=basic")
+
+
+def test_what_is_said_of_choices_travels_as_one_list(tmp_path):
+    ours = door.for_hydra("sweep", ["initializer=a,b", "results=r", "'seed=range(2)'".strip("'"), "study=own"])
+    assert ours[:3] == ["--multirun", "results=r", "study=own"]
+    (listed,) = parse([ours[3]]).values()
+    assert listed == [["initializer=a,b", "seed=range(2)"]]
