@@ -70,6 +70,9 @@ class Store:
         """
         rows, remarks, foreign = self._read_sealed()
         for path in self._loose():
+            if not _has_row_name(path):
+                remarks.append(f"{path} is not named as a row is: it is left alone")
+                continue
             try:
                 row = _read_loose(path)
             except FileNotFoundError:
@@ -92,7 +95,7 @@ class Store:
         found = {}
         with contextlib.suppress(UserError):
             for path in self._loose():
-                if path.stem not in seen:
+                if path.stem not in seen and _has_row_name(path):
                     with contextlib.suppress(OSError, ValueError):
                         found[path.stem] = _read_loose(path).status
         return {id: status for id, status in found.items() if status in FINAL}
@@ -116,10 +119,11 @@ class Store:
         The row of a failed run that is done again is kept under another name. Raises UserError when a row of another
         schema stands in the place of one of them.
         """
-        for path in (self.folder / f"{id}.json" for id in ids):
+        paths = [self.folder / f"{id}.json" for id in ids]
+        for path in paths:
             _refuse_another_schema(path)
-            if path.exists():
-                path.rename(_free_name(path, "retried"))
+        for path in filter(Path.exists, paths):
+            path.rename(_free_name(path, "retried"))
 
     def write_plan(self, ids: Iterable[str]) -> None:
         """Say what the sweep sets out to do, for whoever asks from a second shell."""
@@ -173,6 +177,10 @@ def studies(results: str | Path) -> list[str]:
 
 def _is_study_name(name: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name) is not None
+
+
+def _has_row_name(path: Path) -> bool:
+    return re.fullmatch(r"[0-9a-f]{16}\.json", path.name) is not None
 
 
 def _holds_a_study(folder: Path) -> bool:
