@@ -138,7 +138,9 @@ def table(store: Store, settings: Mapping[str, Any]) -> str:
     reading = store.read()
     for remark in reading.remarks:
         print(remark, file=sys.stderr)
-    return render(summarize(reading.rows.values(), settings["margin"]), settings["format"])
+    return render(
+        summarize(reading.rows.values(), settings["margin"], settings["study"]["question"]), settings["format"]
+    )
 
 
 def outcome(store: Store, ids: Sequence[str]) -> int:

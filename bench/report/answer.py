@@ -38,7 +38,7 @@ def _one(finding: Finding) -> str:
 
 def _where(findings: Sequence[Finding]) -> str:
     found: dict[str, list[str]] = defaultdict(list)
-    for finding, name in zip(findings, _names(findings), strict=True):
+    for finding, name in zip(findings, names(findings), strict=True):
         found[finding.verdict].append(name)
     told = [
         # where it matters is told with the best arm of each
@@ -60,7 +60,7 @@ def _divergence(findings: Sequence[Finding]) -> str:
 
 def _best(findings: Sequence[Finding]) -> str:
     where: dict[str, list[str]] = defaultdict(list)
-    for finding, name in zip(findings, _names(findings), strict=True):
+    for finding, name in zip(findings, names(findings), strict=True):
         best = finding.leader
         if best and finding.verdict == MATTERS:
             where[best.initializer].append(name)
@@ -82,7 +82,8 @@ def _blocks(count: int, kind: str = "") -> str:
     return f"{count} {kind}block{'' if count == 1 else 's'}"
 
 
-def _names(findings: Sequence[Finding]) -> list[str]:
+def names(findings: Sequence[Finding]) -> list[str]:
+    """Each block by the choices that tell it from the others: resnet20/batch/relu."""
     choices = [finding.block.choices for finding in findings]
     columns = [column for column in choices[0] if len({repr(choice[column]) for choice in choices}) > 1]
     return ["/".join(_short(column, choice[column]) for column in columns) for choice in choices]

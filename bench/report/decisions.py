@@ -9,7 +9,7 @@ In: the accuracies of a block. Out: pairs with a verdict. Touches: nothing.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -77,15 +77,14 @@ def compare(arms: Mapping[str, Accuracies], margin: float, resolution: float = 0
     `margin` and `resolution` (one test image) in percentage points.
     """
     names = [name for name, accuracies in arms.items() if accuracies]
-    pairs = [_pair(ours, theirs, arms, margin, resolution) for ours, theirs in combinations(names, 2)]
-    tested = [pair for pair in pairs if pair.p is not None]
-    differs = statistics.holm([pair.p for pair in tested if pair.p is not None])
-    agrees = statistics.holm([pair.equivalence_p for pair in tested if pair.equivalence_p is not None])
-    decided = {
-        (pair.initializer, pair.other): _decide(pair, float(p), float(q))
-        for pair, p, q in zip(tested, differs, agrees, strict=True)
-    }
-    return [decided.get((pair.initializer, pair.other), pair) for pair in pairs]
+    return decide([_pair(ours, theirs, arms, margin, resolution) for ours, theirs in combinations(names, 2)])
+
+
+def decide(family: Sequence[Pair]) -> list[Pair]:
+    """The pairs with their verdicts, Holm-adjusted over those of them that could be tested."""
+    differs = iter(statistics.holm([pair.p for pair in family if pair.p is not None]))
+    agrees = iter(statistics.holm([pair.equivalence_p for pair in family if pair.equivalence_p is not None]))
+    return [pair if pair.p is None else _decide(pair, float(next(differs)), float(next(agrees))) for pair in family]
 
 
 def _pair(ours: str, theirs: str, arms: Mapping[str, Accuracies], margin: float, resolution: float) -> Pair:

@@ -13,6 +13,8 @@ from typing import Any
 import pandas as pd
 
 from bench.report import decisions
+from bench.report.decisions import Pair
+from bench.report.question import Question
 from bench.report.summary import Summary
 from bench.schema import FAILED, PREEMPTED, UserError
 
@@ -45,12 +47,18 @@ def _text(summary: Summary, width: int) -> str:
     parts = []
     for label, cells, sentence in _blocks(summary):
         parts.append("\n".join([label, *_aligned(cells), "", *_wrapped(sentence, width, "  ")]))
-    ending = [*_wrapped(summary.answer, width), *_wrapped(_runs(summary), width), "", *_wrapped(NOTES, width)]
+    ending = [*_wrapped(NOTES, width), "", *_wrapped(f"{summary.answer} {_runs(summary)}", width)]
+    if summary.question:
+        parts.append("\n".join([_asked(summary.question), *_aligned(_question(summary.question))]))
+        ending += ["", *_wrapped(summary.question.answer, width)]
     return "\n\n".join([*parts, "\n".join(ending)]) + "\n"
 
 
 def _markdown(summary: Summary, width: int) -> str:
     parts = [f"{summary.answer} {_runs(summary)}"]
+    if summary.question:
+        asked = summary.question
+        parts = [asked.answer, f"### {_asked(asked)}", "\n".join(_piped(_question(asked))), *parts]
     for label, cells, sentence in _blocks(summary):
         parts += [f"### {label}", "\n".join(_piped(cells)), sentence]
     return "\n\n".join([*parts, NOTES]) + "\n"
@@ -63,6 +71,7 @@ def _csv(summary: Summary, width: int) -> str:
 def _json(summary: Summary, width: int) -> str:
     document = {
         "answer": summary.answer,
+        "question": _asked_record(summary.question),
         "counts": summary.counts,
         "margin_points": summary.margin_points,
         "blocks": _records(summary.blocks),
@@ -87,6 +96,32 @@ def _blocks(summary: Summary) -> list[tuple[str, Cells, str]]:
             _records(summary.blocks), lines.values(), strict=True
         )  # the table keeps the blocks' order
     ]
+
+
+def _asked(question: Question) -> str:
+    return f"The question: {' against '.join(question.arms)}, Holm-adjusted over the blocks"
+
+
+def _question(question: Question) -> Cells:
+    cells = [["block", "difference in points", "seeds", "verdict"]]
+    for block, pair in zip(question.blocks, question.pairs, strict=True):
+        digits = decisions.digits(pair.margin_points)
+        cells.append([block or "all", _points(pair, digits), str(pair.seeds), pair.verdict])
+    return cells
+
+
+def _points(pair: Pair, digits: int) -> str:
+    if pair.difference_points is None:
+        return "-"
+    interval = "" if pair.low_points is None else f" [{pair.low_points:.{digits}f}, {pair.high_points:.{digits}f}]"
+    return f"{round(pair.difference_points, digits) + 0.0:+.{digits}f}{interval}"  # + 0.0 turns -0.0 into 0.0
+
+
+def _asked_record(question: Question | None) -> dict[str, Any] | None:
+    if question is None:
+        return None
+    pairs = [{"block": block, **vars(pair)} for block, pair in zip(question.blocks, question.pairs, strict=True)]
+    return {"arms": list(question.arms), "answer": question.answer, "pairs": pairs}
 
 
 def _cells(lines: Sequence[dict[str, Any]], counts: dict[str, int], digits: int) -> Cells:

@@ -15,6 +15,7 @@ from bench.report.answer import answer
 from bench.report.blocks import Block, blocks
 from bench.report.finding import Finding
 from bench.report.frame import checked
+from bench.report.question import Question, ask
 from bench.report.sentences import sentence
 from bench.report.tables import Line, accuracy, line
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
@@ -42,6 +43,7 @@ class Summary:
     pairs: one line per pair of arms in a block (its choices, then the fields of decisions.Pair).
     blocks: one line per block (its choices, then the fields of About).
     counts: runs by status, all four; answer: the study in a few sentences; margin_points: as stated, before scaling.
+    question: the comparison that the study was made for, where it names one and its rows have both arms.
     """
 
     table: pd.DataFrame
@@ -50,6 +52,7 @@ class Summary:
     counts: dict[str, int]
     answer: str
     margin_points: float
+    question: Question | None
 
     @property
     def sentences(self) -> list[str]:
@@ -57,9 +60,10 @@ class Summary:
         return list(self.blocks["sentence"])
 
 
-def summarize(rows: Iterable[Row], margin: float) -> Summary:
+def summarize(rows: Iterable[Row], margin: float, arms: Sequence[str] = ()) -> Summary:
     """Summarize the rows of one study. `margin`: the smallest difference that matters, in points at 10,000 test images.
 
+    `arms`: the two that the study declares as its question, if it does.
     Raises UserError for no rows, a run that stands twice, a margin that is not positive, an ok run without a test
     accuracy, or a block whose runs were tested on different numbers of images or classes.
     """
@@ -74,6 +78,7 @@ def summarize(rows: Iterable[Row], margin: float) -> Summary:
         counts=_counts(rows),
         answer=answer(findings),
         margin_points=margin,
+        question=ask(findings, *arms) if arms else None,
     )
 
 
