@@ -22,6 +22,7 @@ COMMANDS = {
     "status": ("status", "how far a study is, also from a second shell"),
     "report": ("report", "the table of a study and what it says"),
     "list": ("list_names", "the initializers, activations, models, datasets, studies ... with law and source"),
+    "seal": ("seal", "the rows of a study as one sorted file, to be committed"),
     "sync": ("sync", "replay to W&B the rows that it has not seen"),
 }
 PLANNED = ("sweep", "run", "plan")  # these go through the sweeper in hydra_plugins/, the others straight to a function

@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from bench import catalogue, registry
-from bench.rows.store import Store
+from bench.rows.store import SEALED, Store
 from bench.schema import FAILED, FINAL, WORDS, UserError
 
 KINDS = (*WORDS, "study")
@@ -112,10 +112,17 @@ def list_names(config: DictConfig) -> int:
     found = {kind: catalogue.options(kind, config_folders()) for kind in kinds}
     said = {kind: [entry(option) for option in options.values()] for kind, options in found.items()}
     lines = [
-        f"{kind}\n" + "\n".join(f"  {one['name']:<30} {one['law']}  [{one['source']}]" for one in entries)
+        "\n".join([kind, *(f"  {one['name']:<28} {one['law']}\n{'':<30} {one['source']}" for one in entries)])
         for kind, entries in said.items()
     ]
     print(shown(said, "\n\n".join(lines), settings))
+    return 0
+
+
+def seal(config: DictConfig) -> int:
+    """Write a study's rows into the one file that is committed."""
+    store = known_store(plain(config))
+    print(f"study {store.folder.name}: {store.seal()} rows sealed in {store.folder / SEALED}")
     return 0
 
 
