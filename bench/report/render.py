@@ -14,6 +14,7 @@ import pandas as pd
 
 from bench.report import decisions
 from bench.report.decisions import Pair
+from bench.report.grid import TITLE, Cells, grid
 from bench.report.question import Question
 from bench.report.summary import Summary
 from bench.schema import FAILED, PREEMPTED, UserError
@@ -24,8 +25,6 @@ NOTES = (
     "a block: real or different by a paired t test, equivalent by TOST within the margin, even where a small "
     "difference is real. The standard deviation is taken as at least one test image."
 )
-
-Cells = list[list[str]]  # the first line is the header, the first column text, the others numbers
 
 
 def render(summary: Summary, format: str = "text", width: int = 100) -> str:
@@ -47,6 +46,8 @@ def _text(summary: Summary, width: int) -> str:
     parts = []
     for label, cells, sentence in _blocks(summary):
         parts.append("\n".join([label, *_aligned(cells), "", *_wrapped(sentence, width, "  ")]))
+    if len(parts) > 1:
+        parts.append("\n".join([TITLE, *_aligned(grid(summary, intervals=False))]))
     ending = [*_wrapped(NOTES, width), "", *_wrapped(f"{summary.answer} {_runs(summary)}", width)]
     if summary.question:
         parts.append("\n".join([_asked(summary.question), *_aligned(_question(summary.question))]))
@@ -59,6 +60,7 @@ def _markdown(summary: Summary, width: int) -> str:
     if summary.question:
         asked = summary.question
         parts = [asked.answer, f"### {_asked(asked)}", "\n".join(_piped(_question(asked))), *parts]
+    parts += [f"### {TITLE}", "\n".join(_piped(grid(summary, intervals=True)))]
     for label, cells, sentence in _blocks(summary):
         parts += [f"### {label}", "\n".join(_piped(cells)), sentence]
     return "\n\n".join([*parts, NOTES]) + "\n"

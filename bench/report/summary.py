@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from bench.report import decisions
-from bench.report.answer import answer
+from bench.report.answer import answer, names
 from bench.report.blocks import Block, blocks
 from bench.report.finding import Finding
 from bench.report.frame import checked
@@ -25,9 +25,13 @@ STATUSES = (OK, DIVERGED, FAILED, PREEMPTED)
 
 @dataclass(frozen=True)
 class About:
-    """A block in a line. `margin_points` as scaled to its test set; `test_images` is None if unknown."""
+    """A block in a line: its full label, and the name that tells it from the other blocks of the study.
+
+    `margin_points` is as scaled to its test set; `test_images` is None if unknown.
+    """
 
     label: str
+    name: str
     verdict: str
     leader: str | None
     margin_points: float
@@ -71,10 +75,11 @@ def summarize(rows: Iterable[Row], margin: float, arms: Sequence[str] = ()) -> S
         raise UserError(f"a margin is a number of percentage points above 0, such as 0.3, not {margin}")
     rows = checked(rows)
     findings = [_find(block, margin) for block in blocks(rows)]
+    named = list(zip(findings, names(findings), strict=True))
     return Summary(
         table=_table(Line, [(finding.block, vars(one)) for finding in findings for one in finding.lines]),
         pairs=_table(decisions.Pair, [(finding.block, vars(pair)) for finding in findings for pair in finding.pairs]),
-        blocks=_table(About, [(finding.block, vars(_about(finding))) for finding in findings]),
+        blocks=_table(About, [(finding.block, vars(_about(finding, name))) for finding, name in named]),
         counts=_counts(rows),
         answer=answer(findings),
         margin_points=margin,
@@ -118,9 +123,10 @@ def _counts(rows: Sequence[Row]) -> dict[str, int]:
     return {status: found[status] for status in STATUSES}
 
 
-def _about(finding: Finding) -> About:
+def _about(finding: Finding, name: str) -> About:
     return About(
         label=finding.block.label(finding.block.choices),
+        name=name or "all",
         verdict=finding.verdict,
         leader=finding.leader.initializer if finding.leader else None,
         margin_points=finding.margin,
