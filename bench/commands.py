@@ -157,7 +157,7 @@ def outcome(store: Store, ids: Sequence[str]) -> int:
     for row in failures:
         print(f"failed: {row.id} {(row.error or {}).get('cause')}; the traceback is in its row", file=sys.stderr)
     if failures:
-        print(f"{len(failures)} runs failed; retry=failed does them again", file=sys.stderr)
+        print(f"failed runs: {len(failures)}; retry=failed does them again", file=sys.stderr)
     return int(bool(failures))
 
 
@@ -190,9 +190,29 @@ def shown(said: Mapping[str, Any], text: str, settings: Mapping[str, Any]) -> st
     return json.dumps(said, indent=1, ensure_ascii=False) if settings["format"] == "json" else text
 
 
+def check(settings: Mapping[str, Any]) -> None:
+    """Raises UserError for a setting of a wrong type or size, before anything is done with it."""
+    from bench.report import FORMATS
+    from bench.runs.plan import typed
+
+    defaults = {
+        key: value for key, value in catalogue.load(catalogue.CONF / "settings.yaml").items() if key in settings
+    }
+    for key, default in defaults.items():
+        value = typed(key, settings[key], default)
+        if isinstance(default, int | float) and value <= 0 and not isinstance(default, bool):
+            raise UserError(f"{key}={value} is not above 0; for example {key}={default}")
+        if value == "":
+            raise UserError(f"{key} has no value; write {key}=VALUE")
+    if settings["format"] not in FORMATS:
+        raise UserError(registry.unknown("format", settings["format"], FORMATS))
+
+
 def plain(config: DictConfig) -> dict[str, Any]:
-    """A composed configuration as a dictionary."""
-    return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+    """A composed configuration as a dictionary, its settings checked."""
+    settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    check(settings)
+    return settings
 
 
 def config_folders() -> list[Path]:

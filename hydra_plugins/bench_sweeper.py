@@ -51,11 +51,14 @@ class BenchSweeper(Sweeper):
 
     def settings(self) -> dict[str, Any]:
         """What the command was told besides a run's choices, and how many processes the launcher uses."""
-        settings = {key: value for key, value in self.master.items() if key != "hydra"}
+        from bench import commands
+
+        settings = commands.plain(
+            OmegaConf.masked_copy(self.master, [str(key) for key in self.master if key != "hydra"])
+        )
         jobs = OmegaConf.select(self.master, "hydra.launcher.n_jobs") or 1
         processes = jobs if jobs > 0 else (os.cpu_count() or 1) + 1 + jobs
-        container: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(settings), resolve=True)  # type: ignore[assignment]
-        return container | {"processes": processes}
+        return settings | {"processes": processes}
 
 
 ConfigStore.instance().store(

@@ -33,6 +33,7 @@ def _cell(lines: pd.DataFrame, block: str, arm: str, digits: int, intervals: boo
     line = lines.loc[(block, arm)]
     if pd.isna(line["test_accuracy_mean"]):
         return "-" + "*" * bool(line["diverged"])
-    mean, low, high = (100 * line[f"test_accuracy_{end}"] for end in ("mean", "low", "high"))
-    interval = "" if pd.isna(low) or not intervals else f" [{low:.{digits}f}, {high:.{digits}f}]"
-    return f"{mean:.{digits}f}{interval}" + "*" * bool(line["diverged"])
+    shown = f"{100 * line['test_accuracy_mean']:.{digits}f}"
+    if intervals and not pd.isna(line["test_accuracy_low"]):
+        shown += f" [{100 * line['test_accuracy_low']:.{digits}f}, {100 * line['test_accuracy_high']:.{digits}f}]"
+    return shown + "*" * bool(line["diverged"])

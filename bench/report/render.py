@@ -183,7 +183,8 @@ def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
 
 def _runs(summary: Summary) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items())
-    return f"{sum(summary.counts.values())} runs: {counts}."
+    total = sum(summary.counts.values())
+    return f"{total} run{'s' * (total != 1)}: {counts}."
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -50,7 +50,9 @@ def _comparison(finding: Finding) -> str:
     if not tested:
         return "Undecided: no two arms share two seeds that converged, so no difference has an interval."
     if verdicts == {EQUIVALENT}:
-        text = f"All {_arms(finding)} means are equivalent, within {_points(finding, finding.margin)} points."
+        count = _arms(finding)
+        means = "Both means" if count == 2 else f"All {count} means"
+        text = f"{means} are equivalent, within {_points(finding, finding.margin)} points."
     elif verdicts == {UNDECIDED}:
         text = _all_undecided(finding, tested)
     else:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from bench.rows.store import Store
@@ -33,9 +33,7 @@ class Progress:
         self.finished: dict[str, str] = {}
         self.started = self.line_written = time.monotonic()
         console = Console(stderr=True)
-        self.bar = Bar(
-            MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console
-        )
+        self.bar = Bar(BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console)
         self.lock, self.over = threading.Lock(), threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 

@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy
 
 from bench import registry
 from bench.runs.pack import shape
-from bench.runs.task.train import prepare
-from bench.schema import Machine, Run
+from bench.runs.task.train import budget_of, check, prepare
+from bench.schema import Machine, Run, UserError
 
 BACKWARD = 2.0  # a backward pass costs about two forward passes, so evaluation costs a third of training per image
 
@@ -36,19 +36,24 @@ def rehearse(runs: Iterable[Run], machine: Machine) -> dict[object, float]:
 
 def rehearse_one(run: Run, machine: Machine, timed: bool) -> float:
     """Seconds that this run will take, from one forward and backward pass; 0.0 when it is built but not timed."""
-    data, model = prepare(run, machine)
-    registry.build(run, "optimizer")(model)
-    registry.build(run, "schedule")(0.0)
     registry.build(run, "task")
+    check(run)
+    data, model = prepare(run, machine)
+    registry.build(run, "schedule")(0.0)
+    try:
+        registry.build(run, "optimizer")(model)
+    except ValueError as refused:  # torch's word on a learning rate below 0 and the like
+        raise UserError(f"optimizer {run.choices['optimizer']}: {refused}") from refused
+    chosen = {key: run.choices[key] for key in ("epochs", "steps", "batch_size", "warmup_steps")}
+    budget = budget_of(data, **chosen)
     if not timed:
         return 0.0
-    batch_size, epochs = run.choices["batch_size"], run.choices["epochs"]
+    batch_size = budget.batch_size
     images, labels = data.train.images[:batch_size], data.train.labels[:batch_size]
     for _ in range(2):  # the first pass pays for what the library sets up once
         started = time.perf_counter()
         cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
         float(labels[0])  # waits for a GPU
         step_seconds = time.perf_counter() - started
-    steps = run.choices["steps"] or epochs * max(1, data.sizes[0] // batch_size)
-    evaluated = epochs * data.sizes[1] + data.sizes[2]
-    return float(step_seconds * (steps + evaluated / batch_size / (1 + BACKWARD)))
+    evaluated = budget.steps / budget.epoch_steps * data.sizes[1] + data.sizes[2]
+    return float(step_seconds * (budget.steps + evaluated / batch_size / (1 + BACKWARD)))

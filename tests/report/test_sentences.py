@@ -100,7 +100,7 @@ def test_a_small_test_set_widens_the_margin_and_the_sentence_says_so(arm: MakeAr
     small = {"test_images": 400, "classes": 10}
     found = sentence(arm("a", around(0.9), environment=small) + arm("b", around(0.9, OTHER), environment=small))
     assert found == (
-        "All 2 means are equivalent, within 1.5 points. "
+        "Both means are equivalent, within 1.5 points. "
         "(In points, n = 5 seeds; margin 1.5 = 0.3 × √(10000 / 400 test images).)"
     )
 

@@ -114,6 +114,11 @@ def test_a_failed_run_is_done_again_only_when_asked_and_its_old_row_is_kept(runs
         (("dataset=cifar10",), "download=true"),
         (("dataset.subset=abc",), "subset takes int | None, not 'abc'"),
         (("dataset.checksum=wrong",), "wrong"),
+        (("batch_size=0",), "nothing is trained with batch_size=0"),
+        (("steps=0",), "nothing is trained with steps=0"),
+        (("warmup_steps=-1",), "below 0"),
+        (("label_smoothing=2.0",), "give 0 to 1"),
+        (("optimizer.learning_rate=-1",), "optimizer sgd: Invalid learning rate"),
     ],
 )
 def test_a_mistake_in_a_part_is_found_before_anything_is_trained(runs_of, swept, tmp_path, overrides, sentence):

@@ -19,7 +19,7 @@ from bench.parts.dataset.tensors import Dataset, Split
 from bench.registry import task
 from bench.rows import environment
 from bench.runs.seeds import generator
-from bench.schema import DIVERGED, OK, Machine, Row, Run
+from bench.schema import DIVERGED, OK, Machine, Row, Run, UserError
 
 LOOK_EVERY = 20  # steps between looks at the loss; each look makes a GPU wait for the host
 EVALUATION_BATCH = 1000  # images; large enough to fill a device, small enough for any memory
@@ -45,11 +45,10 @@ def train(
     if machine.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     data, model = prepare(run, machine)
-    trainer = Trainer(run, machine, data, model, batch_size, label_smoothing)
-    epoch_steps = max(1, data.sizes[0] // batch_size)
-    budget = Budget(steps or epochs * epoch_steps, epoch_steps, warmup_steps, target_loss)
-    finite = trainer.fit(budget)
-    measures = trainer.measures(budget)
+    budget = budget_of(data, epochs, steps, batch_size, warmup_steps)
+    trainer = Trainer(run, machine, data, model, budget, label_smoothing, target_loss)
+    finite = trainer.fit()
+    measures = trainer.measures()
     if finite:
         measures |= dict(zip(("test_loss", "test_accuracy"), trainer.evaluate(data.test), strict=True))
     measures |= {"seconds": time.perf_counter() - started, "peak_memory_bytes": peak_memory_bytes(machine)}
@@ -62,6 +61,18 @@ def train(
         curve=trainer.curve,
         environment=surroundings(machine, data),
     )
+
+
+def check(run: Run) -> None:
+    """Raises UserError where the arguments of the task make no training."""
+    chosen = run.arguments("task")
+    counts = {name: chosen[name] for name in ("epochs", "steps", "batch_size") if chosen[name] is not None}
+    if wrong := [f"{name}={count}" for name, count in counts.items() if count < 1]:
+        raise UserError(f"nothing is trained with {', '.join(wrong)}; give at least 1")
+    if chosen["warmup_steps"] < 0:
+        raise UserError(f"warmup_steps={chosen['warmup_steps']} is below 0; give 0 for none")
+    if not 0 <= chosen["label_smoothing"] <= 1:
+        raise UserError(f"label_smoothing={chosen['label_smoothing']} is no share; give 0 to 1")
 
 
 def prepare(run: Run, machine: Machine) -> tuple[Dataset, nn.Module]:
@@ -77,12 +88,18 @@ def prepare(run: Run, machine: Machine) -> tuple[Dataset, nn.Module]:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a run trains: `steps` in all, in epochs of `epoch_steps`."""
+    """How long a run trains: `steps` in all, of `batch_size` images each, in epochs of `epoch_steps`."""
 
     steps: int
     epoch_steps: int
+    batch_size: int
     warmup_steps: int
-    target_loss: float
+
+
+def budget_of(data: Dataset, epochs: int, steps: int | None, batch_size: int, warmup_steps: int) -> Budget:
+    """The budget on these data: `steps`, or so many full epochs."""
+    epoch_steps = max(1, data.sizes[0] // batch_size)
+    return Budget(steps or epochs * epoch_steps, epoch_steps, batch_size, warmup_steps)
 
 
 @dataclass
@@ -93,8 +110,9 @@ class Trainer:
     machine: Machine
     data: Dataset
     model: nn.Module
-    batch_size: int
+    budget: Budget
     label_smoothing: float
+    target_loss: float
     curve: list[dict[str, float | int | None]] = field(default_factory=list)
     losses: list[Tensor] = field(default_factory=list)  # one per step, on the device
     gradient_norm: float | None = None  # at step 0
@@ -109,11 +127,11 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["peak"] = group["lr"]
 
-    def fit(self, budget: Budget) -> bool:
+    def fit(self) -> bool:
         """Train to the end of the budget; False as soon as the loss is found not to be finite."""
-        while len(self.losses) < budget.steps:
+        while len(self.losses) < self.budget.steps:
             first, started = len(self.losses), time.perf_counter()
-            finite = self.epoch(budget)
+            finite = self.epoch()
             self.training_seconds += time.perf_counter() - started
             self.curve.append({"epoch": len(self.curve) + 1, "train_loss": self.mean_loss(first)})
             if not finite:
@@ -122,22 +140,22 @@ class Trainer:
             self.curve[-1] |= {"validation_loss": loss, "validation_accuracy": accuracy}
         return True
 
-    def epoch(self, budget: Budget) -> bool:
+    def epoch(self) -> bool:
         """One pass over the training split, or what the budget leaves of it; whether the loss stayed finite."""
         self.model.train()
         indices = torch.randperm(self.data.sizes[0], generator=self.order).to(self.machine.device)
-        for batch in torch.split(indices, self.batch_size)[: budget.epoch_steps]:
-            self.step(batch, budget)
-            ended = len(self.losses) == budget.steps
-            if (ended or len(self.losses) % LOOK_EVERY == 0) and not self.look(budget.target_loss):
+        for batch in torch.split(indices, self.budget.batch_size)[: self.budget.epoch_steps]:
+            self.step(batch)
+            ended = len(self.losses) == self.budget.steps
+            if (ended or len(self.losses) % LOOK_EVERY == 0) and not self.look():
                 return False
             if ended:
                 break
         return True
 
-    def step(self, batch: Tensor, budget: Budget) -> None:
+    def step(self, batch: Tensor) -> None:
         """One update on the images of these indices."""
-        done = len(self.losses)
+        done, budget = len(self.losses), self.budget
         warmth = min(1.0, (done + 1) / budget.warmup_steps) if budget.warmup_steps else 1.0
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * warmth * self.schedule(done / budget.steps)
@@ -152,10 +170,10 @@ class Trainer:
         self.optimizer.step()
         self.losses.append(loss.detach())
 
-    def look(self, target_loss: float) -> bool:
+    def look(self) -> bool:
         """Whether the recent loss is finite; notes the first step at which its mean had come down to the target."""
         recent = self.mean_loss(-LOOK_EVERY)
-        if self.steps_to_loss is None and recent <= target_loss and len(self.losses) >= LOOK_EVERY:
+        if self.steps_to_loss is None and recent <= self.target_loss and len(self.losses) >= LOOK_EVERY:
             self.steps_to_loss = len(self.losses)
         return math.isfinite(recent)
 
@@ -176,7 +194,7 @@ class Trainer:
             correct += int((logits.argmax(1) == labels).sum())
         return loss / len(split.labels), correct / len(split.labels)
 
-    def measures(self, budget: Budget) -> dict[str, float | int | None]:
+    def measures(self) -> dict[str, float | int | None]:
         """What the training itself says; None where the run diverged before there was anything to measure."""
         first, last = self.curve[0], self.curve[-1]
         return {
@@ -188,7 +206,7 @@ class Trainer:
             "initial_gradient_norm": self.gradient_norm,
             "steps": len(self.losses),
             "steps_to_loss": self.steps_to_loss,
-            "images_per_second": len(self.losses) * self.batch_size / self.training_seconds,
+            "images_per_second": len(self.losses) * self.budget.batch_size / self.training_seconds,
         }
 
 
