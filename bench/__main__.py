@@ -54,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return invoke(command, rest)
     except UserError as mistake:
         return told(mistake)
+    except BrokenPipeError:
+        return unread()
     except KeyboardInterrupt:
         print("bench: interrupted; finished runs are kept, the same command goes on from here", file=sys.stderr)
         return 130
@@ -91,8 +93,16 @@ def carried_out(function: Callable[[Any], int]) -> Callable[[Any], None]:
             sys.exit(function(config))
         except UserError as mistake:
             sys.exit(told(mistake))
+        except BrokenPipeError:
+            sys.exit(unread())
 
     return job
+
+
+def unread() -> int:
+    """The reader of our output, such as `head`, has seen enough: nothing is wrong, and nothing more is said."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def told(mistake: UserError) -> int:

@@ -193,6 +193,12 @@ def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys, 
     assert "Traceback" not in error
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    listing = f"{sys.executable} -m bench list | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", listing], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "task\n", "")
+
+
 def test_a_failed_run_is_exit_code_1_and_says_how_to_go_on(bench, tmp_path):
     bench("sweep", *QUICK, "seed=0", "hydra/launcher=basic")
     victim = next((tmp_path / "results" / "mine").glob("*.json"))
