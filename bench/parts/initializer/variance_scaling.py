@@ -7,12 +7,12 @@ import math
 
 from torch import Generator, Tensor
 
+from bench.parts.initializer import streams
 from bench.parts.initializer.layers import fans, law
+from bench.parts.initializer.streams import BOUND, INSIDE
 from bench.registry import unknown
 from bench.schema import UserError
 
-BOUND = 2.0  # of the truncated normal laws, in sigmas
-INSIDE = math.erf(BOUND / math.sqrt(2))  # the share of a normal law within the bound
 DENSITY = math.exp(-(BOUND**2) / 2) / math.sqrt(2 * math.pi)  # of a normal law at the bound
 TRUNCATED_STD = math.sqrt(1 - 2 * BOUND * DENSITY / INSIDE)  # what truncation leaves of sigma = 1: 0.8796
 
@@ -38,13 +38,14 @@ def variance_scaling(weight: Tensor, generator: Generator, *, scale: float, mode
 
 def normal(weight: Tensor, sigma: float, generator: Generator) -> None:
     """N(0, sigma²)."""
-    weight.normal_(0, sigma, generator=generator)
+    streams.normal(weight, generator)
+    weight.mul_(sigma)
 
 
 def uniform(weight: Tensor, sigma: float, generator: Generator) -> None:
     """Uniform on ±sqrt(3) sigma, so that sigma is its standard deviation."""
-    bound = math.sqrt(3) * sigma
-    weight.uniform_(-bound, bound, generator=generator)
+    streams.uniform(weight, generator)
+    weight.sub_(0.5).mul_(2 * math.sqrt(3) * sigma)
 
 
 def truncated(weight: Tensor, sigma: float, generator: Generator) -> None:
@@ -54,8 +55,8 @@ def truncated(weight: Tensor, sigma: float, generator: Generator) -> None:
 
 def truncated_uncorrected(weight: Tensor, sigma: float, generator: Generator) -> None:
     """N(0, sigma²) given |w| <= 2 sigma, by inversion: one uniform number per weight, none rejected."""
-    weight.uniform_(-INSIDE, INSIDE, generator=generator).erfinv_().mul_(math.sqrt(2))
-    weight.clamp_(-BOUND, BOUND).mul_(sigma)  # on another CPU the inverse may round past the bound
+    streams.truncated_normal(weight, generator)
+    weight.mul_(sigma)
 
 
 MODES = {

@@ -81,7 +81,7 @@ def prepare(run: Run, machine: Machine) -> tuple[Dataset, nn.Module]:
     model: nn.Module = registry.build(run, "model")(
         data.shape, data.classes, registry.build(run, "activation"), registry.build(run, "normalization")
     )
-    batch = data.train.images[: run.choices["batch_size"]]
+    batch = data.train.take(torch.arange(min(run.choices["batch_size"], data.sizes[0])))
     registry.build(run, "initializer")(model, generator(run.choices["seed"], "init"), batch)
     return data.to(machine.device), model.to(machine.device).to(memory_format=torch.channels_last)
 
