@@ -83,7 +83,7 @@ def status(config: DictConfig) -> int:
     settings = plain(config)
     store = known_store(settings)
     planned, reading = store.read_plan() or [], store.read()
-    count = Counter(row.status for id, row in reading.rows.items() if id in set(planned))
+    count = Counter(reading.rows[id].status for id in planned if id in reading.rows)
     done = sum(count[one] for one in FINAL)
     said = {"study": store.folder.name, "total": len(planned), "done": done, "left": len(planned) - done}
     said |= {one: count[one] for one in ("ok", "diverged", "failed", "preempted")}

@@ -12,7 +12,7 @@ from bench.rows.store import Reading, Store
 from bench.runs import pack
 from bench.runs.plan import Plan
 from bench.runs.progress import Progress
-from bench.schema import FAILED, FINAL, Run, UserError
+from bench.schema import FAILED, FINAL, Row, Run, UserError
 
 Launch = Callable[[list[str]], None]  # takes one override per pack, returns when all processes have ended
 
@@ -63,7 +63,8 @@ def train(missing: list[Run], store: Store, launch: Launch, settings: Mapping[st
             except UserError:
                 raise
             except Exception as died:
-                print(f"a process died ({type(died).__name__}); what is missing is launched again", file=sys.stderr)
+                cause = f"{type(died).__name__}: {died}".partition("\n")[0]
+                print(f"a process died ({cause}); what is missing is launched again", file=sys.stderr)
             still = [run for run in missing if run.id not in progress.look()]
             idle = idle + 1 if len(still) == len(missing) else 0
             missing, size = still, 1
@@ -71,7 +72,7 @@ def train(missing: list[Run], store: Store, launch: Launch, settings: Mapping[st
             store.write(failed(run, settings["attempts"]))
 
 
-def failed(run: Run, attempts: int) -> Any:
+def failed(run: Run, attempts: int) -> Row:
     """The row of a run that never came back."""
     from bench.runs.perform import failed_row
 
