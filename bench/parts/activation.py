@@ -1,5 +1,8 @@
 """Activations: a new module at each call, never in place, because a block may still need its input.
 
+All of torch.nn's that map value by value. Left out: RReLU, which draws from the global generator in training; Softmax,
+Softmin, LogSoftmax, GLU and MultiheadAttention, which mix values.
+
 In: the arguments of conf/activation. Out: a module. Touches: nothing.
 """
 
@@ -72,3 +75,81 @@ def softplus(*, beta: float) -> nn.Module:
 def identity() -> nn.Module:
     """x: a deep linear network (Saxe et al. 2014)."""
     return nn.Identity()
+
+
+@activation
+def gelu_tanh() -> nn.Module:
+    """x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³))) / 2, the approximation of gelu (Hendrycks & Gimpel 2016)."""
+    return nn.GELU(approximate="tanh")
+
+
+@activation
+def relu6() -> nn.Module:
+    """min(max(0, x), 6) (Krizhevsky 2010)."""
+    return nn.ReLU6()
+
+
+@activation
+def celu(*, alpha: float) -> nn.Module:
+    """x for x > 0, alpha (exp(x / alpha) - 1) below: smooth at 0 for every alpha (Barron 2017)."""
+    return nn.CELU(alpha)
+
+
+@activation
+def mish() -> nn.Module:
+    """x tanh(log(1 + exp(x))) (Misra 2020)."""
+    return nn.Mish()
+
+
+@activation
+def hardswish() -> nn.Module:
+    """x min(max(0, x + 3), 6) / 6 (Howard et al. 2019)."""
+    return nn.Hardswish()
+
+
+@activation
+def hardsigmoid() -> nn.Module:
+    """min(max(0, x + 3), 6) / 6 (Courbariaux et al. 2015, with the slope of Howard et al. 2019)."""
+    return nn.Hardsigmoid()
+
+
+@activation
+def hardtanh(*, low: float, high: float) -> nn.Module:
+    """min(max(low, x), high) (Collobert 2004)."""
+    return nn.Hardtanh(low, high)
+
+
+@activation
+def softsign() -> nn.Module:
+    """x / (1 + |x|) (Bergstra et al. 2009)."""
+    return nn.Softsign()
+
+
+@activation
+def tanhshrink() -> nn.Module:
+    """x - tanh(x)."""
+    return nn.Tanhshrink()
+
+
+@activation
+def softshrink(*, threshold: float) -> nn.Module:
+    """x brought nearer to 0 by the threshold, and 0 within it (Donoho & Johnstone 1994)."""
+    return nn.Softshrink(threshold)
+
+
+@activation
+def hardshrink(*, threshold: float) -> nn.Module:
+    """x where |x| > threshold, else 0 (Donoho & Johnstone 1994)."""
+    return nn.Hardshrink(threshold)
+
+
+@activation
+def logsigmoid() -> nn.Module:
+    """log(sigmoid(x))."""
+    return nn.LogSigmoid()
+
+
+@activation
+def threshold(*, threshold: float, value: float) -> nn.Module:
+    """x where x > threshold, else value (torch Threshold)."""
+    return nn.Threshold(threshold, value)

@@ -26,6 +26,19 @@ FORMULAS = {
     "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
     "softplus": lambda x: math.log1p(math.exp(x)),
     "identity": lambda x: x,
+    "gelu_tanh": lambda x: x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2,
+    "relu6": lambda x: min(max(0.0, x), 6.0),
+    "celu": lambda x: x if x > 0 else math.expm1(x),
+    "mish": lambda x: x * math.tanh(math.log1p(math.exp(x))),
+    "hardswish": lambda x: x * min(max(0.0, x + 3), 6.0) / 6,
+    "hardsigmoid": lambda x: min(max(0.0, x + 3), 6.0) / 6,
+    "hardtanh": lambda x: min(max(-1.0, x), 1.0),
+    "softsign": lambda x: x / (1 + abs(x)),
+    "tanhshrink": lambda x: x - math.tanh(x),
+    "softshrink": lambda x: math.copysign(max(0.0, abs(x) - 0.5), x),
+    "hardshrink": lambda x: x if abs(x) > 0.5 else 0.0,
+    "logsigmoid": lambda x: -math.log1p(math.exp(-x)),
+    "threshold": lambda x: x if x > 0 else 0.0,
 }
 
 
@@ -41,7 +54,7 @@ def test_every_activation_has_a_formula_in_this_file():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_values_are_those_of_the_formula(name):
-    points = torch.linspace(-6, 6, 97, dtype=torch.float64)
+    points = torch.linspace(-8, 8, 129, dtype=torch.float64)
     expected = torch.tensor([FORMULAS[name](x) for x in points.tolist()], dtype=torch.float64)
     torch.testing.assert_close(activation(name)().double()(points), expected)
 
@@ -66,11 +79,24 @@ def test_the_input_is_left_as_it_was(name):
         ("prelu", {"initial_slope": 0.5}, -0.5),
         ("elu", {"alpha": 2.0}, 2 * math.expm1(-1)),
         ("softplus", {"beta": 2.0}, math.log1p(math.exp(-2)) / 2),
+        ("celu", {"alpha": 2.0}, 2 * math.expm1(-1 / 2)),
+        ("hardtanh", {"low": -0.25, "high": 0.5}, -0.25),
+        ("softshrink", {"threshold": 0.25}, -0.75),
+        ("hardshrink", {"threshold": 1.0}, 0.0),
+        ("threshold", {"threshold": -0.5, "value": 7.0}, 7.0),
     ],
 )
 def test_arguments_change_the_formula(name, changed, at_minus_one):
     module = find("activation", name)(**changed)
     assert module(torch.tensor([-1.0])).item() == pytest.approx(at_minus_one, rel=1e-6)
+
+
+LEFT_OUT = {"RReLU", "Softmax", "Softmax2d", "Softmin", "LogSoftmax", "GLU", "MultiheadAttention"}  # see the module
+
+
+def test_every_elementwise_activation_of_torch_is_here():
+    theirs = {name for name in torch.nn.modules.activation.__all__ if name not in LEFT_OUT}
+    assert theirs <= {type(activation(name)()).__name__ for name in NAMES}
 
 
 def test_the_slope_of_prelu_is_learned():

@@ -1,0 +1,161 @@
+"""The gain of an activation, computed and not looked up: what its weights are multiplied with to keep a signal's size.
+
+In: an activation. Out: a number. Touches: nothing; a module is copied before it is asked.
+"""
+
+import copy
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.registry import unknown
+from bench.schema import UserError
+
+Function = Callable[[Tensor], Tensor]
+
+EDGE = 32.0  # beyond it a normal law has no weight that a float64 could add
+TOLERANCE = 1e-10  # of a moment, relative: far below the 1e-6 that is promised
+PANELS = 1 << 14  # unsettled ones at once; more of them mean that the integral does not exist, or oscillates
+NODES, WEIGHTS = (torch.from_numpy(values) for values in np.polynomial.legendre.leggauss(16))
+
+AUTO = {"auto": "second_moment", "critical": "critical"}  # what an initializer's argument `gain` may say -> kind
+
+
+def gain(activation: Function | nn.Module, kind: str = "second_moment", q: float = 1.0) -> float:
+    """The gain of an elementwise activation phi, for z ~ N(0, 1), to a relative error below 1e-6.
+
+    "second_moment": 1 / sqrt(E[phi(sqrt(q) z)²] / q), so that weights of variance gain² / n_in keep the second moment q
+    of the pre-activations (He et al. 2015 for relu: sqrt(2)). "critical": the sigma_w of the edge of chaos, where
+    chi_1 = sigma_w² E[phi'(sqrt(q) z)²] is 1 at pre-activations of variance q (Schoenholz et al. 2017); that q is also
+    the fixed point once biases have the deviation `critical_bias` says. "variance": 1 / std(phi(sqrt(q) z)), sqrt(q)
+    times it, which is the gamma of NF-nets (Brock et al. 2021): it takes the mean off, so for relu it is 1.713.
+    The gains that torch lists are these for relu and leaky_relu; its 5/3 for tanh is a convention (computed: 1.593 by
+    the second moment, 1.467 at the edge of chaos), and so is its 3/4 for selu (computed: 1 by the second moment).
+
+    `activation` maps a float64 tensor to one of its shape, value by value; derivatives are autograd's, so a jump counts
+    with the slopes beside it. Raises UserError for another kind, an activation that is not elementwise, and a moment
+    that is zero or not finite.
+    """
+    if kind not in KINDS:
+        raise UserError(unknown("kind of gain", kind, KINDS))
+    if not 0 < q < math.inf:
+        raise UserError(
+            f"pre-activations of variance q={q} carry no signal; give a positive, finite number such as 1.0"
+        )
+    moment = KINDS[kind](_elementwise(activation), q)
+    if not 0 < moment < math.inf:
+        raise UserError(
+            f"this activation has no {kind} gain: the moment it divides by is {moment}, not positive and finite"
+        )
+    return 1 / math.sqrt(moment)
+
+
+def critical_bias(activation: Function | nn.Module, q: float = 1.0) -> float:
+    """The sigma_b of the edge of chaos: sigma_b² = q - sigma_w² E[phi(sqrt(q) z)²], sigma_w = gain(phi, "critical", q).
+
+    With both, pre-activations of variance q keep it from layer to layer (Schoenholz et al. 2017, eq. 3).
+    Raises UserError where no sigma_b does, since sigma_w alone already makes them grow.
+    """
+    signal = gain(activation, "critical", q) ** 2 * expectation(_square(_elementwise(activation)), q)
+    if signal > q * (1 + TOLERANCE):
+        raise UserError(f"no bias makes variance q={q} a critical fixed point: weights alone bring it to {signal:.4g}")
+    return math.sqrt(q - signal) if signal < q * (1 - TOLERANCE) else 0.0
+
+
+def resolved(arguments: Mapping[str, Any], activation: Function | nn.Module) -> dict[str, float]:
+    """Numbers for those of an initializer's arguments that leave them to the activation: gain and bias_std.
+
+    `gain` may be "auto" (second moment) or "critical", `bias_std` "critical". Raises UserError for another word.
+    """
+    numbers: dict[str, float] = {}
+    if isinstance(word := arguments.get("gain"), str):
+        if word not in AUTO:
+            raise UserError(f"{unknown('gain', word, AUTO)}, or a number")
+        numbers["gain"] = gain(activation, AUTO[word])
+    if isinstance(word := arguments.get("bias_std"), str):
+        if word != "critical":
+            raise UserError(f"{unknown('bias_std', word, ['critical'])}, or a number")
+        numbers["bias_std"] = critical_bias(activation)
+    return numbers
+
+
+def number(value: float | str, name: str = "gain") -> float:
+    """The value, once it is a number that a law can use: finite and not below 0; else UserError."""
+    if isinstance(value, str):
+        raise UserError(
+            f"{name}={value} depends on the activation, which is not known here; give a number, or name one"
+        )
+    if not 0 <= value < math.inf:
+        raise UserError(f"{name}={value} is negative or not finite; give a number such as 1.0")
+    return value
+
+
+def expectation(function: Function, q: float = 1.0) -> float:
+    """E[f(sqrt(q) z)], z ~ N(0, 1), by Gauss-Legendre on panels that are halved until halving changes nothing.
+
+    Kinks and jumps cost panels, not digits. Infinite where the integral lives in the tails or does not settle.
+    """
+
+    def integral(left: Tensor, width: Tensor) -> Tensor:
+        z = left[:, None] + width[:, None] * (NODES + 1) / 2
+        density = torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)
+        values = function(math.sqrt(q) * z.flatten()).detach().reshape(z.shape)
+        return (values * density) @ WEIGHTS * width / 2
+
+    left, total, size = torch.arange(-EDGE, EDGE, dtype=torch.float64), 0.0, 0.0
+    width = torch.ones_like(left)
+    whole = integral(left, width)
+    tails = float(whole[[0, -1]].abs().sum())
+    while len(left) <= PANELS and bool(whole.isfinite().all()):
+        left = torch.stack([left, left + width / 2])
+        width = (width / 2).expand(2, -1)
+        halves = integral(left.flatten(), width.flatten()).reshape(2, -1)
+        allowed = TOLERANCE * (size + float(halves.abs().sum()))
+        settled = (halves.sum(0) - whole).abs() <= allowed / len(whole)
+        total += float(halves[:, settled].sum())
+        size += float(halves[:, settled].abs().sum())
+        if settled.all():
+            return total if tails <= TOLERANCE * size else math.inf
+        left, width, whole = (panels[:, ~settled].flatten() for panels in (left, width, halves))
+    return math.inf
+
+
+def _elementwise(activation: Function | nn.Module) -> Function:
+    """The activation on float64 tensors, once it is seen to act value by value; else UserError."""
+    if isinstance(activation, nn.Module):
+        activation = copy.deepcopy(activation).cpu().double().eval()
+    points = torch.linspace(-2, 2, 6, dtype=torch.float64)
+    together, alone = activation(points.clone()), activation(points[:2].clone())
+    if together.shape != points.shape or not torch.allclose(together[:2], alone, equal_nan=True):
+        raise UserError("a gain needs an elementwise activation: one value out for one value in, whatever is beside it")
+    return activation
+
+
+def _second_moment(phi: Function, q: float) -> float:
+    return expectation(_square(phi), q) / q
+
+
+def _variance(phi: Function, q: float) -> float:
+    return expectation(_square(phi), q) - expectation(phi, q) ** 2
+
+
+def _slope(phi: Function, q: float) -> float:
+    return expectation(_square(functools.partial(_derivative, phi)), q)
+
+
+def _square(function: Function) -> Function:
+    return lambda z: function(z).square()
+
+
+def _derivative(phi: Function, z: Tensor) -> Tensor:
+    with torch.enable_grad():
+        values = phi(z.requires_grad_().clone())
+        return torch.autograd.grad(values.sum(), z)[0] if values.requires_grad else torch.zeros_like(z)
+
+
+KINDS = {"second_moment": _second_moment, "variance": _variance, "critical": _slope}
