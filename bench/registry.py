@@ -34,9 +34,10 @@ def task(function: Function) -> Function:
 
 
 def model(function: Function) -> Function:
-    """Register `function(shape, classes, activation, normalization, *, ...) -> nn.Module`.
+    """Register `function(shape, classes, activation, normalization, residual, *, ...) -> nn.Module`.
 
-    `shape` is (channels, height, width), `activation()` a new module, `normalization(channels)` another.
+    `shape` is (channels, height, width), `activation()` a new module, `normalization(channels)` another. `residual` is
+    how a branch is joined to its shortcut: "sum" unless the initializer's argument of that name asks for another form.
     """
     return _register("model", function)
 

@@ -20,7 +20,7 @@ def sgd(
     decay_norm_and_bias: bool,
 ) -> torch.optim.Optimizer:
     """Stochastic gradient descent with (Nesterov) momentum; weight decay is added to the gradient."""
-    groups = parameter_groups(model, weight_decay, decay_norm_and_bias)
+    groups = parameter_groups(model, learning_rate, weight_decay, decay_norm_and_bias)
     return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=nesterov, foreach=True)
 
 
@@ -35,7 +35,7 @@ def adam(
     decay_norm_and_bias: bool,
 ) -> torch.optim.Optimizer:
     """Adam (Kingma and Ba 2015); weight decay is added to the gradient."""
-    groups = parameter_groups(model, weight_decay, decay_norm_and_bias)
+    groups = parameter_groups(model, learning_rate, weight_decay, decay_norm_and_bias)
     return torch.optim.Adam(groups, lr=learning_rate, betas=(betas[0], betas[1]), eps=epsilon, foreach=True)
 
 
@@ -50,17 +50,34 @@ def adamw(
     decay_norm_and_bias: bool,
 ) -> torch.optim.Optimizer:
     """Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019)."""
-    groups = parameter_groups(model, weight_decay, decay_norm_and_bias)
+    groups = parameter_groups(model, learning_rate, weight_decay, decay_norm_and_bias)
     return torch.optim.AdamW(groups, lr=learning_rate, betas=(betas[0], betas[1]), eps=epsilon, foreach=True)
 
 
-def parameter_groups(model: nn.Module, weight_decay: float, decay_norm_and_bias: bool) -> list[dict[str, object]]:
+def parameter_groups(
+    model: nn.Module, learning_rate: float, weight_decay: float, decay_norm_and_bias: bool
+) -> list[dict[str, object]]:
     """The parameters as optimizer groups: tensors of two and more dimensions decay, the others only when asked.
 
-    Biases, the scales and shifts of norms and the slopes of PReLU are the tensors of one dimension.
+    Biases, the scales and shifts of norms and the slopes of PReLU are the tensors of one dimension. The parameters of
+    a module with a `learning_rate_factor` learn at so many times the learning rate.
     """
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    decayed = [parameter for parameter in parameters if decay_norm_and_bias or parameter.ndim > 1]
-    kept = [parameter for parameter in parameters if not (decay_norm_and_bias or parameter.ndim > 1)]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
+    factors = learning_rate_factors(model)
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            decays = decay_norm_and_bias or parameter.ndim > 1
+            groups.setdefault((decays, factors[parameter]), []).append(parameter)
+    return [
+        {"params": groups[decays, factor], "lr": learning_rate * factor, "weight_decay": weight_decay * decays}
+        for decays, factor in sorted(groups, reverse=True)
+    ]
+
+
+def learning_rate_factors(model: nn.Module) -> dict[nn.Parameter, float]:
+    """What each module says of the learning rate of its own parameters: most say nothing, which is 1."""
+    factors: dict[nn.Parameter, float] = {}
+    for module in model.modules():
+        factor = getattr(module, "learning_rate_factor", 1.0)
+        factors |= dict.fromkeys(module.parameters(recurse=False), float(factor))
+    return factors

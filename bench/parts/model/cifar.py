@@ -6,7 +6,9 @@ In: a shape, a number of classes, the run's activation and normalization. Out: a
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.parts.model.layer import Activation, Normalization, Shape, convolution_and_norm
+from bench.parts.model.block import BLOCKS, SCALAR_RATE, Block, FixupBlock
+from bench.parts.model.layer import Activation, Normalization, Shape, convolution_and_norm, refuse_other_than_sum
+from bench.parts.model.scalar import Shift
 from bench.registry import model, unknown
 from bench.schema import UserError
 
@@ -19,6 +21,7 @@ def resnet(
     classes: int,
     activation: Activation,
     normalization: Normalization,
+    residual: str,
     *,
     depth: int,
     width: int,
@@ -27,22 +30,32 @@ def resnet(
     """ResNet of depth 6n+2 and stages of width, 2 width, 4 width channels (He et al. 2016, section 4.2).
 
     Where the shape changes, shortcut "A" subsamples and pads with zeros (no parameters), "B" is a 1x1 convolution
-    and its normalization. Raises UserError for another depth or shortcut.
+    and its normalization. Raises UserError for another depth, shortcut or residual.
     """
     if shortcut not in SHORTCUTS:
         raise UserError(unknown("shortcut", shortcut, SHORTCUTS))
-    return Net(shape, classes, activation, normalization, depth, width, shortcut)
+    if residual not in BLOCKS:
+        raise UserError(unknown("residual", residual, BLOCKS))
+    return Net(shape, classes, activation, normalization, BLOCKS[residual], depth, width, shortcut)
 
 
 @model
 def plain(
-    shape: Shape, classes: int, activation: Activation, normalization: Normalization, *, depth: int, width: int
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    normalization: Normalization,
+    residual: str,
+    *,
+    depth: int,
+    width: int,
 ) -> nn.Module:
     """The ResNet of the same depth and width without its shortcuts: the same convolutions in the same order.
 
-    Raises UserError when the depth is not 6n+2.
+    Raises UserError when the depth is not 6n+2, or an initializer asks for residual branches.
     """
-    return Net(shape, classes, activation, normalization, depth, width, shortcut=None)
+    refuse_other_than_sum(residual, "a plain net has no residual branches")
+    return Net(shape, classes, activation, normalization, Block, depth, width, shortcut=None)
 
 
 class Net(nn.Module):
@@ -54,6 +67,7 @@ class Net(nn.Module):
         classes: int,
         activation: Activation,
         normalization: Normalization,
+        block: type[Block],
         depth: int,
         width: int,
         shortcut: str | None,
@@ -61,78 +75,41 @@ class Net(nn.Module):
         super().__init__()
 
         def stage(c_in: int, c_out: int, stride: int) -> nn.Sequential:
-            first = Block(c_in, c_out, stride, activation, normalization, shortcut)
-            others = (Block(c_out, c_out, 1, activation, normalization, shortcut) for _ in range(blocks - 1))
+            first = block(c_in, c_out, stride, activation, normalization, shortcut)
+            others = (block(c_out, c_out, 1, activation, normalization, shortcut) for _ in range(blocks - 1))
             return nn.Sequential(first, *others)
 
         blocks = blocks_per_stage(depth)
         self.conv1, self.norm1 = convolution_and_norm(shape[0], width, 3, 1, normalization)
+        self.bias1 = scalar_bias(block)
         self.activation1 = activation()
         self.layer1 = stage(width, width, 1)
         self.layer2 = stage(width, 2 * width, 2)
         self.layer3 = stage(2 * width, 4 * width, 2)
+        self.bias2 = scalar_bias(block)
         self.linear = nn.Linear(4 * width, classes)
+        if block is FixupBlock:
+            remove_biases(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (n, classes) of images (n, channels, height, width)."""
-        x = self.activation1(self.norm1(self.conv1(images)))
+        x = self.activation1(self.bias1(self.norm1(self.conv1(images))))
         x = self.layer3(self.layer2(self.layer1(x)))
         x = F.adaptive_avg_pool2d(x, 1)  # the gradient of x.mean((2, 3)) is expanded: no layout, slower layers below
-        logits: Tensor = self.linear(x.flatten(1))
+        logits: Tensor = self.linear(self.bias2(x.flatten(1)))
         return logits
 
 
-class Block(nn.Module):
-    """Two normalized 3x3 convolutions; the sum with the shortcut, if there is one, comes before the last activation."""
-
-    def __init__(
-        self,
-        c_in: int,
-        c_out: int,
-        stride: int,
-        activation: Activation,
-        normalization: Normalization,
-        shortcut: str | None,
-    ) -> None:
-        super().__init__()
-        self.conv1, self.norm1 = convolution_and_norm(c_in, c_out, 3, stride, normalization)
-        self.activation1 = activation()
-        self.conv2, self.norm2 = convolution_and_norm(c_out, c_out, 3, 1, normalization)
-        self.shortcut = shortcut_module(shortcut, c_in, c_out, stride, normalization)
-        self.activation2 = activation()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, c_in, h, w) -> (n, c_out, h / stride, w / stride), rounded up."""
-        branch = self.norm2(self.conv2(self.activation1(self.norm1(self.conv1(x)))))
-        out: Tensor = self.activation2(branch if self.shortcut is None else branch + self.shortcut(x))
-        return out
+def scalar_bias(block: type[Block]) -> nn.Module:
+    """What comes before an activation or the linear layer outside the blocks: a learned number with Fixup only."""
+    return Shift(SCALAR_RATE) if block is FixupBlock else nn.Identity()
 
 
-class SubsampleAndPad(nn.Module):
-    """Option A: every stride-th pixel, and zero channels, half in front and half behind."""
-
-    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
-        super().__init__()
-        front = (c_out - c_in) // 2
-        self.stride, self.padding = stride, (0, 0, 0, 0, front, c_out - c_in - front)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, c_in, h, w) -> (n, c_out, h / stride, w / stride), rounded up."""
-        pixels = F.avg_pool2d(x, 1, self.stride)  # x[:, :, ::2, ::2], but its gradient keeps the layout of x
-        return F.pad(pixels, self.padding)
-
-
-def shortcut_module(
-    option: str | None, c_in: int, c_out: int, stride: int, normalization: Normalization
-) -> nn.Module | None:
-    """What is added to a block's branch: nothing (None), its input, or its input brought to the branch's shape."""
-    if option is None:
-        return None
-    if stride == 1 and c_in == c_out:
-        return nn.Identity()
-    if option == "A":
-        return SubsampleAndPad(c_in, c_out, stride)
-    return nn.Sequential(*convolution_and_norm(c_in, c_out, 1, stride, normalization))
+def remove_biases(net: nn.Module) -> None:
+    """Take the biases of the convolutions away: Fixup has its numbers in their place."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            module.bias = None
 
 
 def blocks_per_stage(depth: int) -> int:

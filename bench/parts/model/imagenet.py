@@ -7,7 +7,14 @@ import torch
 import torchvision.models
 from torch import nn
 
-from bench.parts.model.layer import Activation, Normalization, Shape, convolution_and_norm, is_none
+from bench.parts.model.layer import (
+    Activation,
+    Normalization,
+    Shape,
+    convolution_and_norm,
+    is_none,
+    refuse_other_than_sum,
+)
 from bench.registry import model, unknown
 from bench.schema import UserError
 
@@ -25,6 +32,7 @@ def torchvision_resnet(
     classes: int,
     activation: Activation,
     normalization: Normalization,
+    residual: str,
     *,
     depth: int,
     stem: str,
@@ -33,8 +41,9 @@ def torchvision_resnet(
 
     Stem "imagenet" is the original (7x7 convolution of stride 2, max-pool), "cifar" is a 3x3 convolution of stride 1
     and no pool. Each block has an activation module of its own; within a block its two or three uses share it, as in
-    torchvision. Raises UserError for another depth or stem.
+    torchvision. Raises UserError for another depth or stem, or another residual than "sum".
     """
+    refuse_other_than_sum(residual, "torchvision's ResNets add branch and shortcut")
     if depth not in DEPTHS:
         raise UserError(f"torchvision_resnet has no depth {depth}; take {', '.join(map(str, DEPTHS))}")
     if stem not in STEMS:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from torch import nn
 
+from bench.catalogue import options
+from bench.schema import UserError
+
 Shape = tuple[int, int, int]  # channels, height, width of one image
 Activation = Callable[[], nn.Module]
 Normalization = Callable[[int], nn.Module]
@@ -23,3 +26,10 @@ def convolution_and_norm(
 def is_none(norm: nn.Module) -> bool:
     """Whether the normalization is the identity: its convolution then needs a bias, as nothing else shifts."""
     return isinstance(norm, nn.Identity)
+
+
+def refuse_other_than_sum(residual: str, because: str) -> None:
+    """Raises UserError where an initializer asks a model for a form of residual block that it does not have."""
+    if residual != "sum":
+        able = [name for name, option in options("model").items() if option["function"] == "resnet"]
+        raise UserError(f"residual={residual} is not for this model: {because}; take model={', '.join(able)}")
