@@ -18,6 +18,7 @@ from bench.schema import WORDS, Run, UserError
 
 Compose = Callable[[list[str]], DictConfig]
 Axes = Mapping[str, Sequence[Any]]
+RESOLVED = ("auto", "critical")  # words for a number that a run works out from its activation: parts/gain.py
 
 
 @dataclass(frozen=True)
@@ -155,16 +156,19 @@ def skips(skip: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) -> bool
 def typed(key: str, value: Any, default: Any) -> Any:
     """The value as the type that conf/ gives it: 1 becomes 1.0 where conf/ says 2.0, so that equal runs have equal ids.
 
-    Raises UserError when it is of another type. Where conf/ says null, the function that takes it decides.
+    Raises UserError when it is of another type. Where conf/ says null, and for a word that a run turns into a number,
+    the function that takes it decides.
     """
-    if default is None:
+    if default is None or value in RESOLVED:
         return value
+    if default in RESOLVED:
+        default = 1.0
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not type(plain(default)):
-        raise UserError(
-            f"{key} takes {kind_of(default)}, not {value!r}; for example {key}={json.dumps(plain(default))}"
-        )
+        words = f" or {' or '.join(RESOLVED)}" if key.endswith(".gain") else ""
+        example = f"for example {key}={json.dumps(plain(default))}"
+        raise UserError(f"{key} takes {kind_of(default)}{words}, not {value!r}; {example}")
     return value
 
 

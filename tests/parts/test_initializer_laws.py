@@ -1,24 +1,25 @@
-"""Each initializer of conf/ follows the law that was published for its name."""
+"""Each initializer of conf/ that draws weight by weight follows the law that was published for its name."""
 
 import math
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 from scipy import stats
 from torch import nn
 
+from bench import catalogue
+from bench.parts.initializer import streams
+from bench.parts.initializer.layers import laws
 from bench.parts.initializer.variance_scaling import TRUNCATED_STD
 from bench.registry import find
 from bench.schema import UserError
 
-FOLDER = Path(__file__).parents[2] / "conf" / "initializer"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+find("initializer", "torch_default")  # registers them all
+OPTIONS = catalogue.options("initializer")
 
 TRUNCATED = stats.truncnorm(-2, 2)
 NORMAL, UNIFORM = stats.norm(), stats.uniform(-math.sqrt(3), 2 * math.sqrt(3))
@@ -39,8 +40,52 @@ LAWS: dict[str, tuple[Any, Callable[[int, int], float], float]] = {
     "he_uniform": (UNIFORM, lambda n_in, n_out: 2 / n_in, 2.0),
     "he_uniform_fan_out": (UNIFORM, lambda n_in, n_out: 2 / n_out, 2.0),
     "lecun_normal": (CORRECTED, lambda n_in, n_out: 1 / n_in, 1.0),
+    "lecun_uniform": (UNIFORM, lambda n_in, n_out: 1 / n_in, 1.0),
+    "glorot_standard": (UNIFORM, lambda n_in, n_out: 1 / (3 * n_in), 1 / 3),
+    "tflearn_uniform_scaling": (UNIFORM, lambda n_in, n_out: 1 / n_in, 1.0),
+    "tflearn_xavier": (UNIFORM, lambda n_in, n_out: 2 / (n_in + n_out), 1.0),
+    "tflearn_xavier_normal": (TRUNCATED, lambda n_in, n_out: 2.6 / (n_in + n_out), 1.006),
+    "tflearn_variance_scaling": (TRUNCATED, lambda n_in, n_out: 2.6 / n_in, 2.012),
+    "keras_glorot_uniform": (UNIFORM, lambda n_in, n_out: 2 / (n_in + n_out), 1.0),
+    "keras_glorot_normal": (CORRECTED, lambda n_in, n_out: 2 / (n_in + n_out), 1.0),
+    "keras_he_uniform": (UNIFORM, lambda n_in, n_out: 2 / n_in, 2.0),
+    "keras_he_normal": (CORRECTED, lambda n_in, n_out: 2 / n_in, 2.0),
+    "keras_lecun_uniform": (UNIFORM, lambda n_in, n_out: 1 / n_in, 1.0),
+    "keras_lecun_normal": (CORRECTED, lambda n_in, n_out: 1 / n_in, 1.0),
+    "flax_default": (CORRECTED, lambda n_in, n_out: 1 / n_in, 1.0),
+    "caffe_xavier": (UNIFORM, lambda n_in, n_out: 1 / n_in, 1.0),
+    "caffe_msra": (NORMAL, lambda n_in, n_out: 2 / n_in, 2.0),
+    "mxnet_xavier": (UNIFORM, lambda n_in, n_out: 2 / (n_in + n_out), 1.0),
+    "mxnet_xavier_gaussian": (NORMAL, lambda n_in, n_out: 3 * 2 / (n_in + n_out), 3.0),
+    "mxnet_msra_prelu": (NORMAL, lambda n_in, n_out: 2 / (1 + 0.25**2) * 2 / (n_in + n_out), 1.882),
+    "paddle_conv": (NORMAL, lambda n_in, n_out: 2 / n_in, 2.0),
+    "torchvision_conv": (NORMAL, lambda n_in, n_out: 2 / n_out, 2.0),
+    "he_leaky": (NORMAL, lambda n_in, n_out: 2 / (1 + 0.01**2) / n_in, 2.0),
+    "he_prelu": (NORMAL, lambda n_in, n_out: 2 / (1 + 0.25**2) / n_in, 1.882),
+    "mup": (NORMAL, lambda n_in, n_out: 1 / n_in, 1.0),
     "torch_default": (UNIFORM, lambda n_in, n_out: 1 / (3 * n_in), 1 / 3),
 }
+
+# the laws of a fixed scale, as they are
+FIXED: dict[str, Any] = {
+    "uniform_raw": stats.uniform(0, 1),
+    "jax_uniform": stats.uniform(0, 0.01),
+    "keras_random_uniform": stats.uniform(-0.05, 0.1),
+    "gluon_default": stats.uniform(-0.07, 0.14),
+    "caffe_gaussian": stats.norm(0, 0.01),
+    "jax_normal": stats.norm(0, 0.01),
+    "jax_truncated_normal": stats.truncnorm(-2, 2, scale=0.01),
+    "tflearn_normal": stats.norm(0, 0.02),
+    "tflearn_truncated_normal": stats.truncnorm(-2, 2, scale=0.02),
+    "timm_trunc_normal": stats.truncnorm(-2 / 0.02, 2 / 0.02, scale=0.02),
+    "timm_trunc_normal_tf": stats.truncnorm(-2, 2, scale=0.02),
+    "keras_random_normal": stats.norm(0, 0.05),
+    "keras_truncated_normal": stats.truncnorm(-2, 2, scale=0.05),
+}
+
+# laws of whole matrices, each in a test of its own, and values that are not drawn
+STRUCTURED = ["orthogonal", "delta_orthogonal", "tf_delta_orthogonal", "conv_orthogonal", "zero_hadamard", "sinusoidal"]
+STRUCTURED += ["dirac", "sparse", "zeros", "constant"]
 
 # a layer, its n_in and its n_out, of one group
 LAYERS: dict[str, tuple[Callable[[], nn.Module], int, int]] = {
@@ -52,9 +97,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], int, int]] = {
 
 
 def initializer(name: str) -> Callable[..., None]:
-    option = OmegaConf.to_container(OmegaConf.load(FOLDER / f"{name}.yaml"))
-    arguments = {key: value for key, value in option.items() if key not in ("name", "law", "source", "function")}
-    return partial(find("initializer", option["function"]), **arguments)
+    return partial(find("initializer", OPTIONS[name]["function"]), **catalogue.arguments(OPTIONS[name]))
 
 
 def drawn(name: str, layer: nn.Module, seed: int = 0) -> np.ndarray:
@@ -66,17 +109,38 @@ def p_value(sample: np.ndarray, law: Any) -> float:
     return float(stats.kstest(sample.ravel().astype(np.float64), law.cdf).pvalue)
 
 
-def test_every_initializer_has_a_law_in_this_file():
-    assert {*LAWS, "orthogonal"} == set(NAMES)
+def test_every_law_of_one_tensor_is_tested_against_its_formula():
+    ours = {name for name, option in OPTIONS.items() if option["function"] in laws}
+    assert {*LAWS, *FIXED, *STRUCTURED} == {*ours, "torch_default", "mup"}
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", sorted({*LAWS} - {"mup"}))
 def test_weights_follow_the_published_law(name, kind):
     (unit, variance, _), (layer, n_in, n_out) = LAWS[name], LAYERS[kind]
     sigmas = drawn(name, layer()) / math.sqrt(variance(n_in, n_out))
     assert p_value(sigmas, unit) > 1e-4
     assert np.abs(sigmas).max() <= unit.support()[1] * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("name", FIXED)
+def test_weights_of_a_fixed_scale_follow_their_law_whatever_the_fan(name, kind):
+    sample, law = drawn(name, LAYERS[kind][0]()), FIXED[name]
+    assert p_value(sample, law) > 1e-4
+    low, high = law.support()
+    assert low * (1 + 1e-6) <= sample.min()
+    assert sample.max() <= high * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("name", ["uniform_raw", "jax_uniform"])
+def test_two_raw_laws_are_not_of_mean_zero(name):
+    assert drawn(name, nn.Linear(300, 300)).mean() == pytest.approx(FIXED[name].mean(), rel=0.02)
+
+
+@pytest.mark.parametrize(("name", "value"), [("zeros", 0.0), ("constant", 0.05)])
+def test_a_constant_is_the_same_everywhere(name, value):
+    assert (drawn(name, nn.Conv2d(4, 6, 3, groups=2)) == np.float32(value)).all()
 
 
 @pytest.mark.parametrize("name", LAWS)
@@ -145,7 +209,8 @@ def test_orthogonal_entries_are_those_of_a_uniformly_drawn_matrix(c_in, c_out):
     assert p_value(last, stats.beta(half, half, loc=-1, scale=2)) > 1e-4
 
 
-def test_orthogonal_is_torchs_own_times_the_gain():
+def test_orthogonal_is_torchs_own_times_the_gain(monkeypatch):
+    monkeypatch.setattr(streams, "normal", lambda values, generator: values.normal_(generator=generator))
     ours, theirs = nn.Conv2d(7, 4, 3), torch.empty(4, 7, 3, 3)
     find("initializer", "orthogonal")(ours, torch.Generator().manual_seed(3), None, gain=1.5)
     nn.init.orthogonal_(theirs, gain=1.5, generator=torch.Generator().manual_seed(3))
@@ -164,9 +229,51 @@ def test_orthogonal_is_torchs_own_times_the_gain():
         ({"scale": -1.0}, "-1.0 / n is not positive"),
         ({"scale": math.inf}, "not positive and finite"),
         ({"scale": math.nan}, "not positive and finite"),
+        ({"gain": -1.0}, "gain=-1.0 is negative or not finite"),
+        ({"gain": math.inf}, "gain=inf is negative or not finite"),
+        ({"gain": "auto"}, "gain=auto depends on the activation"),
     ],
 )
 def test_a_variance_that_does_not_exist_is_refused_with_the_options(wrong, sentence):
-    arguments = {"scale": 1.0, "mode": "fan_in", "distribution": "normal"} | wrong
+    arguments = {"scale": 1.0, "gain": 1.0, "mode": "fan_in", "distribution": "normal"} | wrong
     with pytest.raises(UserError, match=sentence):
         find("initializer", "variance_scaling")(nn.Linear(2, 3), torch.Generator(), None, **arguments)
+
+
+def test_a_gain_multiplies_the_standard_deviation():
+    arguments = catalogue.arguments(OPTIONS["he_uniform"])
+    once, twice = nn.Linear(20, 30), nn.Linear(20, 30)
+    for layer, gain in ((once, 1.5), (twice, 3)):
+        find("initializer", "variance_scaling")(
+            layer, torch.Generator().manual_seed(0), None, **arguments | {"gain": gain}
+        )
+    torch.testing.assert_close(2 * once.weight, twice.weight)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "sentence"),
+    [
+        ("uniform", {"low": 1.0, "high": 1.0}, r"U\[1.0, 1.0\) is no uniform law"),
+        ("uniform", {"low": 0.0, "high": math.inf}, "is no uniform law"),
+        ("uniform", {"low": math.nan, "high": 1.0}, "is no uniform law"),
+        ("normal", {"std": -0.1}, "std=-0.1 is negative"),
+        ("truncated_normal", {"std": math.nan}, "std=nan is negative or not finite"),
+        ("constant", {"value": math.inf}, "inf is not finite"),
+        ("he_leaky", {"slope": math.inf, "mode": "fan_in", "distribution": "normal"}, "slope=inf is not finite"),
+        ("sparse", {"connections": 0, "std": 1.0}, "connections=0 leaves no weight"),
+        ("sparse", {"connections": 3, "std": -1.0}, "std=-1.0 is negative"),
+        ("sinusoidal", {"gain": 1.0, "mode": "fan"}, "no mode is named 'fan'"),
+        ("sinusoidal", {"gain": -1.0, "mode": "fan_in"}, "gain=-1.0 is negative"),
+        ("dirac", {"noise": -1.0}, "noise=-1.0 is negative"),
+        ("zero_hadamard", {"normalizer": "blog"}, "no normalizer is named 'blog'.*code, paper"),
+        ("orthogonal", {"gain": -1.0}, "gain=-1.0 is negative"),
+        ("orthogonal", {"gain": "critical"}, "gain=critical depends on the activation"),
+        ("delta_orthogonal", {"gain": -1.0, "power": 1.0}, "gain=-1.0 is negative"),
+        ("conv_orthogonal", {"gain": math.nan}, "gain=nan is negative or not finite"),
+        ("mean_field", {"gain": 1.0, "bias_std": -1.0}, "bias_std=-1.0 is negative"),
+        ("mup", {"gain": "auto"}, "gain=auto depends on the activation"),
+    ],
+)
+def test_an_argument_that_makes_no_law_is_refused_in_a_sentence(name, wrong, sentence):
+    with pytest.raises(UserError, match=sentence):
+        find("initializer", name)(nn.Conv2d(4, 6, 3), torch.Generator(), None, **wrong)

@@ -23,8 +23,8 @@ def test_arguments_multiply_the_options_of_their_own_word(runs_of):
 
 
 def test_an_argument_of_the_second_option_alone_is_reported_for_the_first(runs_of):
-    with pytest.raises(UserError, match=r"no argument of initializer he_normal is named 'initializer\.gain'"):
-        runs_of("initializer=he_normal,orthogonal", "initializer.gain=1,2")
+    with pytest.raises(UserError, match=r"no argument of initializer he_normal is named 'initializer\.slope'"):
+        runs_of("initializer=he_normal,he_leaky", "initializer.slope=1,2")
 
 
 def test_a_run_is_made_of_what_a_single_composition_says(runs_of, compose):
@@ -60,6 +60,14 @@ def test_a_whole_number_means_the_same_run_where_conf_has_a_fraction(runs_of):
     assert one.id == other.id
 
 
+def test_a_gain_is_a_number_or_a_word_whatever_conf_has(runs_of):
+    runs = runs_of("initializer=he_normal,mean_field", "initializer.gain=auto,critical,2,0.5")
+    assert [run.choices["initializer.gain"] for run in runs] == ["auto", "critical", 2.0, 0.5] * 2
+    assert all(type(run.choices["initializer.gain"]) in (str, float) for run in runs)
+    with pytest.raises(UserError, match=r"initializer\.gain takes a number or auto or critical, not True"):
+        runs_of("initializer=mean_field", "initializer.gain=true")
+
+
 def test_a_label_dresses_the_paper_and_keeps_the_run(runs_of):
     (run,) = runs_of()
     assert not [key for key in run.choices if key.endswith((".law", ".source", ".function"))]
@@ -93,6 +101,7 @@ def test_a_study_skips_what_it_gives_a_reason_for(runs_of):
         (["epochs=abc"], "epochs takes a whole number, not 'abc'"),
         (["epochs=1.5"], "epochs takes a whole number, not 1.5"),
         (["seed=null"], "seed takes a whole number, not None"),
+        (["initializer.gain=automatic"], "initializer.gain takes a number or auto or critical, not 'automatic'"),
         (["initializer.scale=big"], "initializer.scale takes a number, not 'big'"),
         (["dataset.flip=1"], "dataset.flip takes true or false, not 1"),
         (["initializer="], "initializer has no value"),

@@ -4,6 +4,7 @@ In: a model and a CPU generator. Out: the model, filled in place. Touches: the t
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,11 @@ from bench.schema import UserError
 
 Layer = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
 Law = Callable[..., None]
+
+NORMS = {nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm, nn.LayerNorm}
+STARTS = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of a norm
+
+laws: dict[str, Law] = {}  # every registered law of one weight tensor, by the name of its function
 
 
 def law(function: Law) -> Law:
@@ -31,6 +37,7 @@ def law(function: Law) -> Law:
             draw_weight(layer, functools.partial(function, **arguments), generator)
 
     initializer(lifted)
+    laws[function.__name__] = function
     return function
 
 
@@ -52,7 +59,7 @@ def fans(weight: Tensor) -> tuple[int, int]:
 
     The weight is that of one group, so n_out counts the group's outputs only; torch.nn.init counts those of all groups.
     """
-    area = weight[0, 0].numel()
+    area = math.prod(weight.shape[2:])
     return weight.shape[1] * area, weight.shape[0] * area
 
 
@@ -61,16 +68,18 @@ def draw_weight(layer: Layer, function: Law, generator: Generator) -> None:
     draw(layer.weight, function, generator, parts=getattr(layer, "groups", 1))
 
 
-@torch.no_grad()
 def draw(parameter: Tensor, function: Law, generator: Generator, parts: int = 1) -> None:
     """Fill a parameter by `function(tensor, generator)`, called for each of its equal parts along the first axis.
 
     What is drawn is contiguous, float32 and on the CPU, so it depends on neither device, layout nor precision.
     """
-    values = torch.empty(parameter.shape, dtype=torch.float32, device="cpu")
-    for part in values.chunk(parts):
+    weight = parameter.detach()
+    plain = weight.dtype == torch.float32 and weight.device.type == "cpu" and weight.is_contiguous()
+    values = weight if plain else torch.empty(weight.shape, dtype=torch.float32, device="cpu")
+    for part in values.chunk(parts) if parts > 1 else (values,):
         function(part, generator)
-    parameter.copy_(values)
+    if not plain:
+        weight.copy_(values)
 
 
 @torch.no_grad()
@@ -88,12 +97,19 @@ def restart_others(model: nn.Module) -> None:
 
 
 def _restart(module: nn.Module) -> None:
+    held = {**module._parameters, **module._buffers}
+    if not held:
+        return  # a container or an activation
+    if type(module) in NORMS and held.keys() <= STARTS.keys():
+        for name, tensor in held.items():  # as their reset_parameters() does, in half the time
+            if tensor is not None:
+                tensor.fill_(STARTS[name])
+        return
     kind, reset = type(module).__name__, getattr(module, "reset_parameters", None)
-    parameters, buffers = list(module.parameters(recurse=False)), list(module.buffers(recurse=False))
-    if parameters and reset is None:
+    if reset is None and any(True for _ in module.parameters(recurse=False)):
         raise UserError(f"no initializer knows the parameters of {kind}; give it a reset_parameters() without a draw")
-    if reset is None or not (parameters or buffers):
-        return  # a container, or constants such as a grid of coordinates
+    if reset is None:
+        return  # constants such as a grid of coordinates
     state = torch.get_rng_state()
     reset()
     if not torch.equal(state, torch.get_rng_state()):

@@ -3,12 +3,12 @@
 In: a model and a generator. Out: the model, filled in place. Touches: the tensors it is handed.
 """
 
-import functools
 import math
 
 from torch import Generator, Tensor, nn
 
 from bench.parts.initializer.layers import draw, fans, layers, restart_others
+from bench.parts.initializer.variance_scaling import uniform
 from bench.registry import initializer
 
 
@@ -20,10 +20,6 @@ def torch_default(model: nn.Module, generator: Generator, batch: Tensor | None) 
     """
     restart_others(model)
     for layer in layers(model):
-        law = functools.partial(_uniform, bound=1 / math.sqrt(fans(layer.weight)[0]))
+        sigma = 1 / math.sqrt(3 * fans(layer.weight)[0])
         for parameter in layer.parameters(recurse=False):
-            draw(parameter, law, generator)
-
-
-def _uniform(tensor: Tensor, generator: Generator, bound: float) -> None:
-    tensor.uniform_(-bound, bound, generator=generator)
+            draw(parameter, lambda values, _, sigma=sigma: uniform(values, sigma, generator), generator)

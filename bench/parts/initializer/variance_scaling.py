@@ -1,4 +1,4 @@
-"""Weights of mean 0 and variance scale / n, n a layer's fan: LeCun, Glorot, He, and what frameworks made of them.
+"""Weights of mean 0 and variance scale gain² / n, n a layer's fan: LeCun, Glorot, He, and what frameworks made of them.
 
 In: a weight and a generator. Out: the weight, filled in place. Touches: the tensors it is handed.
 """
@@ -7,6 +7,7 @@ import math
 
 from torch import Generator, Tensor
 
+from bench.parts.gain import number
 from bench.parts.initializer import streams
 from bench.parts.initializer.layers import fans, law
 from bench.parts.initializer.streams import BOUND, INSIDE
@@ -18,13 +19,15 @@ TRUNCATED_STD = math.sqrt(1 - 2 * BOUND * DENSITY / INSIDE)  # what truncation l
 
 
 @law
-def variance_scaling(weight: Tensor, generator: Generator, *, scale: float, mode: str, distribution: str) -> None:
-    """Draw w of mean 0 and standard deviation sigma = sqrt(scale / n).
+def variance_scaling(
+    weight: Tensor, generator: Generator, *, scale: float, gain: float | str, mode: str, distribution: str
+) -> None:
+    """Draw w of mean 0 and standard deviation sigma = gain sqrt(scale / n).
 
     Mode: n is n_in, n_out, or their mean. Distribution: "normal"; "uniform" on ±sqrt(3) sigma; "truncated", a normal
-    law cut at twice its own sigma, and wider, so that its deviation after the cut is sqrt(scale / n) (Keras, JAX);
+    law cut at twice its own sigma, and wider, so that its deviation after the cut is sigma (Keras, JAX);
     "truncated_uncorrected", a normal law of that sigma cut at ±2 sigma, which leaves 0.7737 of the variance
-    (TensorFlow 1). Raises UserError for another mode or distribution, or a scale that is no variance.
+    (TensorFlow 1). Raises UserError for another mode or distribution, a scale that is no variance, or a negative gain.
     """
     if mode not in MODES:
         raise UserError(unknown("mode", mode, MODES))
@@ -32,20 +35,31 @@ def variance_scaling(weight: Tensor, generator: Generator, *, scale: float, mode
         raise UserError(unknown("distribution", distribution, DISTRIBUTIONS))
     if not 0 < scale < math.inf:
         raise UserError(f"a variance of {scale} / n is not positive and finite; give a scale such as 1.0 or 2.0")
-    sigma = math.sqrt(scale / MODES[mode](*fans(weight)))
+    sigma = number(gain) * math.sqrt(scale / MODES[mode](*fans(weight)))
     DISTRIBUTIONS[distribution](weight, sigma, generator)
+
+
+@law
+def he_leaky(weight: Tensor, generator: Generator, *, slope: float, mode: str, distribution: str) -> None:
+    """Draw w of variance 2 / ((1 + slope²) n): the gain of a leaky ReLU or a PReLU of that slope (He et al. 2015).
+
+    Raises UserError for a slope that is not finite, and as variance_scaling does.
+    """
+    if not math.isfinite(slope):
+        raise UserError(f"slope={slope} is not finite; give the activation's, such as 0.01")
+    gain = math.sqrt(2 / (1 + slope**2))
+    variance_scaling(weight, generator, scale=1.0, gain=gain, mode=mode, distribution=distribution)
 
 
 def normal(weight: Tensor, sigma: float, generator: Generator) -> None:
     """N(0, sigma²)."""
-    streams.normal(weight, generator)
-    weight.mul_(sigma)
+    streams.normal(weight, generator, sigma)
 
 
 def uniform(weight: Tensor, sigma: float, generator: Generator) -> None:
     """Uniform on ±sqrt(3) sigma, so that sigma is its standard deviation."""
-    streams.uniform(weight, generator)
-    weight.sub_(0.5).mul_(2 * math.sqrt(3) * sigma)
+    bound = math.sqrt(3) * sigma
+    streams.uniform(weight, generator, -bound, bound)
 
 
 def truncated(weight: Tensor, sigma: float, generator: Generator) -> None:
@@ -54,9 +68,8 @@ def truncated(weight: Tensor, sigma: float, generator: Generator) -> None:
 
 
 def truncated_uncorrected(weight: Tensor, sigma: float, generator: Generator) -> None:
-    """N(0, sigma²) given |w| <= 2 sigma, by inversion: one uniform number per weight, none rejected."""
-    streams.truncated_normal(weight, generator)
-    weight.mul_(sigma)
+    """N(0, sigma²) given |w| <= 2 sigma."""
+    streams.truncated_normal(weight, generator, sigma)
 
 
 MODES = {

@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from bench import registry
 from bench.parts.dataset.tensors import Dataset, Split
+from bench.parts.gain import resolved
 from bench.registry import task
 from bench.rows import environment
 from bench.runs.seeds import generator
@@ -78,11 +79,17 @@ def check(run: Run) -> None:
 def prepare(run: Run, machine: Machine) -> tuple[Dataset, nn.Module]:
     """The run's data, and its model with the weights drawn, both on the device."""
     data: Dataset = registry.build(run, "dataset")(Path(machine.data), machine.download)
+    activation: Callable[[], nn.Module] = registry.build(run, "activation")
     model: nn.Module = registry.build(run, "model")(
-        data.shape, data.classes, registry.build(run, "activation"), registry.build(run, "normalization")
+        data.shape,
+        data.classes,
+        activation,
+        registry.build(run, "normalization"),
+        run.choices.get("initializer.residual", "sum"),
     )
     batch = data.train.take(torch.arange(min(run.choices["batch_size"], data.sizes[0])))
-    registry.build(run, "initializer")(model, generator(run.choices["seed"], "init"), batch)
+    numbers = resolved(run.arguments("initializer"), activation())
+    registry.build(run, "initializer")(model, generator(run.choices["seed"], "init"), batch, **numbers)
     return data.to(machine.device), model.to(machine.device).to(memory_format=torch.channels_last)
 
 

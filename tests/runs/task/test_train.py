@@ -6,9 +6,10 @@ import torch
 
 from bench import registry
 from bench.parts.dataset.tensors import Dataset, Split
+from bench.parts.gain import gain
 from bench.runs.task import train as task
 from bench.runs.task.train import prepare
-from bench.schema import DIVERGED, OK
+from bench.schema import DIVERGED, OK, UserError
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "epochs=2", "batch_size=16")
 
@@ -56,6 +57,25 @@ def test_weights_depend_on_the_seed_and_the_initializer_alone(runs_of, machine):
     first = weights("seed=5")
     assert torch.equal(first, weights("seed=5", "optimizer=adam"))
     assert not torch.equal(first, weights("seed=6"))
+
+
+def test_a_gain_that_is_a_word_is_that_of_the_runs_activation(runs_of, machine):
+    def stem(*overrides):
+        (run,) = runs_of(*TINY, *overrides)
+        return prepare(run, machine)[1].conv1.weight
+
+    for word, kind in (("auto", "second_moment"), ("critical", "critical")):
+        by_word = stem("initializer=glorot_normal", "activation=tanh", f"initializer.gain={word}")
+        by_number = stem("initializer=glorot_normal", f"initializer.gain={gain(torch.nn.Tanh(), kind)}")
+        torch.testing.assert_close(by_word, by_number)
+    he = stem("initializer=he_normal", "activation=relu", "initializer.gain=auto")
+    torch.testing.assert_close(he, stem("initializer=he_normal"))
+
+
+def test_a_word_for_a_number_that_is_no_gain_is_refused(runs_of, machine):
+    (run,) = runs_of(*TINY, "initializer=he_normal", "initializer.scale=auto")
+    with pytest.raises(UserError, match="scale takes float, not 'auto'"):
+        prepare(run, machine)
 
 
 def test_a_run_done_again_gives_the_same_row_to_the_last_bit(runs_of, machine):

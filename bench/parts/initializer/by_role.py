@@ -1,0 +1,115 @@
+"""Schemes in which a layer's law depends on what the layer is for.
+
+In: a model and a generator. Out: the model, filled in place. Touches: the tensors it is handed, and reads conf/.
+"""
+
+import functools
+import math
+
+from torch import Generator, nn
+
+from bench import catalogue, registry
+from bench.parts.gain import number
+from bench.parts.initializer import scheme
+from bench.parts.initializer.fixed_scale import normal
+from bench.parts.initializer.layers import Law, draw, draw_weight, laws, layers, restart_others
+from bench.parts.initializer.roles import ROLES, residual_branches
+from bench.registry import initializer
+from bench.schema import UserError
+
+
+@initializer
+def by_role(
+    model: nn.Module,
+    generator: Generator,
+    batch: object,
+    *,
+    stem: str,
+    first: str,
+    middle: str,
+    last: str,
+    shortcut: str,
+    classifier: str,
+    other: str,
+) -> None:
+    """Draw each layer by the initializer that is named for its role (see roles.py), with its arguments in conf/.
+
+    Raises UserError for a name that is no law of one tensor.
+    """
+    names = dict(zip(ROLES, (stem, first, middle, last, shortcut, classifier, other), strict=True))
+    scheme.fill(model, generator, named(other), {role: named(name) for role, name in names.items()})
+
+
+@initializer
+def mup(model: nn.Module, generator: Generator, batch: object, *, gain: float | str) -> None:
+    """Draw w ~ N(0, gain² / n_in), and set the classifier to 0 (Yang & Hu 2021, the initialization of muP alone).
+
+    muP's other half, learning rates that depend on the width, belongs to the optimizer and is not done here.
+    """
+    zero = functools.partial(normal, std=0.0)
+    scheme.fill(model, generator, scheme.normal(gain, "fan_in"), {"classifier": zero})
+
+
+@initializer
+def taki(model: nn.Module, generator: Generator, batch: object, *, gain: float | str) -> None:
+    """Draw w ~ N(0, gain² / (n_in L)) in the L residual branches, and N(0, gain² / n_in) elsewhere (Taki 2017).
+
+    His c is gain². Raises UserError for a model without residual branches.
+    """
+    blocks = residual_branches(model, "taki")
+    inside = scheme.normal(number(gain) / math.sqrt(len(blocks)), "fan_in")
+    branch = dict.fromkeys(("first", "middle", "last"), inside)
+    scheme.fill(model, generator, scheme.normal(gain, "fan_in"), branch)
+
+
+@initializer
+def zero_gamma(model: nn.Module, generator: Generator, batch: object, *, gain: float | str, mode: str) -> None:
+    """Draw w ~ N(0, gain² / n), and start the last normalization of each residual branch at weight 0 (Goyal 2017).
+
+    Each block is its shortcut at first. Raises UserError for a model without branches, or a branch without a
+    normalization that has a weight.
+    """
+    blocks = residual_branches(model, "zero_gamma")
+    if bare := [branch.name for branch in blocks if not branch.norms]:
+        raise UserError(f"zero_gamma sets a normalization's weight, and {bare[0]} has none; take normalization=batch")
+    scheme.fill(model, generator, scheme.normal(gain, mode))
+    for branch in blocks:
+        nn.init.zeros_(branch.norms[-1].weight)  # type: ignore[arg-type]
+
+
+@initializer
+def mean_field(
+    model: nn.Module, generator: Generator, batch: object, *, gain: float | str, bias_std: float | str
+) -> None:
+    """Draw w ~ N(0, gain² / n_in) and biases ~ N(0, bias_std²), where layers have them, after their layer's weight.
+
+    With both "critical" they are the sigma_w and sigma_b at which chi_1 = 1 for pre-activations of variance 1, the edge
+    of chaos of the run's activation (Schoenholz et al. 2017, Xiao et al. 2018).
+    """
+    law, biases = scheme.normal(gain, "fan_in"), functools.partial(normal, std=number(bias_std, "bias_std"))
+    restart_others(model)
+    for layer in layers(model):
+        draw_weight(layer, law, generator)
+        if layer.bias is not None:
+            draw(layer.bias, biases, generator)
+
+
+def named(name: str) -> Law:
+    """The law of one tensor behind an initializer of conf/, with its arguments there.
+
+    Raises UserError, with all that can be named, for another name.
+    """
+    options = _options()
+    if name not in options:
+        raise UserError(registry.unknown("law of one tensor", name, options))
+    return options[name]
+
+
+@functools.cache
+def _options() -> dict[str, Law]:
+    registry.find("initializer", "by_role")  # imports them all
+    return {
+        name: functools.partial(laws[option["function"]], **catalogue.arguments(option))
+        for name, option in catalogue.options("initializer").items()
+        if option["function"] in laws
+    }

@@ -1,0 +1,94 @@
+"""Weights whose scales were learned so that the first step of training brings the loss down most.
+
+In: a model, a generator, a batch. Out: the model, filled in place. Touches: the tensors it is handed.
+"""
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from bench.parts.dataset.tensors import Split
+from bench.parts.initializer import streams
+from bench.parts.initializer.scheme import all_or_nothing, fill, measured, normal, there
+from bench.registry import initializer
+from bench.schema import UserError
+
+Tensors = dict[str, Tensor]
+
+
+@initializer
+@all_or_nothing
+def gradinit(
+    model: nn.Module,
+    generator: Generator,
+    batch: Split | None,
+    *,
+    gain: float | str,
+    mode: str,
+    iterations: int,
+    learning_rate: float,
+    step_size: float,
+    gamma: float,
+    minimum: float,
+) -> None:
+    """Learn one factor per tensor: least loss after a step of `step_size`, gradient norm <= gamma (Zhu et al. 2021).
+
+    Weights start from N(0, gain² / n). The step goes along the normalised gradient, which is held fixed; factors are
+    learned by Adam, their gradients cut at ±1, and stay above `minimum`. Gradient and loss are of two parts of the
+    batch that share half of their images, as in the published code, drawn anew each time. Raises UserError without a
+    batch, or with fewer than three images.
+    """
+    data = there(batch, model)
+    if len(data.labels) < 3:
+        raise UserError(f"gradinit needs 3 images with their labels or more, and got {len(data.labels)} labels")
+    fill(model, generator, normal(gain, mode))
+    weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    factors = {name: torch.ones_like(weight.sum()).requires_grad_() for name, weight in weights.items()}
+    optimizer = torch.optim.Adam(factors.values(), lr=learning_rate)
+    with measured(model), torch.enable_grad():
+        for _ in range(iterations):
+            objective = loss_after_a_step(model, scaled(weights, factors), parts_of(data, generator), step_size, gamma)
+            learn(factors, objective, optimizer, minimum)
+    model.load_state_dict(scaled(weights, factors), strict=False)
+
+
+def scaled(weights: Tensors, factors: Tensors) -> Tensors:
+    """Each tensor times its factor."""
+    return {name: factors[name] * weight for name, weight in weights.items()}
+
+
+def loss_after_a_step(
+    model: nn.Module, tensors: Tensors, parts: tuple[Split, Split], step_size: float, gamma: float
+) -> Tensor:
+    """The loss on the second part after a step down the gradient of the first, over step_size.
+
+    Where the gradient is longer than gamma it is this length that has to come down first, and that is returned.
+    """
+    first, second = parts
+    loss = cross_entropy(functional_call(model, tensors, first.images), first.labels)
+    gradients = torch.autograd.grad(loss, list(tensors.values()), create_graph=True)
+    norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
+    if norm > gamma:
+        return norm
+    steps = (step_size * gradient.detach() / norm.detach() for gradient in gradients)
+    after = {name: tensor - step for (name, tensor), step in zip(tensors.items(), steps, strict=True)}
+    return cross_entropy(functional_call(model, after, second.images), second.labels) / step_size
+
+
+def learn(factors: Tensors, objective: Tensor, optimizer: torch.optim.Optimizer, minimum: float) -> None:
+    """One step of the factors down the objective."""
+    for factor, slope in zip(factors.values(), torch.autograd.grad(objective, list(factors.values())), strict=True):
+        factor.grad = slope.clamp(-1, 1)
+    optimizer.step()
+    with torch.no_grad():
+        for factor in factors.values():
+            factor.clamp_(min=minimum)
+
+
+def parts_of(data: Split, generator: Generator) -> tuple[Split, Split]:
+    """Two thirds of the images each, half of them in both."""
+    order = torch.empty(len(data.labels))
+    streams.uniform(order, generator)
+    shared, one, other = order.argsort().to(data.labels.device).tensor_split(3)
+    return data.take(torch.cat([shared, one])), data.take(torch.cat([shared, other]))

@@ -1,0 +1,148 @@
+"""Schemes that walk a batch through the model and scale each layer by what comes out of it: LSUV and its kin.
+
+In: a model, a generator, a batch. Out: the model, filled in place. Touches: the tensors it is handed.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Generator, Tensor, nn
+
+from bench.parts.dataset.tensors import Split
+from bench.parts.initializer import streams
+from bench.parts.initializer.layers import Layer, layers
+from bench.parts.initializer.orthogonal import orthogonal
+from bench.parts.initializer.roles import Norm
+from bench.parts.initializer.scheme import all_or_nothing, fill, measured, there
+from bench.registry import initializer
+from bench.schema import UserError
+
+Adjust = Callable[[Layer, Tensor], None]
+
+
+@initializer
+@all_or_nothing
+def lsuv(model: nn.Module, generator: Generator, batch: Split | None, *, tolerance: float, iterations: int) -> None:
+    """Draw orthonormal weights; layer by layer divide by the deviation of what comes out (Mishkin & Matas 2016).
+
+    Ends for a layer when the variance over the whole output is within `tolerance` of 1, or after `iterations`. Biases
+    stay 0. A layer that feeds a normalization, or whose output does not vary, keeps its orthonormal weights.
+    """
+    images = there(batch, model).images
+    fill(model, generator, partial(orthogonal, gain=1.0))
+    walk(model, images, partial(unit_variance, tolerance=tolerance, iterations=iterations))
+
+
+def unit_variance(layer: Layer, x: Tensor, *, tolerance: float, iterations: int) -> None:
+    """Divide the weight by the deviation of the layer's output until its variance is within the tolerance of 1."""
+    for _ in range(iterations):
+        variance = layer.forward(x).var(correction=0)
+        if variance == 0 or abs(variance - 1) <= tolerance:
+            return
+        layer.weight.div_(variance.sqrt())
+
+
+@initializer
+@all_or_nothing
+def lsuv_port(
+    model: nn.Module, generator: Generator, batch: Split | None, *, tolerance: float, iterations: int
+) -> None:
+    """LSUV as its PyTorch port has it: a tolerance for the deviation, and biases that take the mean to 0.
+
+    A layer whose deviation is within `tolerance` of 1 from the start is left alone, its mean too. The layers that are
+    skipped are those of `lsuv`.
+    """
+    images = there(batch, model).images
+    fill(model, generator, partial(orthogonal, gain=1.0))
+    walk(model, images, partial(unit_deviation, tolerance=tolerance, iterations=iterations))
+
+
+def unit_deviation(layer: Layer, x: Tensor, *, tolerance: float, iterations: int) -> None:
+    """Divide the weight by the output's deviation and take the output's mean from the bias, until within tolerance."""
+    for _ in range(iterations):
+        deviation, mean = torch.std_mean(layer.forward(x), correction=0)
+        if deviation == 0 or abs(deviation - 1) <= tolerance:
+            return
+        layer.weight.div_(deviation)
+        if layer.bias is not None:
+            layer.bias.sub_(mean / deviation)
+
+
+@initializer
+@all_or_nothing
+def data_dependent_norm(model: nn.Module, generator: Generator, batch: Split | None) -> None:
+    """Draw N(0, 1); layer by layer let every output channel have deviation 1 and mean 0 on the batch.
+
+    w = v / sigma and b = -mu / sigma with mu, sigma of the channel of v x (Salimans & Kingma 2016, eq. 6, where w is
+    g v / |v|). Without a bias the mean stays. The within-layer step of Krähenbühl et al. 2016 is the same. The layers
+    that are skipped are those of `lsuv`, with N(0, 1 / n_in) weights.
+    """
+    images = there(batch, model).images
+    fill(model, generator, lecun)
+    walk(model, images, standard_channels)
+
+
+def lecun(weight: Tensor, generator: Generator) -> None:
+    """N(0, 1 / n_in): directions of about norm 1."""
+    streams.normal(weight, generator)
+    weight.div_(weight[0].numel() ** 0.5)
+
+
+def standard_channels(layer: Layer, x: Tensor) -> None:
+    """Give each output channel mean 0, if there are biases, and deviation 1, if it varies."""
+    channels = layer.forward(x).movedim(-1 if isinstance(layer, nn.Linear) else 1, 0).flatten(1)
+    deviation, mean = torch.std_mean(channels, dim=1, correction=0)
+    deviation[deviation == 0] = 1
+    layer.weight.div_(deviation.view(-1, *[1] * (layer.weight.ndim - 1)))
+    if layer.bias is not None:
+        layer.bias.copy_(-mean / deviation)
+
+
+@torch.no_grad()
+def walk(model: nn.Module, images: Tensor, adjust: Adjust) -> None:
+    """Call `adjust(layer, its input)` for each layer that feeds no normalization, in the order of the forward pass.
+
+    A layer is adjusted when the batch reaches it and only then lets it pass, so each sees what the adjusted ones before
+    it make: one forward pass adjusts them all. Raises UserError where the output of a layer is not finite.
+    """
+    with measured(model):
+        left = {*layers(model)} - normalised(model, images)
+
+        def visit(layer: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            if layer not in left:
+                return output
+            if not output.isfinite().all():
+                raise UserError(f"the batch makes an output of {layer} that is not finite; look at the images")
+            left.remove(layer)
+            adjust(layer, inputs[0])
+            return layer.forward(inputs[0])
+
+        hooks = [layer.register_forward_hook(visit) for layer in left]
+        try:
+            model(images)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def normalised(model: nn.Module, images: Tensor) -> set[Layer]:
+    """The layers whose output goes into a normalization as it is: their scale changes nothing behind it."""
+    found: set[Layer] = set()
+    latest: dict[str, object] = {}
+
+    def remember(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        latest.update(layer=layer, output=output)
+
+    def compare(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if latest and inputs[0] is latest["output"]:
+            found.add(latest["layer"])  # type: ignore[arg-type]
+
+    hooks = [layer.register_forward_hook(remember) for layer in layers(model)]
+    hooks += [norm.register_forward_pre_hook(compare) for norm in model.modules() if isinstance(norm, Norm)]
+    try:
+        model(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found

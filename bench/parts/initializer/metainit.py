@@ -1,0 +1,90 @@
+"""Weights whose scales were tuned until a step of gradient descent would change the gradient least.
+
+In: a model, a generator, a batch for its shape. Out: the model, filled in place. Touches: the tensors it is handed.
+"""
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from bench.parts.dataset.tensors import Split
+from bench.parts.initializer import streams
+from bench.parts.initializer.scheme import all_or_nothing, fill, measured, normal, there
+from bench.registry import initializer
+from bench.schema import UserError
+
+
+@initializer
+@all_or_nothing
+def metainit(
+    model: nn.Module,
+    generator: Generator,
+    batch: Split | None,
+    *,
+    gain: float | str,
+    mode: str,
+    steps: int,
+    learning_rate: float,
+    momentum: float,
+    epsilon: float,
+) -> None:
+    """Tune the norm of each weight tensor by signed descent on the gradient quotient (Dauphin & Schoenholz 2019).
+
+    Weights start from N(0, gain² / n). Images are N(0, 1) and labels uniform, drawn anew at each step; of the batch
+    only the shape is used. Raises UserError without a batch, and for a normalization whose third derivative torch does
+    not know.
+    """
+    images = there(batch, model).images
+    fill(model, generator, normal(gain, mode))
+    tensors = {name: parameter.detach().clone().requires_grad_() for name, parameter in model.named_parameters()}
+    tuned = [tensor for tensor in tensors.values() if tensor.ndim > 1]
+    velocities = [0.0] * len(tuned)
+    with measured(model), torch.enable_grad():
+        for _ in range(steps):
+            quotient = gradient_quotient(model, tensors, noise(model, images, generator), epsilon)
+            gradients = derivative(quotient, tuned)
+            for index, (tensor, gradient) in enumerate(zip(tuned, gradients, strict=True)):
+                slope = float((tensor.detach() * gradient).sum().sign())  # of the quotient along the norm
+                velocities[index] = momentum * velocities[index] - learning_rate * slope
+                lengthen(tensor, velocities[index], epsilon)
+    model.load_state_dict(tensors, strict=False)
+
+
+def gradient_quotient(model: nn.Module, tensors: dict[str, Tensor], batch: Split, epsilon: float) -> Tensor:
+    """Mean of |(g - Hg) / (g ± epsilon) - 1| over all parameters: how far one step of size 1 would change g."""
+    parameters = list(tensors.values())
+    loss = cross_entropy(functional_call(model, tensors, batch.images), batch.labels)
+    gradients = torch.autograd.grad(loss, parameters, create_graph=True)
+    half_square = sum((gradient.square().sum() / 2 for gradient in gradients), torch.zeros(()))
+    products = torch.autograd.grad(half_square, parameters, create_graph=True)  # H g
+    total = torch.zeros(())
+    for gradient, product in zip(gradients, products, strict=True):
+        away_from_zero = torch.where(gradient >= 0, epsilon, -epsilon)
+        total = total + ((gradient - product) / (gradient + away_from_zero) - 1).abs().sum()
+    return total / sum(parameter.numel() for parameter in parameters)
+
+
+def derivative(quotient: Tensor, tensors: list[Tensor]) -> tuple[Tensor, ...]:
+    """The gradient of the quotient; raises UserError where torch knows no third derivative of a module."""
+    try:
+        return torch.autograd.grad(quotient, tensors)
+    except RuntimeError as unknown:
+        raise UserError(f"metainit needs third derivatives ({unknown}); take normalization=none") from unknown
+
+
+@torch.no_grad()
+def noise(model: nn.Module, images: Tensor, generator: Generator) -> Split:
+    """As many N(0, 1) images, with labels drawn uniformly from the classes of the model."""
+    values, labels = torch.empty(images.shape), torch.empty(len(images))
+    streams.normal(values, generator)
+    streams.uniform(labels, generator)
+    classes = model(images[:2]).shape[1]
+    return Split(values.to(images), labels.mul(classes).long().to(images.device))
+
+
+@torch.no_grad()
+def lengthen(tensor: Tensor, change: float, epsilon: float) -> None:
+    """Add `change` to the norm of a tensor, its direction kept."""
+    norm = tensor.norm()
+    tensor.mul_((norm + change) / (norm + epsilon))
