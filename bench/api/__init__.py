@@ -1,0 +1,9 @@
+"""For use outside a sweep: initialize any module of torch, see beforehand what it would get, compute a gain.
+
+In: a module, an initializer's name. Out: the module, filled in place, or a table. Touches: the tensors it is handed.
+"""
+
+from bench.api.call import gain, initialize, initializers
+from bench.schema import UserError
+
+__all__ = ["UserError", "gain", "initialize", "initializers"]
