@@ -21,6 +21,7 @@ COMMANDS = {
     "plan": ("train_pack", "what a sweep would do, and how long it would take; trains nothing"),
     "status": ("status", "how far a study is, also from a second shell"),
     "report": ("report", "the table of a study and what it says"),
+    "throughput": ("throughput", "how fast each law fills weights, next to torch.nn.init, timm, Keras and JAX"),
     "list": ("list_names", "the initializers, activations, models, datasets, studies ... with law and source"),
     "seal": ("seal", "the rows of a study as one sorted file, to be committed"),
     "sync": ("sync", "replay to W&B the rows that it has not seen"),
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     command, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if command in ("-h", "--help", "help"):
-        print(HELP.format(commands="\n".join(f"  {name:<8} {text}" for name, (_, text) in COMMANDS.items())))
+        print(HELP.format(commands="\n".join(f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items())))
         return 0
     try:
         return invoke(command, rest)

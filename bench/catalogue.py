@@ -48,8 +48,8 @@ def settings() -> frozenset[str]:
 
 def keys() -> set[str]:
     """Every key that a command line may set: settings, words, the arguments of their options, and those of the task."""
-    known = {"seed", "kind", *settings(), *WORDS}
+    known = {"seed", "kind", *load(CONF / "throughput.yaml"), *settings(), *WORDS}
     for word in (*WORDS, "tracking"):
         for option in options(word).values():
             known.update(arguments(option) if word == "task" else (f"{word}.{key}" for key in arguments(option)))
-    return known - {"hydra", "pack", "overrides"}
+    return known - {"defaults", "hydra", "pack", "overrides"}

@@ -103,6 +103,23 @@ def report(config: DictConfig) -> int:
     return 0
 
 
+def throughput(config: DictConfig) -> int:
+    """Measure how fast laws fill weights, keep one row per case, and print the table; 1 when a library failed."""
+    from bench.report.throughput import render
+    from bench.runs.throughput.measure import measure
+
+    settings = plain(config)
+    store = Store(settings["results"], settings["study"]["name"])
+    store.prepare()
+    rows, remarks = measure(settings)
+    for row in rows:
+        store.write(row)
+    print(render(rows, settings["format"]))
+    for remark in remarks:
+        print(remark, file=sys.stderr)
+    return int(bool(remarks))
+
+
 def list_names(config: DictConfig) -> int:
     """Print the names there are, each with its law and source."""
     settings = plain(config)
@@ -139,12 +156,14 @@ def sync(config: DictConfig) -> int:
 
 def table(store: Store, settings: Mapping[str, Any]) -> str:
     """The report of a store's rows in the format asked for; remarks about the rows go to standard error."""
-    from bench.report import summarize
+    from bench.report import summarize, throughput
     from bench.report.render import render
 
     reading = store.read()
     for remark in reading.remarks:
         print(remark, file=sys.stderr)
+    if reading.rows and all(row.choices.get("task") == "throughput" for row in reading.rows.values()):
+        return throughput.render(reading.rows.values(), settings["format"])
     return render(
         summarize(reading.rows.values(), settings["margin"], settings["study"]["question"]), settings["format"]
     )

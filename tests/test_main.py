@@ -132,6 +132,17 @@ def test_list_gives_a_law_and_a_source_for_each_name(bench, tmp_path):
     assert set(json.loads(bench("list", "format=json").stdout)) >= {"model", "dataset", "activation", "study"}
 
 
+def test_throughput_measures_keeps_its_rows_and_prints_them_again(bench, tmp_path):
+    said = json.loads(bench("throughput", "quick=true", "law=[normal,he_normal]", "format=json").stdout)
+    assert {(one["law"], one["target"]) for one in said["table"]} == {
+        ("normal", "16x16x3x3"), ("he_normal", "16x16x3x3"), ("he_normal", "resnet8"),
+    }  # fmt: skip
+    assert {"initbench", "torch.nn.init", "torch.nn.init again"} <= {one["library"] for one in said["table"]}
+    assert "3 rows sealed" in bench("seal", "study=throughput").stdout
+    assert json.loads(bench("report", "study=throughput", "format=json").stdout) == said
+    assert "Slower than torch.nn.init" in bench("report", "study=throughput", "format=markdown").stdout
+
+
 def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path):
     results = tmp_path / "results"
     (results / "conf" / "initializer").mkdir(parents=True)
@@ -182,6 +193,9 @@ def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path)
         (["sweep", "results="], "results has no value"),
         (["sweep", "dataset=cifar10", "study=mine"], "download=true"),
         (["sweep", "device=cuda", "study=mine"], "device=cuda is not here"),
+        (["throughput", "law=nromal"], "no law is named 'nromal'; did you mean normal"),
+        (["throughput", "block=3"], "no key is named 'block'; did you mean blocks"),
+        (["throughput", "threads=0"], "threads=0 is not above 0"),
     ],
 )
 def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys, arguments, sentence):

@@ -45,13 +45,13 @@ def pairs_csv(summary: Summary) -> str:
 def _text(summary: Summary, width: int) -> str:
     parts = []
     for label, cells, sentence in _blocks(summary):
-        parts.append("\n".join([label, *_aligned(cells), "", *_wrapped(sentence, width, "  ")]))
+        parts.append("\n".join([label, *aligned(cells), "", *wrapped(sentence, width, "  ")]))
     if len(parts) > 1:
-        parts.append("\n".join([TITLE, *_aligned(grid(summary, intervals=False))]))
-    ending = [*_wrapped(NOTES, width), "", *_wrapped(f"{summary.answer} {_runs(summary)}", width)]
+        parts.append("\n".join([TITLE, *aligned(grid(summary, intervals=False))]))
+    ending = [*wrapped(NOTES, width), "", *wrapped(f"{summary.answer} {_runs(summary)}", width)]
     if summary.question:
-        parts.append("\n".join([_asked(summary.question), *_aligned(_question(summary.question))]))
-        ending += ["", *_wrapped(summary.question.answer, width)]
+        parts.append("\n".join([_asked(summary.question), *aligned(_question(summary.question))]))
+        ending += ["", *wrapped(summary.question.answer, width)]
     return "\n\n".join([*parts, "\n".join(ending)]) + "\n"
 
 
@@ -59,10 +59,10 @@ def _markdown(summary: Summary, width: int) -> str:
     parts = [f"{summary.answer} {_runs(summary)}"]
     if summary.question:
         asked = summary.question
-        parts = [asked.answer, f"### {_asked(asked)}", "\n".join(_piped(_question(asked))), *parts]
-    parts += [f"### {TITLE}", "\n".join(_piped(grid(summary, intervals=True)))]
+        parts = [asked.answer, f"### {_asked(asked)}", "\n".join(piped(_question(asked))), *parts]
+    parts += [f"### {TITLE}", "\n".join(piped(grid(summary, intervals=True)))]
     for label, cells, sentence in _blocks(summary):
-        parts += [f"### {label}", "\n".join(_piped(cells)), sentence]
+        parts += [f"### {label}", "\n".join(piped(cells)), sentence]
     return "\n\n".join([*parts, NOTES]) + "\n"
 
 
@@ -157,7 +157,8 @@ def _number(value: float | None, factor: float, digits: int) -> str:
     return "-" if value is None else f"{factor * value:.{digits}f}"
 
 
-def _aligned(cells: Cells) -> list[str]:
+def aligned(cells: Cells) -> list[str]:
+    """Lines of text, their columns under each other."""
     widths = [max(len(line[index]) for line in cells) for index in range(len(cells[0]))]
     return [
         "  "
@@ -168,14 +169,16 @@ def _aligned(cells: Cells) -> list[str]:
     ]
 
 
-def _piped(cells: Cells) -> list[str]:
+def piped(cells: Cells) -> list[str]:
+    """Lines of a markdown table."""
     rule = ["---", *("---:" for _ in cells[0][1:])]
     return [
         f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in (cells[0], rule, *cells[1:])
     ]
 
 
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Lines of at most so many characters."""
     return textwrap.wrap(
         text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
     )

@@ -18,7 +18,11 @@ from bench.schema import WORDS, Run, UserError
 
 Compose = Callable[[list[str]], DictConfig]
 Axes = Mapping[str, Sequence[Any]]
-RESOLVED = ("auto", "critical")  # words for a number that a run works out from its activation: parts/gain.py
+FROM_ACTIVATION = (
+    ".gain",
+    ".bias_std",
+)  # arguments that may leave their number to the run's activation (parts/gain.py)
+RESOLVED = ("auto", "critical")  # by one of these words
 
 
 @dataclass(frozen=True)
@@ -159,14 +163,15 @@ def typed(key: str, value: Any, default: Any) -> Any:
     Raises UserError when it is of another type. Where conf/ says null, and for a word that a run turns into a number,
     the function that takes it decides.
     """
-    if default is None or value in RESOLVED:
+    may_resolve = key.endswith(FROM_ACTIVATION)
+    if default is None or (may_resolve and value in RESOLVED):
         return value
-    if default in RESOLVED:
+    if may_resolve and default in RESOLVED:
         default = 1.0
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not type(plain(default)):
-        words = f" or {' or '.join(RESOLVED)}" if key.endswith(".gain") else ""
+        words = f" or {' or '.join(RESOLVED)}" if may_resolve else ""
         example = f"for example {key}={json.dumps(plain(default))}"
         raise UserError(f"{key} takes {kind_of(default)}{words}, not {value!r}; {example}")
     return value

@@ -102,6 +102,7 @@ def test_a_study_skips_what_it_gives_a_reason_for(runs_of):
         (["epochs=1.5"], "epochs takes a whole number, not 1.5"),
         (["seed=null"], "seed takes a whole number, not None"),
         (["initializer.gain=automatic"], "initializer.gain takes a number or auto or critical, not 'automatic'"),
+        (["initializer.scale=auto"], "initializer.scale takes a number, not 'auto'"),
         (["initializer.scale=big"], "initializer.scale takes a number, not 'big'"),
         (["dataset.flip=1"], "dataset.flip takes true or false, not 1"),
         (["initializer="], "initializer has no value"),
