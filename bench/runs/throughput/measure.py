@@ -30,6 +30,7 @@ from bench.schema import OK, Machine, Row, Run, UserError
 
 QUICK = {"shape": ["16x16x3x3"], "network": ["resnet8"], "blocks": 2, "seconds": 0.001}  # for tests of the command
 NAMES = ("law", "shape", "network")  # the settings that are lists
+MEDDLING = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER")  # variables by which another pytest would change the measuring
 LARGEST = {"orthogonal": 2**23}  # elements: a QR decomposition of 4096 x 4096 takes seconds
 
 
@@ -141,11 +142,21 @@ def timed(turns: list[Measurement], seconds: float, device: str) -> list[dict[st
             *(f"--benchmark-max-time={seconds}", "--benchmark-min-rounds=2", "--benchmark-sort=name"),
             *("--benchmark-warmup=on", "--benchmark-warmup-iterations=1", "--benchmark-columns=median,rounds"),
         ]
-        os.environ.pop("PYTEST_ADDOPTS", None)
-        pytest.main(arguments, plugins=[Plan(turns, device)])
+        with without(*MEDDLING):
+            pytest.main(arguments, plugins=[Plan(turns, device)])
         if not report.is_file():
             raise UserError("pytest-benchmark measured nothing; what it said stands above")
         return list(json.loads(report.read_text(encoding="utf-8"))["benchmarks"])
+
+
+@contextlib.contextmanager
+def without(*variables: str) -> Iterator[None]:
+    """The environment without some of its variables, for a while."""
+    kept = {name: os.environ.pop(name) for name in variables if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def row(case: Case, found: list[dict[str, Any]], settings: Mapping[str, Any], machine: Machine) -> Row:
