@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterable
 
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from bench import registry
+from bench.parts.dataset.tensors import Dataset
 from bench.runs.pack import shape
 from bench.runs.task.train import budget_of, check, prepare
 from bench.schema import Machine, Run, UserError
@@ -26,28 +28,42 @@ def rehearse(runs: Iterable[Run], machine: Machine) -> dict[object, float]:
     seen: set[object] = set()
     seconds: dict[object, float] = {}
     for run in runs:
-        parts = tuple(sorted((key, repr(value)) for key, value in run.choices.items() if key != "seed"))
-        if parts not in seen:
-            seen.add(parts)
-            timed = rehearse_one(run, machine, timed=shape(run) not in seconds)
-            seconds.setdefault(shape(run), timed)
+        cost = shape(run)
+        weights, stepping = (cost, chosen(run, "initializer")), chosen(run, "optimizer", "schedule")
+        if stepping not in seen:
+            rehearse_stepping(run)
+        if weights not in seen:  # apart from the stepping: some initializers train a while themselves
+            data, model = rehearse_weights(run, machine)
+            if cost not in seconds:
+                seconds[cost] = run_seconds(run, data, model)
+        seen |= {weights, stepping}
     return seconds
 
 
-def rehearse_one(run: Run, machine: Machine, timed: bool) -> float:
-    """Seconds that this run will take, from one forward and backward pass; 0.0 when it is built but not timed."""
-    registry.build(run, "task")
-    check(run)
-    data, model = prepare(run, machine)
+def chosen(run: Run, *words: str) -> tuple[tuple[str, str], ...]:
+    """What the run chose for these words, arguments included."""
+    return tuple((key, repr(value)) for key, value in run.choices.items() if key.partition(".")[0] in words)
+
+
+def rehearse_stepping(run: Run) -> None:
+    """Build the optimizer, for any model, and the schedule."""
     registry.build(run, "schedule")(0.0)
     try:
-        registry.build(run, "optimizer")(model)
+        registry.build(run, "optimizer")(nn.Linear(1, 1))
     except ValueError as refused:  # torch's word on a learning rate below 0 and the like
         raise UserError(f"optimizer {run.choices['optimizer']}: {refused}") from refused
-    chosen = {key: run.choices[key] for key in ("epochs", "steps", "batch_size", "warmup_steps")}
-    budget = budget_of(data, **chosen)
-    if not timed:
-        return 0.0
+
+
+def rehearse_weights(run: Run, machine: Machine) -> tuple[Dataset, nn.Module]:
+    """Load the data, build the model and draw its weights."""
+    registry.build(run, "task")
+    check(run)
+    return prepare(run, machine)
+
+
+def run_seconds(run: Run, data: Dataset, model: nn.Module) -> float:
+    """Seconds that the run will take, from one forward and backward pass."""
+    budget = budget_of(data, **{key: run.choices[key] for key in ("epochs", "steps", "batch_size", "warmup_steps")})
     batch_size = budget.batch_size
     images, labels = data.train.images[:batch_size], data.train.labels[:batch_size]
     for _ in range(2):  # the first pass pays for what the library sets up once
