@@ -129,8 +129,7 @@ def option(config: DictConfig, word: str, changes: Mapping[str, Any]) -> Choice:
 
 def setting(base: DictConfig, key: str, value: Any) -> dict[str, Any]:
     """One setting of the task, such as epochs=2."""
-    known = [str(name) for name in base if name not in ("hydra", *WORDS, *catalogue.settings())]
-    if key not in known:
+    if key not in of_task(base):
         raise UserError(registry.unknown("key", key, catalogue.keys()))
     return {key: typed(key, value, base[key])}
 
@@ -138,8 +137,12 @@ def setting(base: DictConfig, key: str, value: Any) -> dict[str, Any]:
 def fixed(base: DictConfig, axes: Axes) -> Choice:
     """Everything that no axis speaks of, as conf/ has it."""
     words = [option(base, word, {}) for word in WORDS if word not in by_word(axes)]
-    known = [str(key) for key in base if key not in ("hydra", *WORDS, *catalogue.settings(), *axes)]
-    return merged([Choice({key: base[key] for key in known}, {}), *words])
+    return merged([Choice({key: base[key] for key in of_task(base) if key not in axes}, {}), *words])
+
+
+def of_task(base: DictConfig) -> list[str]:
+    """The keys of a configuration that are no words and may change a result: the seed, and what the task brings."""
+    return [str(key) for key in base if key not in ("hydra", *WORDS, *catalogue.settings())]
 
 
 def merged(parts: Iterable[Choice]) -> Choice:
