@@ -16,15 +16,18 @@ from typing import Any
 from bench.schema import UserError
 
 COMMANDS = {
-    "sweep": ("train_pack", "train what a study lacks, then print its table"),
-    "run": ("train_pack", "train one run"),
-    "plan": ("train_pack", "what a sweep would do, and how long it would take; trains nothing"),
-    "status": ("status", "how far a study is, also from a second shell"),
-    "report": ("report", "the table of a study and what it says"),
-    "throughput": ("throughput", "how fast each law fills weights, next to torch.nn.init, timm, Keras and JAX"),
-    "list": ("list_names", "the initializers, activations, models, datasets, studies ... with law and source"),
-    "seal": ("seal", "the rows of a study as one sorted file, to be committed"),
-    "sync": ("sync", "replay to W&B the rows that it has not seen"),
+    "sweep": ("sweep.train_pack", "train what a study lacks, then print its table"),
+    "run": ("sweep.train_pack", "train one run"),
+    "plan": ("sweep.train_pack", "what a sweep would do, and how long it would take; trains nothing"),
+    "status": ("rows.status", "how far a study is, also from a second shell"),
+    "report": ("report.report", "the table of a study and what it says"),
+    "throughput": (
+        "throughput.throughput",
+        "how fast each law fills weights, next to torch.nn.init, timm, Keras, JAX",
+    ),
+    "list": ("list.list_names", "the initializers, activations, models, datasets, studies ... with law and source"),
+    "seal": ("rows.seal", "the rows of a study as one sorted file, to be committed"),
+    "sync": ("rows.sync", "replay to W&B the rows that it has not seen"),
 }
 PLANNED = ("sweep", "run", "plan")  # these go through the sweeper in hydra_plugins/, the others straight to a function
 
@@ -72,7 +75,8 @@ def invoke(command: str, argv: list[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    function = getattr(import_module("bench.commands"), COMMANDS[command][0])
+    module, _, name = COMMANDS[command][0].partition(".")
+    function = getattr(import_module(f"bench.commands.{module}"), name)
     if command not in PLANNED:
         function = carried_out(function)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints errors itself and exits with 1

@@ -1,4 +1,4 @@
-"""Hydra's door to our sweeper: plug-ins must live in this namespace; the work is in bench/commands.py and bench/runs.
+"""Hydra's door to our sweeper: plug-ins must live in this namespace; the work is in bench/commands and bench/runs.
 
 In: Hydra's configuration and launcher. Out: an exit code, as SystemExit. Touches: nothing of its own.
 """
@@ -28,9 +28,9 @@ class BenchSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Carry out the command that was given: sweep, run or plan."""
-        from bench import commands
+        from bench.commands import sweep
 
-        command = getattr(commands, str(self.master.hydra.job.config_name))
+        command = getattr(sweep, str(self.master.hydra.job.config_name))
         sys.exit(command(self.compose, self.launch, self.settings()))
 
     def compose(self, overrides: list[str]) -> DictConfig:
@@ -51,11 +51,9 @@ class BenchSweeper(Sweeper):
 
     def settings(self) -> dict[str, Any]:
         """What the command was told besides a run's choices, and how many processes the launcher uses."""
-        from bench import commands
+        from bench.commands.settings import plain
 
-        settings = commands.plain(
-            OmegaConf.masked_copy(self.master, [str(key) for key in self.master if key != "hydra"])
-        )
+        settings = plain(OmegaConf.masked_copy(self.master, [str(key) for key in self.master if key != "hydra"]))
         jobs = OmegaConf.select(self.master, "hydra.launcher.n_jobs") or 1
         processes = jobs if jobs > 0 else (os.cpu_count() or 1) + 1 + jobs
         return settings | {"processes": processes}

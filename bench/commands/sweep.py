@@ -1,0 +1,85 @@
+"""The commands that plan runs and train them: sweep, run and plan go through the sweeper in hydra_plugins/.
+
+In: what the sweeper hands over: how to compose, how to launch, the settings. Out: text, and an exit code.
+Touches: what bench/runs touches.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig
+
+from bench.commands.report import table
+from bench.commands.settings import shown
+from bench.rows.store import Store
+from bench.schema import FAILED, UserError
+
+
+def train_pack(config: DictConfig) -> None:
+    """The job that Hydra's launcher starts for each pack; torch is brought in by the process that trains."""
+    from bench.runs.perform import perform
+
+    perform(config)
+
+
+def sweep(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
+    """Train what a study lacks and print its table; 1 when a run failed."""
+    from bench.runs.plan import plan
+    from bench.runs.sweep import sweep as do
+
+    asked = plan(compose, settings["study"], settings["overrides"])
+    store = Store(settings["results"], asked.study)
+    do(asked, store, launch, settings)
+    print(table(store, settings))
+    return outcome(store, [run.id for run in asked.runs])
+
+
+def run(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
+    """Train one run, if it has no row yet, and print its row; 1 when it failed."""
+    from bench.runs.plan import plan
+    from bench.runs.sweep import sweep as do
+
+    asked = plan(compose, settings["study"], settings["overrides"])
+    if len(asked.runs) > 1:
+        raise UserError(f"these are {len(asked.runs)} runs; `python -m bench sweep` takes more than one")
+    store = Store(settings["results"], asked.study)
+    do(asked, store, launch, settings)
+    row = store.read().rows[asked.runs[0].id]
+    print(json.dumps({"id": row.id, "status": row.status, **row.measures, "error": row.error}, indent=1))
+    return outcome(store, [row.id])
+
+
+def plan(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
+    """Say what a sweep with the same overrides would do, and how long it would take; nothing is trained."""
+    from bench.runs.pack import shape
+    from bench.runs.plan import plan as make
+    from bench.runs.sweep import left, rehearse
+
+    asked = make(compose, settings["study"], settings["overrides"])
+    missing = left(asked.runs, Store(settings["results"], asked.study).read(), settings["retry"])
+    seconds = rehearse(missing, settings) if missing else {}
+    minutes = sum(seconds[shape(run)] for run in missing) / settings["processes"] / 60
+    said = {
+        "study": asked.study,
+        "total": len(asked.runs),
+        "done": len(asked.runs) - len(missing),
+        "left": len(missing),
+        "skipped": asked.skipped,
+        "minutes": round(minutes, 4),
+    }
+    text = "study {study}: {total} runs, {done} done, {left} left ({skipped} skipped); about {minutes:.1f} minutes"
+    print(shown(said, text.format(**said), settings))
+    return 0
+
+
+def outcome(store: Store, ids: Sequence[str]) -> int:
+    """The exit code of a sweep: 1 when a run failed, 0 when all are ok or diverged."""
+    rows = store.read().rows
+    failures = [rows[id] for id in ids if rows[id].status == FAILED]
+    for row in failures:
+        print(f"failed: {row.id} {(row.error or {}).get('cause')}; the traceback is in its row", file=sys.stderr)
+    if failures:
+        print(f"failed runs: {len(failures)}; retry=failed does them again", file=sys.stderr)
+    return int(bool(failures))

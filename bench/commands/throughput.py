@@ -1,0 +1,28 @@
+"""The command `throughput`: how fast laws fill weights.
+
+In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what bench/runs/throughput touches.
+"""
+
+import sys
+
+from omegaconf import DictConfig
+
+from bench.commands.settings import plain
+from bench.rows.store import Store
+
+
+def throughput(config: DictConfig) -> int:
+    """Measure how fast laws fill weights, keep one row per case, and print the table; 1 when a library failed."""
+    from bench.report.throughput import render
+    from bench.runs.throughput.measure import measure
+
+    settings = plain(config)
+    store = Store(settings["results"], settings["study"]["name"])
+    store.prepare()
+    rows, remarks = measure(settings)
+    for row in rows:
+        store.write(row)
+    print(render(rows, settings["format"]))
+    for remark in remarks:
+        print(remark, file=sys.stderr)
+    return int(bool(remarks))
