@@ -13,7 +13,7 @@ _wish = threading.Event()
 
 
 def listen() -> None:
-    """Take the signals as a wish from now on; the second Ctrl-C interrupts at once. For the main thread of a process."""
+    """Take the signals as a wish from now on; a second Ctrl-C interrupts at once. For the main thread of a process."""
     for number in SIGNALS:
         signal.signal(number, _heard)
 
