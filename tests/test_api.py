@@ -526,10 +526,13 @@ def test_a_module_that_cannot_be_filled_is_told_by_name(module, sentence):
 def test_an_error_in_the_last_layer_leaves_the_first_as_it_was(meta, monkeypatch):
     from bench.parts.initializer import variance_scaling as room
 
-    def fails_at_the_head(weight, sigma, generator):
-        if weight.shape == (10, 32):
-            raise ValueError("the head is too narrow")
-        weight.fill_(1)
+    def fails_at_the_head(sigma):
+        def draw(values, stream):
+            if values.shape == (10, 32):
+                raise ValueError("the head is too narrow")
+            values.fill_(1)
+
+        return draw
 
     monkeypatch.setitem(room.DISTRIBUTIONS, "normal", fails_at_the_head)
     with torch.device("meta" if meta else "cpu"):

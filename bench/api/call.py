@@ -77,7 +77,8 @@ def initialize(
 
     name: one of `initializers()`; `arguments` override those it has there, such as scale=1.5 or gain="auto".
     activation: a name of conf/activation, a module or a callable; it settles gain="auto" and gain="critical".
-    seed: the weights are those of a sweep's run of that seed, whatever the device, precision, layout and threads.
+    seed: the weights are those of a sweep's run of that seed, whatever the device, precision, layout and threads
+        (orthogonal ones to their rounding, in which LAPACK depends on threads).
     generator: a CPU generator of your own in its place, which goes on by what is drawn.
     batch: images (N, C, H, W), or (images, labels (N,)), normalised as for training; for laws that look at data.
     others: parameters of modules that nobody knows are an "error"; "keep" leaves them as they are (on the meta device:

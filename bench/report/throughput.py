@@ -22,7 +22,8 @@ NOTES = (
     "Millions of elements per second, the median over blocks [the slowest and the fastest block]; the other libraries "
     "by their median. Ratio: how many times as fast as torch.nn.init, the geometric mean over blocks with its 95 % t "
     "interval. Of generator, of memory: our speed as a share of one stream of torch's generator, and of writing zeros, "
-    "both over as many elements in one tensor. Of a model, weights are counted; its biases and norms are set as well."
+    "both over as many elements in one tensor; orthogonal weights wait for LAPACK instead. Of a model, weights are "
+    "counted; its biases and norms are set as well, the norms' running statistics by initbench alone."
 )
 
 

@@ -10,7 +10,18 @@ from torch import nn
 from bench import catalogue
 from bench.parts.gain import resolved
 from bench.parts.initializer import layers as room
-from bench.parts.initializer.layers import draw_weight, fans, laws, layers, layers_by_shape, restart_others
+from bench.parts.initializer.layers import (
+    Independent,
+    bound,
+    draw_weights,
+    fans,
+    laws,
+    layers,
+    layers_by_shape,
+    modules,
+    restart_others,
+)
+from bench.parts.initializer.streams import CHUNK
 from bench.registry import find, keyword_arguments
 from bench.schema import UserError
 
@@ -124,20 +135,76 @@ def test_fans_count_the_kernel_and_one_group():
     assert fans(nn.Linear(7, 4).weight) == (7, 4)
     assert fans(nn.Conv2d(7, 4, (3, 5)).weight) == (7 * 15, 4 * 15)
     groups: list[tuple[int, int]] = []
-    draw_weight(nn.Conv2d(6, 12, 3, groups=3), lambda weight, generator: groups.append(fans(weight)), torch.Generator())
+    law = lambda weight, generator: groups.append(fans(weight))  # noqa: E731
+    draw_weights([(nn.Conv2d(6, 12, 3, groups=3), law)], torch.Generator())
     assert groups == [(2 * 9, 4 * 9)] * 3
     assert fans(nn.Conv2d(6, 6, 3, groups=6).weight[:1]) == (9, 9)
 
 
 def test_a_group_is_drawn_into_its_own_output_channels():
     layer, count = nn.Conv2d(4, 6, 1, groups=2), iter(range(2))
-    draw_weight(layer, lambda weight, generator: weight.fill_(next(count)), torch.Generator())
+    draw_weights([(layer, lambda weight, generator: weight.fill_(next(count)))], torch.Generator())
     assert layer.weight.flatten(1)[:, 0].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_independent_weights_are_drawn_together_and_the_others_after_them():
+    model, drawn = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 5), nn.Linear(5, 6)), []
+    late = lambda weight, generator: drawn.append(tuple(weight.shape))  # noqa: E731
+    early = Independent(lambda weight, name: lambda values, stream: drawn.append((name, *values.shape)))
+    draw_weights(zip(model, (late, bound(early, name="a"), bound(early, name="b")), strict=True), torch.Generator())
+    assert drawn == [("a", 5, 4), ("b", 6, 5), (4, 3)]
+
+
+def test_an_independent_law_sees_one_group_and_fills_all():
+    layer, groups = nn.Conv2d(6, 12, 3, groups=3), []
+    ones = Independent(lambda weight: groups.append(fans(weight)) or (lambda values, stream: values.fill_(1)))
+    draw_weights([(layer, ones)], torch.Generator())
+    assert groups == [(2 * 9, 4 * 9)]
+    assert (layer.weight == 1).all()
+
+
+def wide() -> nn.Module:
+    """More weights than one stream draws, in layers below and above the size of a chunk; two layers share a weight."""
+    model = nn.Sequential(nn.Conv2d(64, 128, 3), *(nn.Linear(250, 250) for _ in range(4)), nn.Linear(400, 500))
+    model[2].weight = model[1].weight
+    return model
+
+
+@pytest.mark.parametrize(
+    "name", ["he_normal", "glorot_uniform", "lecun_normal", "timm_trunc_normal_tf", "torch_default"]
+)
+def test_the_weights_of_a_model_are_the_same_whatever_the_number_of_threads_and_the_precision(name):
+    before, alone = torch.get_num_threads(), initialized(name, wide())
+    try:
+        for threads in (2, 3, 7):
+            torch.set_num_threads(threads)
+            for model in (wide(), wide().double()):
+                state = initialized(name, poisoned(model))
+                assert all(torch.equal(state[key].float(), value) for key, value in alone.items())
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", ["he_normal", "glorot_uniform", "lecun_normal", "uniform_raw"])
+def test_a_large_tensor_is_drawn_in_chunks_as_a_layer_of_its_size_is(name):
+    option, layer, tensor = OPTIONS[name], nn.Linear(CHUNK, 3), torch.empty(3, CHUNK)
+    bound(laws[option["function"]], **catalogue.arguments(option))(tensor, torch.Generator().manual_seed(0))
+    assert torch.equal(tensor, initialized(name, layer)["weight"])
+    alone = torch.empty(3 * CHUNK)
+    laws[option["function"]].draw_of(tensor, **catalogue.arguments(option))(alone, torch.Generator().manual_seed(0))
+    assert not torch.equal(tensor.flatten(), alone)  # which is how one stream would draw it
+
+
+def test_modules_are_those_of_torch_in_its_order():
+    model = nn.Sequential(network(), nn.Sequential(nn.ReLU(), nn.Sequential(nn.Linear(2, 2))))
+    model.append(model[0][0])  # a second time
+    model.register_module("none", None)
+    assert list(modules(model)) == list(model.modules())
 
 
 def test_layers_come_in_the_order_of_registration_and_norms_are_none():
     model = network()
-    assert list(layers(model)) == [model[index] for index in (0, 3, 5, 8)]
+    assert list(layers(model)) == restart_others(model) == [model[index] for index in (0, 3, 5, 8)]
 
 
 def test_layers_of_one_shape_are_found_together():
@@ -153,13 +220,18 @@ def test_a_law_becomes_an_initializer_and_stays_a_function_of_a_tensor(monkeypat
     def constant(weight: torch.Tensor, generator: torch.Generator, *, value: float) -> None:
         weight.fill_(value)
 
-    model, tensor = poisoned(network()), torch.empty(2, 3)
-    constant(tensor, torch.Generator(), value=4.0)
-    registered[0](model, torch.Generator(), None, value=5.0)
-    assert (tensor == 4).all()
-    assert all((layer.weight == 5).all() for layer in layers(model))
-    assert registered[0].__name__ == "constant"
-    assert list(keyword_arguments(registered[0])) == ["value"]
+    @room.independent
+    def independent_constant(weight: torch.Tensor, *, value: float) -> room.Draw:
+        return lambda values, stream: values.fill_(value)
+
+    for law, initializer in zip((constant, independent_constant), registered, strict=True):
+        model, tensor = poisoned(network()), torch.empty(2, 3)
+        law(tensor, torch.Generator(), value=4.0)
+        initializer(model, torch.Generator(), None, value=5.0)
+        assert (tensor == 4).all()
+        assert all((layer.weight == 5).all() for layer in layers(model))
+        assert list(keyword_arguments(initializer)) == ["value"]
+    assert [initializer.__name__ for initializer in registered] == ["constant", "independent_constant"]
 
 
 class Scale(nn.Module):

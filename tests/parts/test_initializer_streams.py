@@ -129,6 +129,67 @@ def test_torch_takes_32_bits_of_a_seed():
     assert torch.equal(torch.rand(5, generator=one), torch.rand(5, generator=other))
 
 
+def in_a_row(draw: streams.Draw, sizes: list[int], threads: int = 1) -> torch.Tensor:
+    tensors, before = [torch.full((size,), math.nan) for size in sizes], torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        streams.together([(values, draw) for values in tensors], torch.Generator().manual_seed(0))
+    finally:
+        torch.set_num_threads(before)
+    return torch.cat(tensors)
+
+
+ROW = [0, 5, 300, CHUNK // 2, CHUNK // 2, CHUNK, 3 * CHUNK + 100, 17, *[2000] * 100]
+DRAWS = {
+    "normal": (streams.normal_draw(0.5), stats.norm(0, 0.5)),
+    "uniform": (streams.uniform_draw(-1.0, 2.0), stats.uniform(-1, 3)),
+    "truncated_normal": (streams.truncated_normal_draw(0.5), stats.truncnorm(-BOUND, BOUND, scale=0.5)),
+}
+
+
+@pytest.mark.parametrize("law", DRAWS)
+def test_tensors_in_a_row_follow_their_law_and_are_the_same_whatever_the_number_of_threads(law):
+    (draw, expected), borders = DRAWS[law], np.cumsum(ROW)[:-1]
+    row = in_a_row(draw, ROW)
+    assert all(torch.equal(in_a_row(draw, ROW, threads), row) for threads in (2, 3, 7))
+    assert len(row.unique()) > 0.9 * len(row)  # no two parts of the row are one stream
+    assert stats.kstest(row.double().numpy(), expected.cdf).pvalue > 1e-4
+    ps = [stats.kstest(part, expected.cdf).pvalue for part in np.split(row.double().numpy(), borders) if len(part)]
+    assert stats.kstest(ps, "uniform").pvalue > 1e-4
+
+
+def test_each_tensor_in_a_row_is_filled_by_its_own_draw():
+    tensors = [torch.full((CHUNK,), math.nan) for _ in range(6)]
+    streams.together([(one, streams.normal_draw(sigma)) for sigma, one in enumerate(tensors)], torch.Generator())
+    for sigma, one in enumerate(tensors):
+        assert float(one.std()) == pytest.approx(sigma, rel=0.02)
+
+
+def test_a_short_row_is_drawn_by_the_generator_it_comes_with_and_a_long_one_takes_one_number_of_it():
+    generator = torch.Generator().manual_seed(0)
+    assert torch.equal(
+        in_a_row(streams.normal_draw(1.0), [100, CHUNK, 7])[:100], torch.empty(100).normal_(generator=generator)
+    )
+    generator.manual_seed(0)
+    streams.together([(torch.empty(CHUNK), streams.normal_draw(1.0))] * 3, generator)
+    after = torch.rand(1, generator=generator)
+    generator.manual_seed(0)
+    torch.randint(2**32, (), generator=generator)
+    assert torch.equal(torch.rand(1, generator=generator), after)
+
+
+def test_a_row_is_cut_into_chunks_that_hold_every_number_once_and_none_too_many():
+    tensors = [torch.empty(size) for size in ROW]
+    chunks = list(streams._chunks([(one, streams.normal_draw(1.0)) for one in tensors]))
+    sizes = [sum(len(part) for part, _ in chunk) for chunk in chunks]
+    assert sum(sizes) == sum(ROW)
+    assert max(sizes) <= CHUNK
+    assert all(first + second > CHUNK for first, second in pairwise(sizes[:-1]))  # no two that could have been one
+    for index, part in enumerate(part for chunk in chunks for part, _ in chunk):
+        part.fill_(index)
+    assert (torch.cat(tensors).diff() >= 0).all()  # in order
+
+
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_a_parameter_is_drawn_in_any_mode_its_caller_is_in(mode):
     with mode():
@@ -151,7 +212,7 @@ def test_what_a_thread_raises_reaches_the_caller():
         raise ValueError("no such law")
 
     with pytest.raises(ValueError, match="no such law"):
-        streams._fill(torch.empty(2 * CHUNK), torch.Generator(), broken)
+        streams.fill(torch.empty(2 * CHUNK), torch.Generator(), broken)
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")

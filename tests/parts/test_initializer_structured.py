@@ -176,3 +176,15 @@ def test_odd_channels_and_groups_cannot_be_mirrored_and_the_model_is_left_as_it_
     assert torch.equal(net[0].weight, before)
     with pytest.raises(UserError, match="groups would part them"):
         filled("looks_linear", nn.Conv2d(4, 4, 3, groups=2))
+
+
+def test_the_number_of_threads_changes_no_more_than_the_rounding_of_orthogonal_weights():
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(filled("orthogonal", nn.Conv2d(64, 64, 3)).weight.detach())
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=0, atol=1e-5)

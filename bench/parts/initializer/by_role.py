@@ -12,7 +12,7 @@ from bench import catalogue, registry
 from bench.parts.gain import number
 from bench.parts.initializer import scheme
 from bench.parts.initializer.fixed_scale import normal
-from bench.parts.initializer.layers import Law, draw, draw_weight, laws, layers, restart_others
+from bench.parts.initializer.layers import Law, bound, draw_together, laws, layers
 from bench.parts.initializer.roles import ROLES, residual_branches
 from bench.registry import initializer
 from bench.schema import UserError
@@ -46,7 +46,7 @@ def mup(model: nn.Module, generator: Generator, batch: object, *, gain: float | 
 
     muP's other half, learning rates that depend on the width, belongs to the optimizer and is not done here.
     """
-    zero = functools.partial(normal, std=0.0)
+    zero = bound(normal, std=0.0)
     scheme.fill(model, generator, scheme.normal(gain, "fan_in"), {"classifier": zero})
 
 
@@ -81,17 +81,15 @@ def zero_gamma(model: nn.Module, generator: Generator, batch: object, *, gain: f
 def mean_field(
     model: nn.Module, generator: Generator, batch: object, *, gain: float | str, bias_std: float | str
 ) -> None:
-    """Draw w ~ N(0, gain² / n_in) and biases ~ N(0, bias_std²), where layers have them, after their layer's weight.
+    """Draw w ~ N(0, gain² / n_in) and biases ~ N(0, bias_std²), where layers have them, after all weights.
 
     With both "critical" they are the sigma_w and sigma_b at which chi_1 = 1 for pre-activations of variance 1, the edge
     of chaos of the run's activation (Schoenholz et al. 2017, Xiao et al. 2018).
     """
-    law, biases = scheme.normal(gain, "fan_in"), functools.partial(normal, std=number(bias_std, "bias_std"))
-    restart_others(model)
-    for layer in layers(model):
-        draw_weight(layer, law, generator)
-        if layer.bias is not None:
-            draw(layer.bias, biases, generator)
+    std = number(bias_std, "bias_std")
+    scheme.fill(model, generator, scheme.normal(gain, "fan_in"))
+    biases = [layer.bias for layer in layers(model) if layer.bias is not None]
+    draw_together([(bias, normal.draw_of(bias, std=std)) for bias in biases], generator)
 
 
 def named(name: str) -> Law:
@@ -109,7 +107,7 @@ def named(name: str) -> Law:
 def _options() -> dict[str, Law]:
     registry.find("initializer", "by_role")  # imports them all
     return {
-        name: functools.partial(laws[option["function"]], **catalogue.arguments(option))
+        name: bound(laws[option["function"]], **catalogue.arguments(option))
         for name, option in catalogue.options("initializer").items()
         if option["function"] in laws
     }

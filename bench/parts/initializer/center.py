@@ -10,10 +10,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from bench.parts.gain import number
-from bench.parts.initializer import streams
-from bench.parts.initializer.layers import draw_weight, law, layers, restart_others
+from bench.parts.initializer import scheme, streams
+from bench.parts.initializer.layers import law
 from bench.parts.initializer.orthogonal import orthogonal
-from bench.parts.initializer.roles import roles
 from bench.registry import initializer, unknown
 from bench.schema import UserError
 
@@ -76,12 +75,8 @@ def idinit(model: nn.Module, generator: Generator, batch: object, *, tau: float,
     outputs there are. A convolution has it at its centre; the paper's variant that spreads it over the kernel's taps
     ("patch-maintain") is not done here. Nothing is drawn; biases are 0. Without branches every layer gets tau.
     """
-    restart_others(model)
-    role = roles(model)
-    names = {module: name for name, module in model.named_modules()}
-    for layer in layers(model):
-        scale = epsilon if role[names[layer]] == "last" else tau
-        draw_weight(layer, functools.partial(_padded_identity, scale=scale), generator)
+    last, others = (functools.partial(_padded_identity, scale=scale) for scale in (epsilon, tau))
+    scheme.fill(model, generator, others, {"last": last})
 
 
 def _padded_identity(weight: Tensor, generator: Generator, scale: float) -> None:

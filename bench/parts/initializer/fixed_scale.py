@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 
 from bench.parts.gain import number
 from bench.parts.initializer import streams
-from bench.parts.initializer.layers import law
+from bench.parts.initializer.layers import independent, law
+from bench.parts.initializer.streams import Draw
 from bench.schema import UserError
 
 
@@ -24,30 +25,27 @@ def constant(weight: Tensor, generator: Generator, *, value: float) -> None:
     weight.fill_(value)
 
 
-@law
-def uniform(weight: Tensor, generator: Generator, *, low: float, high: float) -> None:
+@independent
+def uniform(weight: Tensor, *, low: float, high: float) -> Draw:
     """Draw w ~ U[low, high), of mean (low + high) / 2.
 
     Raises UserError where low is not below high, or one is not finite.
     """
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise UserError(f"U[{low}, {high}) is no uniform law; give two finite numbers, low below high")
-    streams.uniform(weight, generator)
-    weight.mul_(high - low).add_(low)
+    return streams.uniform_draw(low, high)
 
 
-@law
-def normal(weight: Tensor, generator: Generator, *, std: float) -> None:
+@independent
+def normal(weight: Tensor, *, std: float) -> Draw:
     """Draw w ~ N(0, std²). Raises UserError for a std that is negative or not finite."""
-    streams.normal(weight, generator)
-    weight.mul_(number(std, "std"))
+    return streams.normal_draw(number(std, "std"))
 
 
-@law
-def truncated_normal(weight: Tensor, generator: Generator, *, std: float) -> None:
+@independent
+def truncated_normal(weight: Tensor, *, std: float) -> Draw:
     """Draw w ~ N(0, std²) given |w| <= 2 std, which leaves 0.7737 of the variance.
 
     Raises UserError for a std that is negative or not finite.
     """
-    streams.truncated_normal(weight, generator)
-    weight.mul_(number(std, "std"))
+    return streams.truncated_normal_draw(number(std, "std"))

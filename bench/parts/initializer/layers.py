@@ -5,17 +5,21 @@ In: a model and a CPU generator. Out: the model, filled in place. Touches: the t
 
 import functools
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
 
+from bench.parts.initializer import streams
+from bench.parts.initializer.streams import Draw
 from bench.registry import initializer
 from bench.schema import UserError
 
 Layer = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
 Law = Callable[..., None]
+AnyLaw = TypeVar("AnyLaw", bound=Law)
 
 NORMS = {nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm, nn.LayerNorm}
 STARTS = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of a norm
@@ -23,27 +27,64 @@ STARTS = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1, "num_batc
 laws: dict[str, Law] = {}  # every registered law of one weight tensor, by the name of its function
 
 
+@dataclass(frozen=True)
+class Independent:
+    """A law whose weights are independent of one another, so that any part of them is drawn alike."""
+
+    draw_of: Callable[..., Draw]  # (weight of one group, *, ...), of which it looks at the shape alone
+
+    def __call__(self, weight: Tensor, generator: Generator, **arguments: Any) -> None:
+        """Fill one weight tensor, as every law does."""
+        streams.fill(weight, generator, self.draw_of(weight, **arguments))
+
+
 def law(function: Law) -> Law:
     """Register `function(weight, generator, *, ...)`, a law of one weight tensor, as an initializer.
 
-    The initializer draws every convolution and linear weight from the law, in the order of registration, and restarts
-    everything else. The function itself is returned as it was, for other laws to build on.
+    The initializer draws every convolution and linear weight from the law and restarts everything else. The function
+    itself is returned as it was, for other laws to build on.
     """
+    return _registered(function, function)
 
+
+def independent(function: Callable[..., Draw]) -> Independent:
+    """Register `function(weight, *, ...)`, which says how any part of a weight is drawn, as a law: see `law`."""
+    return _registered(function, Independent(function))
+
+
+def _registered(function: Callable[..., Any], found: AnyLaw) -> AnyLaw:
     @functools.wraps(function)
     def lifted(model: nn.Module, generator: Generator, batch: Tensor | None, **arguments: Any) -> None:
-        restart_others(model)
-        for layer in layers(model):
-            draw_weight(layer, functools.partial(function, **arguments), generator)
+        of_every_layer = bound(found, **arguments)
+        draw_weights([(layer, of_every_layer) for layer in restart_others(model)], generator)
 
     initializer(lifted)
-    laws[function.__name__] = function
-    return function
+    laws[function.__name__] = found
+    return found
+
+
+def bound(law: Law, **arguments: Any) -> Law:
+    """The law with these arguments; one whose weights are independent stays such a law."""
+    if isinstance(law, Independent):
+        return Independent(functools.partial(law.draw_of, **arguments))
+    return functools.partial(law, **arguments)
 
 
 def layers(model: nn.Module) -> Iterator[Layer]:
     """The convolutions and linear layers, in the order of registration, which is the order of drawing."""
-    return (module for module in model.modules() if isinstance(module, Layer))
+    return (module for module in modules(model) if isinstance(module, Layer))
+
+
+def modules(model: nn.Module) -> Iterable[nn.Module]:
+    """Those of model.modules(), in its order and in two thirds of its time, which counts where a model is small."""
+    found: dict[nn.Module, None] = {}
+    left: list[nn.Module | None] = [model]
+    while left:
+        module = left.pop()
+        if module is not None and module not in found:
+            found[module] = None
+            left += reversed(module._modules.values())
+    return found
 
 
 def layers_by_shape(model: nn.Module) -> dict[tuple[int, ...], list[Layer]]:
@@ -59,13 +100,27 @@ def fans(weight: Tensor) -> tuple[int, int]:
 
     The weight is that of one group, so n_out counts the group's outputs only; torch.nn.init counts those of all groups.
     """
-    area = math.prod(weight.shape[2:])
-    return weight.shape[1] * area, weight.shape[0] * area
+    c_out, c_in, *kernel = weight.shape
+    area = math.prod(kernel)
+    return c_in * area, c_out * area
 
 
-def draw_weight(layer: Layer, function: Law, generator: Generator) -> None:
-    """Fill the layer's weight by `function(weight, generator)`, one group at a time: groups are layers side by side."""
-    draw(layer.weight, function, generator, parts=getattr(layer, "groups", 1))
+def draw_weights(found: Iterable[tuple[Layer, Law]], generator: Generator) -> None:
+    """Fill each layer's weight by its law, one group at a time: groups are layers side by side.
+
+    The layers whose weights are independent come first, all together (see streams.py), then the others in order.
+    """
+    draws: list[tuple[Tensor, Draw]] = []
+    others: list[tuple[Tensor, Law, int]] = []
+    for layer, law in found:
+        weight, groups = layer.weight, getattr(layer, "groups", 1)
+        if isinstance(law, Independent):
+            draws.append((weight, law.draw_of(weight[: len(weight) // groups] if groups > 1 else weight)))
+        else:
+            others.append((weight, law, groups))
+    draw_together(draws, generator)
+    for weight, law, groups in others:
+        draw(weight, law, generator, parts=groups)
 
 
 def draw(parameter: Tensor, function: Law, generator: Generator, parts: int = 1) -> None:
@@ -74,36 +129,56 @@ def draw(parameter: Tensor, function: Law, generator: Generator, parts: int = 1)
     What is drawn is contiguous, float32 and on the CPU, so it depends on neither device, layout nor precision.
     """
     weight = parameter.detach()
-    plain = weight.dtype == torch.float32 and weight.device.type == "cpu" and weight.is_contiguous()
-    values = weight if plain else torch.empty(weight.shape, dtype=torch.float32, device="cpu")
+    values = _plain(weight)
     for part in values.chunk(parts) if parts > 1 else (values,):
         function(part, generator)
-    if not plain:
+    if values is not weight:
         weight.copy_(values)
 
 
+def draw_together(draws: Iterable[tuple[Tensor, Draw]], generator: Generator) -> None:
+    """Fill each parameter by its draw, all of them as one row of numbers, plain as in `draw`."""
+    weights = {parameter.data_ptr(): (parameter.detach(), draw) for parameter, draw in draws}  # tied ones are one
+    values = [(_plain(weight), draw) for weight, draw in weights.values()]
+    streams.together(values, generator)
+    for (weight, _), (drawn, _) in zip(weights.values(), values, strict=True):
+        if drawn is not weight:
+            weight.copy_(drawn)
+
+
+def _plain(weight: Tensor) -> Tensor:
+    """The weight itself, or one of its shape to draw in where it is not contiguous, float32 and on the CPU."""
+    plain = weight.dtype == torch.float32 and weight.is_cpu and weight.is_contiguous()
+    return weight if plain else torch.empty(weight.shape, dtype=torch.float32, device="cpu")
+
+
 @torch.no_grad()
-def restart_others(model: nn.Module) -> None:
+def restart_others(model: nn.Module) -> list[Layer]:
     """Set the layers' biases to 0 and every other parameter and buffer to its start, without a draw.
 
     A normalization starts at weight 1, bias 0 and no statistics, a PReLU at its slope, a module of the user's own at
-    what its `reset_parameters()` says. Raises UserError for one that has parameters and does not say it, or draws it.
+    what its `reset_parameters()` says. Returns the layers, whose weights are left, in the order of registration. Raises
+    UserError for a module that has parameters and does not say where they start, or draws it.
     """
-    for module in model.modules():
-        if not isinstance(module, Layer):
+    found: list[Layer] = []
+    for module in modules(model):
+        if isinstance(module, Layer):
+            found.append(module)
+            if module.bias is not None:
+                module.bias.zero_()
+        elif module._parameters or module._buffers:
             _restart(module)
-        elif module.bias is not None:
-            module.bias.zero_()
+    return found
 
 
 def _restart(module: nn.Module) -> None:
     held = {**module._parameters, **module._buffers}
-    if not held:
-        return  # a container or an activation
     if type(module) in NORMS and held.keys() <= STARTS.keys():
-        for name, tensor in held.items():  # as their reset_parameters() does, in half the time
-            if tensor is not None:
+        for name, tensor in held.items():  # as their reset_parameters() does, in a third of the time
+            if tensor is not None and STARTS[name]:
                 tensor.fill_(STARTS[name])
+            elif tensor is not None:
+                tensor.zero_()
         return
     kind, reset = type(module).__name__, getattr(module, "reset_parameters", None)
     if reset is None and any(True for _ in module.parameters(recurse=False)):

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from bench.parts.dataset.tensors import Split
-from bench.parts.initializer.layers import fans
+from bench.parts.initializer.layers import bound, fans
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.parts.initializer.roles import Branch, residual_branches, roles
 from bench.parts.initializer.scheme import all_or_nothing, fill, normal
@@ -20,7 +20,7 @@ from bench.schema import UserError
 
 ONE_OVER_SQRT_DEPTH = "one_over_sqrt_depth"
 
-torch_default = functools.partial(variance_scaling, scale=1 / 3, gain=1.0, mode="fan_in", distribution="uniform")
+torch_default = bound(variance_scaling, scale=1 / 3, gain=1.0, mode="fan_in", distribution="uniform")
 
 
 @initializer

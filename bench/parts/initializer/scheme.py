@@ -12,7 +12,7 @@ from typing import Any
 from torch import Generator, nn
 
 from bench.parts.dataset.tensors import Split
-from bench.parts.initializer.layers import Law, draw_weight, restart_others
+from bench.parts.initializer.layers import Law, bound, draw_weights, restart_others
 from bench.parts.initializer.roles import Norm, roles
 from bench.parts.initializer.variance_scaling import variance_scaling
 from bench.schema import UserError
@@ -66,11 +66,10 @@ def fill(
 ) -> None:
     """Draw every layer's weight by the law of its role, or else the general one, and restart everything else."""
     restart_others(model)
-    for name, role in roles(model).items():
-        layer = model.get_submodule(name)
-        draw_weight(layer, of_role.get(role, general), generator)  # type: ignore[arg-type]
+    found: Any = [(model.get_submodule(name), of_role.get(role, general)) for name, role in roles(model).items()]
+    draw_weights(found, generator)
 
 
 def normal(gain: float | str, mode: str) -> Law:
     """The law N(0, gain² / n), n the fan that `mode` names."""
-    return functools.partial(variance_scaling, scale=1.0, gain=gain, mode=mode, distribution="normal")
+    return bound(variance_scaling, scale=1.0, gain=gain, mode=mode, distribution="normal")

@@ -1,24 +1,27 @@
 """Standard random numbers for weights: the only place where an initializer draws.
 
-In: a contiguous tensor and a generator, both on the CPU. Out: the tensor, filled in place. Touches: the tensors it is
+In: contiguous tensors and a generator, all on the CPU. Out: the tensors, filled in place. Touches: the tensors it is
 handed, and a few threads of its own.
 
-A tensor of at most CHUNK numbers is drawn by the generator it comes with. A larger one is cut into chunks of CHUNK
-numbers, each drawn by a generator of its own, whose seed is made of one draw of the caller's and the chunk's number:
-which thread draws a chunk, and how many threads there are, changes no number.
+Fewer than 2 CHUNK numbers are drawn by the generator they come with. More, of one tensor or of several in a row, are
+cut into chunks of at most CHUNK numbers, each drawn by a generator of its own, whose seed is made of one draw of the
+caller's and the chunk's number: which thread draws a chunk, and how many threads there are, changes no number.
 """
 
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-CHUNK = 2**16  # numbers: 0.2 ms of drawing, against 5 us to seed and hand it over; part of what a seed means
+Draw = Callable[[Tensor, Generator], object]  # fills any part of a tensor, whose numbers are independent
+Chunk = list[tuple[Tensor, Draw]]
+
+CHUNK = 2**16  # numbers: 0.2 ms of drawing, against 0.05 ms until a thread is awake; part of what a seed means
 WORD = 2**32 - 1  # torch's CPU generator takes 32 bits of its seed
 
 BOUND = 2.0  # of the truncated normal law, in sigmas
@@ -26,18 +29,33 @@ INSIDE = math.erf(BOUND / math.sqrt(2))  # the share of a normal law within the 
 
 
 def normal(values: Tensor, generator: Generator, sigma: float = 1.0) -> None:
-    """N(0, sigma²); a scale that is known while drawing saves a pass over the values."""
-    _fill(values, generator, lambda chunk, stream: chunk.normal_(0, sigma, generator=stream))
+    """N(0, sigma²)."""
+    fill(values, generator, normal_draw(sigma))
 
 
 def uniform(values: Tensor, generator: Generator, low: float = 0.0, high: float = 1.0) -> None:
     """U[low, high)."""
-    _fill(values, generator, lambda chunk, stream: chunk.uniform_(low, high, generator=stream))
+    fill(values, generator, uniform_draw(low, high))
 
 
 def truncated_normal(values: Tensor, generator: Generator, sigma: float = 1.0) -> None:
-    """N(0, sigma²) given |x| <= 2 sigma, by rejection: what falls outside is drawn again, and nothing else."""
-    _fill(values, generator, lambda chunk, stream: _truncated_normal(chunk, stream, sigma))
+    """N(0, sigma²) given |x| <= 2 sigma."""
+    fill(values, generator, truncated_normal_draw(sigma))
+
+
+def normal_draw(sigma: float) -> Draw:
+    """Draws N(0, sigma²); a scale that is known while drawing saves a pass over the values."""
+    return lambda values, stream: values.normal_(0, sigma, generator=stream)
+
+
+def uniform_draw(low: float, high: float) -> Draw:
+    """Draws U[low, high)."""
+    return lambda values, stream: values.uniform_(low, high, generator=stream)
+
+
+def truncated_normal_draw(sigma: float) -> Draw:
+    """Draws N(0, sigma²) given |x| <= 2 sigma, by rejection: what falls outside is drawn again, and nothing else."""
+    return lambda values, stream: _truncated_normal(values, stream, sigma)
 
 
 def _truncated_normal(chunk: Tensor, stream: Generator, sigma: float) -> None:
@@ -52,25 +70,56 @@ def _truncated_normal(chunk: Tensor, stream: Generator, sigma: float) -> None:
         numbers *= sigma
 
 
-def _fill(values: Tensor, generator: Generator, draw: Callable[[Tensor, Generator], object]) -> None:
-    """Draw the values, those of a large tensor by as many threads as torch may use."""
-    if values.numel() <= CHUNK:
+def fill(values: Tensor, generator: Generator, draw: Draw) -> None:
+    """Fill one tensor by its draw, a large one by as many threads as torch may use."""
+    if values.numel() < 2 * CHUNK:
         draw(values, generator)
+    else:
+        together([(values, draw)], generator)
+
+
+def together(draws: Iterable[tuple[Tensor, Draw]], generator: Generator) -> None:
+    """Fill each tensor by its draw, all of them as one row of numbers, by as many threads as torch may use."""
+    draws = list(draws)
+    numbers = sum(values.numel() for values, _ in draws)
+    if numbers < 2 * CHUNK:
+        _draw(draws, generator)
         return
     first = int(torch.randint(WORD + 1, (), generator=generator, device="cpu"))
-    chunks = torch.split(values.detach().view(-1), CHUNK)
-    waiting = iter([*enumerate(chunks)])  # shared: each thread takes the next chunk, until none is left
+    waiting = iter([*enumerate(_chunks(draws))])  # shared: each thread takes the next chunk, until none is left
 
-    @torch.inference_mode(values.is_inference())  # a thread of the pool does not know what mode its caller is in
     def work() -> None:
+        stream = Generator()
         for index, chunk in waiting:
-            draw(chunk, Generator().manual_seed(_seed(first, index)))
+            _draw(chunk, stream.manual_seed(_seed(first, index)))
 
-    helpers = min(torch.get_num_threads(), len(chunks)) - 1
-    jobs = [_pool(helpers, os.getpid()).submit(work) for _ in range(helpers)]
+    helpers = min(torch.get_num_threads(), numbers // CHUNK) - 1
+    helping = torch.inference_mode(torch.is_inference_mode_enabled())(work) if helpers else work
+    jobs = [_pool(helpers, os.getpid()).submit(helping) for _ in range(helpers)]
     work()
     for job in jobs:
-        job.result()
+        if not job.cancel():  # one that has not begun finds nothing left to do
+            job.result()
+
+
+def _chunks(draws: Iterable[tuple[Tensor, Draw]]) -> Iterator[Chunk]:
+    """Tensors in a row, as many as make CHUNK numbers; a larger one in parts of CHUNK numbers."""
+    chunk: Chunk = []
+    size = 0
+    for values, draw in draws:
+        for part in (values,) if values.numel() <= CHUNK else torch.split(values.detach().view(-1), CHUNK):
+            if chunk and size + part.numel() > CHUNK:
+                yield chunk
+                chunk, size = [], 0
+            chunk.append((part, draw))
+            size += part.numel()
+    if chunk:
+        yield chunk
+
+
+def _draw(chunk: Chunk, stream: Generator) -> None:
+    for values, draw in chunk:
+        draw(values, stream)
 
 
 def _seed(first: int, index: int) -> int:

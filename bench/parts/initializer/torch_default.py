@@ -7,7 +7,7 @@ import math
 
 from torch import Generator, Tensor, nn
 
-from bench.parts.initializer.layers import draw, fans, layers, restart_others
+from bench.parts.initializer.layers import draw_together, fans, restart_others
 from bench.parts.initializer.variance_scaling import uniform
 from bench.registry import initializer
 
@@ -18,8 +18,8 @@ def torch_default(model: nn.Module, generator: Generator, batch: Tensor | None) 
 
     torch writes the weights' law as kaiming_uniform_(a=sqrt(5)). Biases are drawn too, after their layer's weight.
     """
-    restart_others(model)
-    for layer in layers(model):
-        sigma = 1 / math.sqrt(3 * fans(layer.weight)[0])
-        for parameter in layer.parameters(recurse=False):
-            draw(parameter, lambda values, _, sigma=sigma: uniform(values, sigma, generator), generator)
+    draws = []
+    for layer in restart_others(model):
+        draw = uniform(1 / math.sqrt(3 * fans(layer.weight)[0]))
+        draws += [(parameter, draw) for parameter in layer.parameters(recurse=False)]
+    draw_together(draws, generator)

@@ -1,16 +1,16 @@
 """Weights of mean 0 and variance scale gain² / n, n a layer's fan: LeCun, Glorot, He, and what frameworks made of them.
 
-In: a weight and a generator. Out: the weight, filled in place. Touches: the tensors it is handed.
+In: a weight, for its shape. Out: how any part of it is drawn. Touches: nothing.
 """
 
 import math
 
-from torch import Generator, Tensor
+from torch import Tensor
 
 from bench.parts.gain import number
 from bench.parts.initializer import streams
-from bench.parts.initializer.layers import fans, law
-from bench.parts.initializer.streams import BOUND, INSIDE
+from bench.parts.initializer.layers import fans, independent
+from bench.parts.initializer.streams import BOUND, INSIDE, Draw
 from bench.registry import unknown
 from bench.schema import UserError
 
@@ -18,10 +18,8 @@ DENSITY = math.exp(-(BOUND**2) / 2) / math.sqrt(2 * math.pi)  # of a normal law 
 TRUNCATED_STD = math.sqrt(1 - 2 * BOUND * DENSITY / INSIDE)  # what truncation leaves of sigma = 1: 0.8796
 
 
-@law
-def variance_scaling(
-    weight: Tensor, generator: Generator, *, scale: float, gain: float | str, mode: str, distribution: str
-) -> None:
+@independent
+def variance_scaling(weight: Tensor, *, scale: float, gain: float | str, mode: str, distribution: str) -> Draw:
     """Draw w of mean 0 and standard deviation sigma = gain sqrt(scale / n).
 
     Mode: n is n_in, n_out, or their mean. Distribution: "normal"; "uniform" on ±sqrt(3) sigma; "truncated", a normal
@@ -35,12 +33,11 @@ def variance_scaling(
         raise UserError(unknown("distribution", distribution, DISTRIBUTIONS))
     if not 0 < scale < math.inf:
         raise UserError(f"a variance of {scale} / n is not positive and finite; give a scale such as 1.0 or 2.0")
-    sigma = number(gain) * math.sqrt(scale / MODES[mode](*fans(weight)))
-    DISTRIBUTIONS[distribution](weight, sigma, generator)
+    return DISTRIBUTIONS[distribution](number(gain) * math.sqrt(scale / MODES[mode](*fans(weight))))
 
 
-@law
-def he_leaky(weight: Tensor, generator: Generator, *, slope: float, mode: str, distribution: str) -> None:
+@independent
+def he_leaky(weight: Tensor, *, slope: float, mode: str, distribution: str) -> Draw:
     """Draw w of variance 2 / ((1 + slope²) n): the gain of a leaky ReLU or a PReLU of that slope (He et al. 2015).
 
     Raises UserError for a slope that is not finite, and as variance_scaling does.
@@ -48,28 +45,28 @@ def he_leaky(weight: Tensor, generator: Generator, *, slope: float, mode: str, d
     if not math.isfinite(slope):
         raise UserError(f"slope={slope} is not finite; give the activation's, such as 0.01")
     gain = math.sqrt(2 / (1 + slope**2))
-    variance_scaling(weight, generator, scale=1.0, gain=gain, mode=mode, distribution=distribution)
+    return variance_scaling.draw_of(weight, scale=1.0, gain=gain, mode=mode, distribution=distribution)
 
 
-def normal(weight: Tensor, sigma: float, generator: Generator) -> None:
+def normal(sigma: float) -> Draw:
     """N(0, sigma²)."""
-    streams.normal(weight, generator, sigma)
+    return streams.normal_draw(sigma)
 
 
-def uniform(weight: Tensor, sigma: float, generator: Generator) -> None:
+def uniform(sigma: float) -> Draw:
     """Uniform on ±sqrt(3) sigma, so that sigma is its standard deviation."""
     bound = math.sqrt(3) * sigma
-    streams.uniform(weight, generator, -bound, bound)
+    return streams.uniform_draw(-bound, bound)
 
 
-def truncated(weight: Tensor, sigma: float, generator: Generator) -> None:
+def truncated(sigma: float) -> Draw:
     """A normal law cut at twice its own sigma, of standard deviation sigma after the cut."""
-    truncated_uncorrected(weight, sigma / TRUNCATED_STD, generator)
+    return truncated_uncorrected(sigma / TRUNCATED_STD)
 
 
-def truncated_uncorrected(weight: Tensor, sigma: float, generator: Generator) -> None:
+def truncated_uncorrected(sigma: float) -> Draw:
     """N(0, sigma²) given |w| <= 2 sigma."""
-    streams.truncated_normal(weight, generator, sigma)
+    return streams.truncated_normal_draw(sigma)
 
 
 MODES = {

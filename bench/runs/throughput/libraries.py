@@ -3,7 +3,8 @@
 In: a law's name and a target. Out: a function that fills the target once per call. Touches: the target, when called.
 
 A peer gets the call that its own users write, and the same law: Keras and JAX cut what they call he_normal, so here
-they draw variance scaling without a cut. torch.nn.init and timm fill whole models by the loop of torchvision's ResNet.
+they draw variance scaling without a cut. torch.nn.init and timm fill whole models by the loop of torchvision's ResNet,
+which leaves the norms' running statistics as they are; ours restarts them too, as it has to for a model that has run.
 """
 
 import importlib
@@ -20,7 +21,7 @@ from torch import Generator, Tensor, nn
 
 from bench import catalogue
 from bench.parts.initializer import streams
-from bench.parts.initializer.layers import draw, fans, laws
+from bench.parts.initializer.layers import bound, draw, fans, laws
 from bench.parts.initializer.variance_scaling import TRUNCATED_STD
 from bench.registry import find
 from bench.runs.throughput.target import Target
@@ -47,8 +48,7 @@ def initbench(law: str, target: Target) -> Fill | None:
     initializer, arguments = find("initializer", option["function"]), catalogue.arguments(option)
     if target.model:
         return partial(initializer, target.model, stream, None, **arguments)
-    law_of_a_tensor: Callable[..., None] = partial(laws[option["function"]], **arguments)
-    return on_cpu(law_of_a_tensor, target, stream)
+    return on_cpu(bound(laws[option["function"]], **arguments), target, stream)
 
 
 def on_cpu(law: Callable[..., None], target: Target, stream: Generator) -> Fill:

@@ -2,13 +2,15 @@
 
 In: settings. Out: one row per case. Touches: the device, and a temporary folder.
 
-A case is a law on a target. All its libraries are timed in one block, then again in the next, every other block in
-reverse: what drifts on the machine meets all of them alike, and ratios are taken within a block.
+A case is a law on a target. All its libraries are timed in one block, then again in the next, each time in another
+order: what drifts on the machine, and what a library leaves in the caches for the one behind it, meets all of them
+alike. Ratios are taken within a block.
 """
 
 import contextlib
 import json
 import os
+import random
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -123,9 +125,10 @@ def cases_of(settings: Mapping[str, Any], device: str) -> Iterator[Case]:
 
 
 def measurements(case: Case, blocks: int) -> Iterator[Measurement]:
-    """The libraries of a case, block after block, every other one in reverse."""
+    """The libraries of a case, block after block, in an order that is drawn for each."""
+    order = random.Random(f"{case.law} {case.target.name}")
     for block in range(blocks):
-        for library in [*case.fills][:: -1 if block % 2 else 1]:
+        for library in order.sample([*case.fills], len(case.fills)):
             yield Measurement(case, library, block)
 
 

@@ -4,6 +4,8 @@ import importlib.util
 import json
 import math
 import os
+from collections import Counter
+from itertools import pairwise
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from bench.schema import UserError
 SETTINGS = {
     **{"law": ["normal", "he_normal"], "shape": ["16x16x3x3"], "network": ["resnet8"], "blocks": 3, "seconds": 1e-3},
     **{"quick": False, "study": {"name": "mine"}, "device": "cpu", "threads": 1, "data": "data", "download": False},
+    **{"results": "results", "checkpoint": {"every": None}},
 }
 SHAPE = "40x64x3x3"  # n_in = 576, n_out = 360
 VARIANCE = {
@@ -84,10 +87,19 @@ def test_the_limits_draw_as_many_numbers_as_the_law_and_from_the_same_generator(
     assert not net.flat.any()
 
 
-def test_blocks_take_turns_and_every_other_one_is_reversed():
-    case = Case("normal", target.tensor("2x2", "cpu"), dict.fromkeys("abc"))
-    order = [(one.block, one.library) for one in measurements(case, 3)]
-    assert order == [(0, "a"), (0, "b"), (0, "c"), (1, "c"), (1, "b"), (1, "a"), (2, "a"), (2, "b"), (2, "c")]
+def test_blocks_take_turns_and_no_library_keeps_its_place_or_its_neighbour():
+    case = Case("normal", target.tensor("2x2", "cpu"), dict.fromkeys("abcd"))
+    turns = list(measurements(case, 200))
+    assert [one.block for one in turns] == [block for block in range(200) for _ in "abcd"]
+    blocks = [[one.library for one in turns[start : start + 4]] for start in range(0, 800, 4)]
+    assert all(sorted(block) == [*"abcd"] for block in blocks)
+    places = Counter(block.index("a") for block in blocks)
+    followed = Counter(pair for block in blocks for pair in pairwise(block))
+    assert len(places) == 4
+    assert min(places.values()) > 25  # 50 are expected, and 6 their standard deviation
+    assert len(followed) == 12
+    assert min(followed.values()) > 25
+    assert turns == list(measurements(case, 200))  # another run takes the same turns
 
 
 def test_a_case_leaves_one_row_that_the_store_believes(tmp_path, monkeypatch):
