@@ -36,14 +36,23 @@ def blocks(rows: Sequence[Row]) -> list[Block]:
     Their columns are model, normalization and activation, and any other choice that varies. An argument that its name
     implies (`model.depth`, where each model has one) is no column of its own.
     """
-    varying = _varying(rows)
+    groups = _but_for_the_seed(rows)
+    varying = _varying([group[0] for group in groups])
     columns = sorted({*ALWAYS_SHOWN, *(key for _, key in varying if not _of_arm(key))}, key=_place)
     found: dict[str, Block] = {}
-    for row in rows:
-        choices = {column: _choice(row, column) for column in columns}
+    for group in groups:
+        choices = {column: _choice(group[0], column) for column in columns}
         block = found.setdefault(repr(choices), Block(choices, defaultdict(list)))  # repr: 1, 1.0 and True are three
-        block.arms[_arm(row, varying)].append(row)
+        block.arms[_arm(group[0], varying)] += group
     return sorted(found.values(), key=lambda block: [natural(value) for value in block.choices.values()])
+
+
+def _but_for_the_seed(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows in groups that differ in nothing else: what holds of one holds of all, and a large study has few."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[repr({**row.choices, "seed": None})].append(row)
+    return list(groups.values())
 
 
 def natural(value: Any) -> tuple[Any, ...]:

@@ -2,8 +2,8 @@
 
 Runs are paired by seed, over the seeds where both converged. Two families of tests run over all pairs of the block,
 each adjusted by Holm: "different" rejects a difference of 0, "equivalent" rejects a difference of the margin or more.
-When both reject, the difference is real but smaller than anyone asked about: it counts as equivalent, and p_holm still
-tells.
+The level of each is ALPHA, or what a planned look may spend of it. When both reject, the difference is real but smaller
+than anyone asked about: it counts as equivalent, and p_holm still tells.
 
 In: the accuracies of a block. Out: pairs with a verdict. Touches: nothing.
 """
@@ -71,20 +71,22 @@ def digits(margin: float) -> int:
     return 1 if margin >= 1 else 2
 
 
-def compare(arms: Mapping[str, Accuracies], margin: float, resolution: float = 0.0) -> list[Pair]:
+def compare(arms: Mapping[str, Accuracies], margin: float, resolution: float = 0.0, alpha: float = ALPHA) -> list[Pair]:
     """All pairs of `arms` in their order, but for arms without a converged run: those have nothing to compare.
 
-    `margin` and `resolution` (one test image) in percentage points.
+    `margin` and `resolution` (one test image) in percentage points; `alpha` is the level of either family.
     """
     names = [name for name, accuracies in arms.items() if accuracies]
-    return decide([_pair(ours, theirs, arms, margin, resolution) for ours, theirs in combinations(names, 2)])
+    return decide([_pair(ours, theirs, arms, margin, resolution) for ours, theirs in combinations(names, 2)], alpha)
 
 
-def decide(family: Sequence[Pair]) -> list[Pair]:
-    """The pairs with their verdicts, Holm-adjusted over those of them that could be tested."""
+def decide(family: Sequence[Pair], alpha: float = ALPHA) -> list[Pair]:
+    """The pairs with their verdicts, Holm-adjusted over those of them that could be tested; none at an alpha of 0."""
     differs = iter(statistics.holm([pair.p for pair in family if pair.p is not None]))
     agrees = iter(statistics.holm([pair.equivalence_p for pair in family if pair.equivalence_p is not None]))
-    return [pair if pair.p is None else _decide(pair, float(next(differs)), float(next(agrees))) for pair in family]
+    return [
+        pair if pair.p is None else _decide(pair, float(next(differs)), float(next(agrees)), alpha) for pair in family
+    ]
 
 
 def _pair(ours: str, theirs: str, arms: Mapping[str, Accuracies], margin: float, resolution: float) -> Pair:
@@ -98,8 +100,8 @@ def _pair(ours: str, theirs: str, arms: Mapping[str, Accuracies], margin: float,
     return Pair(ours, theirs, len(seeds), *points, found.p, None, close, None, margin, UNDECIDED)
 
 
-def _decide(pair: Pair, p: float, equivalence_p: float) -> Pair:
-    verdict = EQUIVALENT if equivalence_p < ALPHA else DIFFERENT if p < ALPHA else UNDECIDED
+def _decide(pair: Pair, p: float, equivalence_p: float, alpha: float) -> Pair:
+    verdict = EQUIVALENT if equivalence_p < alpha else DIFFERENT if p < alpha else UNDECIDED
     return replace(pair, p_holm=p, equivalence_p_holm=equivalence_p, verdict=verdict)
 
 

@@ -5,10 +5,10 @@ In: lines and pairs. Out: a Finding. Touches: nothing.
 
 from dataclasses import dataclass
 
-from bench.report import decisions
+from bench.report import decisions, statistics
 from bench.report.blocks import Block
-from bench.report.decisions import DIFFERENT, EQUIVALENT, UNDECIDED, Pair
-from bench.report.tables import Line
+from bench.report.decisions import ALPHA, DIFFERENT, EQUIVALENT, UNDECIDED, Pair
+from bench.report.tables import Line, accuracies
 
 MATTERS, NO_MATTER, NO_TRAINING, ALONE = "matters", "does not matter", "nothing trains", "one arm"
 NEAR_CHANCE = 1.5  # times the accuracy of a guess
@@ -16,7 +16,10 @@ NEAR_CHANCE = 1.5  # times the accuracy of a guess
 
 @dataclass(frozen=True)
 class Finding:
-    """A block and what was found in it. `margin` is in points; `test_images` and `classes` are None if unknown."""
+    """A block and what was found in it. `margin` is in points; `test_images` and `classes` are None if unknown.
+
+    `alpha` is the level of its verdicts: 0 between the planned looks of a study, where none is due.
+    """
 
     block: Block
     lines: list[Line]
@@ -24,6 +27,12 @@ class Finding:
     margin: float
     test_images: int | None
     classes: int | None
+    alpha: float = ALPHA
+
+    @property
+    def level(self) -> float:
+        """The level that a verdict has, or would have were it due."""
+        return self.alpha or ALPHA
 
     @property
     def verdict(self) -> str:
@@ -43,13 +52,13 @@ class Finding:
 
     @property
     def divergence_differs(self) -> bool:
-        """Whether the 95 % Wilson intervals of two arms' divergence rates lie apart.
+        """Whether the Wilson intervals of two arms' divergence rates, at 1 - alpha, lie apart.
 
-        A strict test: 4 of 4 runs against 0 of 4 passes, 3 of 3 against 0 of 3 does not.
+        A strict test: at 95 %, 4 of 4 runs against 0 of 4 passes, 3 of 3 against 0 of 3 does not.
         """
-        lows = [line.divergence_rate_low for line in self.lines if line.divergence_rate_low is not None]
-        highs = [line.divergence_rate_high for line in self.lines if line.divergence_rate_high is not None]
-        return bool(lows) and max(lows) > min(highs)
+        ended = [(line.diverged, line.converged + line.diverged) for line in self.lines]
+        rates = [statistics.wilson(*counts, 1 - self.alpha) for counts in ended if counts[1] and self.alpha]
+        return bool(rates) and max(rate.low or 0.0 for rate in rates) > min(rate.high or 0.0 for rate in rates)
 
     @property
     def leader(self) -> Line | None:
@@ -71,4 +80,23 @@ class Finding:
     def near_chance(self, line: Line) -> bool:
         """Whether the arm's mean accuracy is at most 1.5 times that of a guess; not where the classes are unknown."""
         mean = line.test_accuracy_mean
-        return self.classes is not None and mean is not None and mean <= NEAR_CHANCE / self.classes
+        return mean is not None and self._is_chance(mean)
+
+    @property
+    def split(self) -> dict[str, int]:
+        """The arms of which some converged runs stayed near chance and others did not, and how many stayed.
+
+        Their accuracies have two modes, of which few seeds may show one: no interval of their mean covers as it says.
+        """
+        near = {
+            line.initializer: sum(map(self._is_chance, accuracies(self.block.arms.get(line.initializer, [])).values()))
+            for line in self.lines
+        }
+        return {
+            line.initializer: near[line.initializer]
+            for line in self.lines
+            if 0 < near[line.initializer] < line.converged
+        }
+
+    def _is_chance(self, accuracy: float) -> bool:
+        return self.classes is not None and accuracy <= NEAR_CHANCE / self.classes

@@ -45,7 +45,7 @@ def ask(findings: Sequence[Finding], ours: str, theirs: str) -> Question | None:
     if not found:
         return None
     blocks = [name for name, _ in found]
-    pairs = decisions.decide([pair for _, pair in found])
+    pairs = decisions.decide([pair for _, pair in found], findings[0].alpha)
     return Question((ours, theirs), blocks, pairs, _answer(ours, theirs, blocks, pairs, len(findings)))
 
 

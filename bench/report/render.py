@@ -16,14 +16,16 @@ from bench.report import decisions
 from bench.report.decisions import Pair
 from bench.report.grid import TITLE, Cells, grid
 from bench.report.question import Question
+from bench.report.statistics.intervals import MANY
 from bench.report.summary import Summary
 from bench.schema import FAILED, PREEMPTED, UserError
 
 NOTES = (
-    "Means are over converged runs, with 95 % t intervals; divergence rates have 95 % Wilson intervals. Differences "
-    "are paired by seed, in percentage points, with 95 % intervals each; verdicts are Holm-adjusted over the pairs of "
-    "a block: real or different by a paired t test, equivalent by TOST within the margin, even where a small "
-    "difference is real. The standard deviation is taken as at least one test image."
+    f"Means are over converged runs, with 95 % intervals: Student's t, from {MANY} runs on the studentized bootstrap; "
+    "divergence rates have 95 % Wilson intervals. Differences are paired by seed, in percentage points, with 95 % t "
+    "intervals each; verdicts are Holm-adjusted over the pairs of a block: real or different by a paired t test, "
+    "equivalent by TOST within the margin, even where a small difference is real. The standard deviation is taken as "
+    "at least one test image."
 )
 
 
@@ -48,7 +50,7 @@ def _text(summary: Summary, width: int) -> str:
         parts.append("\n".join([label, *aligned(cells), "", *wrapped(sentence, width, "  ")]))
     if len(parts) > 1:
         parts.append("\n".join([TITLE, *aligned(grid(summary, intervals=False))]))
-    ending = [*wrapped(NOTES, width), "", *wrapped(f"{summary.answer} {_runs(summary)}", width)]
+    ending = [*wrapped(_notes(summary), width), "", *wrapped(f"{summary.answer} {_runs(summary)}", width)]
     if summary.question:
         parts.append("\n".join([_asked(summary.question), *aligned(_question(summary.question))]))
         ending += ["", *wrapped(summary.question.answer, width)]
@@ -63,7 +65,7 @@ def _markdown(summary: Summary, width: int) -> str:
     parts += [f"### {TITLE}", "\n".join(piped(grid(summary, intervals=True)))]
     for label, cells, sentence in _blocks(summary):
         parts += [f"### {label}", "\n".join(piped(cells)), sentence]
-    return "\n\n".join([*parts, NOTES]) + "\n"
+    return "\n\n".join([*parts, _notes(summary)]) + "\n"
 
 
 def _csv(summary: Summary, width: int) -> str:
@@ -76,6 +78,8 @@ def _json(summary: Summary, width: int) -> str:
         "question": _asked_record(summary.question),
         "counts": summary.counts,
         "margin_points": summary.margin_points,
+        "alpha": summary.alpha,
+        "notes": list(summary.notes),
         "blocks": _records(summary.blocks),
         "table": _records(summary.table),
         "pairs": _records(summary.pairs),
@@ -182,6 +186,10 @@ def wrapped(text: str, width: int, indent: str = "") -> list[str]:
     return textwrap.wrap(
         text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
     )
+
+
+def _notes(summary: Summary) -> str:
+    return " ".join([NOTES, *summary.notes])
 
 
 def _runs(summary: Summary) -> str:

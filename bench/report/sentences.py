@@ -14,7 +14,7 @@ from bench.report.tables import Line
 
 def sentence(finding: Finding) -> str:
     """What the block says: divergence and losses first, then which differences are real, equivalent or undecided."""
-    parts = [_diverged(finding), _lost(finding), _near_chance(finding), _comparison(finding)]
+    parts = [_diverged(finding), _lost(finding), _near_chance(finding), _split(finding), _comparison(finding)]
     return " ".join(part for part in parts if part)
 
 
@@ -37,6 +37,12 @@ def _lost(finding: Finding) -> str:
 def _near_chance(finding: Finding) -> str:
     arms = [f"{line.initializer} {_percent(finding, line)}" for line in finding.lines if finding.near_chance(line)]
     return f"Near chance ({100 / (finding.classes or 1):.3g} %): {', '.join(arms)}." if arms else ""
+
+
+def _split(finding: Finding) -> str:
+    converged = {line.initializer: line.converged for line in finding.lines}
+    arms = [f"{arm} {near} of {converged[arm]}" for arm, near in finding.split.items()]
+    return f"Some runs near chance, others not, so that the interval is too short: {', '.join(arms)}." if arms else ""
 
 
 def _comparison(finding: Finding) -> str:

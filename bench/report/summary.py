@@ -5,19 +5,23 @@ In: the rows of one study. Out: a Summary. Touches: nothing.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
-from bench.report import decisions
+from bench.report import control, decisions, design, overall
 from bench.report.answer import answer, names
 from bench.report.blocks import Block, blocks
+from bench.report.control import Control
 from bench.report.finding import Finding
 from bench.report.frame import checked
+from bench.report.looks import Look, look
+from bench.report.overall import Ranks, Scores
 from bench.report.question import Question, ask
 from bench.report.sentences import sentence
-from bench.report.tables import Line, accuracy, line
+from bench.report.tables import Line, accuracies, generator, line
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
 
 STATUSES = (OK, DIVERGED, FAILED, PREEMPTED)
@@ -48,6 +52,9 @@ class Summary:
     blocks: one line per block (its choices, then the fields of About).
     counts: runs by status, all four; answer: the study in a few sentences; margin_points: as stated, before scaling.
     question: the comparison that the study was made for, where it names one and its rows have both arms.
+    alpha: the level of each family of verdicts, 0 between planned looks, where none is due.
+    look: where the study stands among the looks it declares; control: what its hidden A/A arm says.
+    notes: sentences that no report may leave out. What follows is computed when it is first asked for.
     """
 
     table: pd.DataFrame
@@ -57,6 +64,46 @@ class Summary:
     answer: str
     margin_points: float
     question: Question | None
+    alpha: float = decisions.ALPHA
+    look: Look | None = None
+    control: Control | None = None
+    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = field(default=(), repr=False)
+
+    @cached_property
+    def ranks(self) -> Ranks | None:
+        """Friedman's test and Nemenyi's critical difference; None for fewer than two arms, or blocks that have all."""
+        return overall.ranking(self._scores)
+
+    @cached_property
+    def aggregates(self) -> pd.DataFrame:
+        """One line per arm, the best first: blocks, runs, iqm and optimality_gap of scores (0..1), each with bounds."""
+        return overall.aggregated(self._scores, generator)
+
+    @cached_property
+    def profiles(self) -> pd.DataFrame:
+        """One line per arm and score: the share of runs above it, with pointwise bounds."""
+        return overall.profiles(self._scores, generator)
+
+    @cached_property
+    def improvement(self) -> pd.DataFrame:
+        """One line per ordered pair of arms: the probability that a run of the first beats one of the other."""
+        return overall.improvement(self._scores, generator)
+
+    @cached_property
+    def power(self) -> pd.DataFrame:
+        """One line per block: its choices, then the fields of design.Power."""
+        found = zip(self.findings, self.blocks["name"], strict=True)
+        return _table(design.Power, [(finding.block, vars(design.power(finding, name))) for finding, name in found])
+
+    @cached_property
+    def variance(self) -> pd.DataFrame:
+        """One line per block (but for order_seed) and arm with crossed seeds: its choices, then design.Spread."""
+        return _table(design.Spread, [(block, vars(spread)) for block, spread in design.crossed(self.findings)])
+
+    @cached_property
+    def _scores(self) -> Scores:
+        return overall.scores(self.findings)
 
     @property
     def sentences(self) -> list[str]:
@@ -64,18 +111,24 @@ class Summary:
         return list(self.blocks["sentence"])
 
 
-def summarize(rows: Iterable[Row], margin: float, arms: Sequence[str] = ()) -> Summary:
+def summarize(
+    rows: Iterable[Row], margin: float, arms: Sequence[str] = (), looks: Sequence[int] = (), notes: Sequence[str] = ()
+) -> Summary:
     """Summarize the rows of one study. `margin`: the smallest difference that matters, in points at 10,000 test images.
 
-    `arms`: the two that the study declares as its question, if it does.
-    Raises UserError for no rows, a run that stands twice, a margin that is not positive, an ok run without a test
-    accuracy, or a block whose runs were tested on different numbers of images or classes.
+    `arms`: the two that the study declares as its question, if it does; `looks`: the numbers of seeds at which it was
+    planned to be looked at; `notes`: what else the report should say.
+    Raises UserError for no rows, a run that stands twice, a margin that is not positive, looks that are no plan, an ok
+    run without a test accuracy, rows of the control alone, or a block whose runs were tested on different numbers of
+    images or classes.
     """
-    if not margin > 0:
-        raise UserError(f"a margin is a number of percentage points above 0, such as 0.3, not {margin}")
-    rows = checked(rows)
-    findings = [_find(block, margin) for block in blocks(rows)]
+    margin, rows = checked_margin(margin), checked(rows)
+    kept, again = control.apart(blocks(rows))
+    at = look(looks, kept, decisions.ALPHA)
+    alpha = decisions.ALPHA if at is None else at.alpha
+    findings = [_find(block, margin, alpha) for block in kept]
     named = list(zip(findings, names(findings), strict=True))
+    same = control.control(findings, [name for _, name in named], again)
     return Summary(
         table=_table(Line, [(finding.block, vars(one)) for finding in findings for one in finding.lines]),
         pairs=_table(decisions.Pair, [(finding.block, vars(pair)) for finding in findings for pair in finding.pairs]),
@@ -84,26 +137,34 @@ def summarize(rows: Iterable[Row], margin: float, arms: Sequence[str] = ()) -> S
         answer=answer(findings),
         margin_points=margin,
         question=ask(findings, *arms) if arms else None,
+        alpha=alpha,
+        look=at,
+        control=same,
+        notes=(*(one.sentence for one in (at, same) if one), *notes),
+        findings=tuple(findings),
     )
 
 
-def _find(block: Block, margin: float) -> Finding:
+def checked_margin(margin: float) -> float:
+    """The margin as it came; UserError unless it is above 0."""
+    if not margin > 0:
+        raise UserError(f"a margin is a number of percentage points above 0, such as 0.3, not {margin}")
+    return float(margin)
+
+
+def _find(block: Block, margin: float, alpha: float) -> Finding:
     rows = [row for arm in block.arms.values() for row in arm]
     test_images, classes = _shared(block, rows, "test_images"), _shared(block, rows, "classes")
     resolution = 1 / test_images if test_images else 0.0
     lines = sorted((line(arm, rows, resolution) for arm, rows in block.arms.items()), key=_rank)
-    accuracies = {one.initializer: _accuracies(block.arms[one.initializer]) for one in lines}
+    reached = {one.initializer: accuracies(block.arms[one.initializer]) for one in lines}
     scaled = decisions.scaled_margin(margin, test_images)
-    pairs = decisions.compare(accuracies, scaled, 100 * resolution)
-    return Finding(block, lines, pairs, scaled, test_images, classes)
+    pairs = decisions.compare(reached, scaled, 100 * resolution, alpha)
+    return Finding(block, lines, pairs, scaled, test_images, classes, alpha)
 
 
 def _rank(one: Line) -> tuple[bool, float, str]:
     return one.test_accuracy_mean is None, -(one.test_accuracy_mean or 0.0), one.initializer
-
-
-def _accuracies(rows: Sequence[Row]) -> dict[Any, float]:
-    return {row.choices.get("seed"): accuracy(row) for row in rows if row.status == OK}
 
 
 def _shared(block: Block, rows: Sequence[Row], key: str) -> int | None:

@@ -6,9 +6,15 @@ In: the rows of one arm. Out: a line of the summary table. Touches: nothing.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
 
 from bench.report import statistics
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
+
+BOOTSTRAP_SEED = 0  # of intervals alone: no value depends on it
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,8 @@ def line(arm: str, rows: Sequence[Row], resolution: float = 0.0) -> Line:
     """The line of `rows`, all of one arm in one block; `resolution` is one test image as a fraction of the test set."""
     status = Counter(row.status for row in rows)
     converged = [row for row in rows if row.status == OK]
-    reached = statistics.mean([accuracy(row) for row in converged], resolution=resolution) if converged else None
+    values = [accuracy(row) for row in converged]
+    reached = statistics.interval(values, generator(), resolution=resolution) if converged else None
     ended = status[OK] + status[DIVERGED]
     rate = statistics.wilson(status[DIVERGED], ended) if ended else None
     return Line(
@@ -58,6 +65,16 @@ def line(arm: str, rows: Sequence[Row], resolution: float = 0.0) -> Line:
         first_epoch_accuracy_mean=_mean(converged, "first_epoch_accuracy"),
         seconds_mean=_mean(converged, "seconds"),
     )
+
+
+def generator() -> Generator:
+    """What an interval is drawn with: new each time, so that none depends on which others a report has."""
+    return np.random.default_rng(BOOTSTRAP_SEED)
+
+
+def accuracies(rows: Sequence[Row]) -> dict[Any, float]:
+    """The test accuracies of the converged runs of one arm in one block, by seed."""
+    return {row.choices.get("seed"): accuracy(row) for row in rows if row.status == OK}
 
 
 def accuracy(row: Row) -> float:

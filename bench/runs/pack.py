@@ -9,7 +9,8 @@ from dataclasses import asdict
 
 from bench.schema import Run
 
-FREE_OF_SHAPE = ("seed", "initializer", "optimizer", "schedule")  # runs that differ in these alone cost the same
+# runs that differ in these alone cost the same
+FREE_OF_SHAPE = ("seed", "order_seed", "initializer", "optimizer", "schedule")
 
 
 def shape(run: Run) -> tuple[tuple[str, str], ...]:
@@ -32,12 +33,13 @@ def packs(runs: Iterable[Run], size: int) -> list[list[Run]]:
     return everything
 
 
-def as_override(pack: Sequence[Run]) -> str:
-    """A pack as one override of a launched job: the runs as JSON, in Hydra's quotes."""
-    text = json.dumps([asdict(run) for run in pack])
+def as_override(pack: Sequence[Run], sweep: str) -> str:
+    """A pack, and the sweep it belongs to, as one override of a launched job: JSON in Hydra's quotes."""
+    text = json.dumps({"sweep": sweep, "runs": [asdict(run) for run in pack]})
     return "pack='" + text.replace("'", "\\u0027").replace("$", "\\u0024") + "'"  # the two that Hydra would read
 
 
-def from_text(text: str) -> list[Run]:
-    """The runs of a pack, as a launched job reads them."""
-    return [Run(**fields) for fields in json.loads(text)]
+def from_text(text: str) -> tuple[list[Run], str]:
+    """The runs of a pack and their sweep, as a launched job reads them."""
+    read = json.loads(text)
+    return [Run(**fields) for fields in read["runs"]], read["sweep"]

@@ -142,3 +142,8 @@ def test_an_answer_over_many_blocks_names_a_few_and_counts_the_rest(arm: MakeArm
 @pytest.mark.parametrize("status", ["diverged", "failed"])
 def test_a_block_where_no_run_converged_says_so(row: MakeRow, status: str) -> None:
     assert sentence([row(name, status=status) for name in "ab"]).endswith("No run converged.")
+
+
+def test_an_arm_whose_runs_fall_in_two_groups_is_said_to_have_too_short_an_interval(arm: MakeArm) -> None:
+    told = summarize(arm("a", [0.9, 0.91, 0.1]) + arm("b", [0.1, 0.1, 0.1]) + arm("c", [0.9] * 3), 0.3).sentences[0]
+    assert "Some runs near chance, others not, so that the interval is too short: a 1 of 3." in told

@@ -1,0 +1,81 @@
+"""What a study needs: how many seeds for an effect, and how much of the spread each kind of seed brings.
+
+In: numbers. Out: numbers, or a Variance. Touches: nothing.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import nctdtr, stdtrit
+
+ENOUGH = 1_000_000  # seeds; nobody trains more
+
+
+@dataclass(frozen=True)
+class Variance:
+    """Components of the variance of a single run, in the squared unit of the values; the sum is `total`.
+
+    `initialization` and `order` may come out below 0 by chance, which is reported as it is: clipping would bias it.
+    """
+
+    initialization: float
+    order: float
+    rest: float
+
+    @property
+    def total(self) -> float:
+        """The variance of a run whose both seeds are drawn."""
+        return self.initialization + self.order + self.rest
+
+
+def power(effect: float, sd: float, n: int, alpha: float = 0.05) -> float:
+    """The chance that a two-sided paired t test of n pairs finds a mean difference of `effect`.
+
+    `sd` is that of a paired difference, in the unit of `effect`. Noncentral t. Raises ValueError for n below 2, an
+    effect or sd that is not above 0, or an alpha outside (0, 1).
+    """
+    if n < 2 or not effect > 0 or not sd > 0 or not 0 < alpha < 1:
+        raise ValueError(
+            f"power needs n >= 2, effect and sd above 0, alpha in (0, 1), not {n}, {effect}, {sd}, {alpha}"
+        )
+    shift, critical = effect / sd * math.sqrt(n), float(stdtrit(n - 1, 1 - alpha / 2))
+    below, above = float(nctdtr(n - 1, shift, -critical)), 1 - float(nctdtr(n - 1, shift, critical))
+    return (below if math.isfinite(below) else 0.0) + above
+
+
+def seeds_needed(effect: float, sd: float, alpha: float = 0.05, wanted: float = 0.8) -> int:
+    """The fewest pairs with which the paired t test finds `effect` with a chance of at least `wanted`.
+
+    Raises ValueError as `power` does, for a chance outside (0, 1), and where more than a million would not do.
+    """
+    if not 0 < wanted < 1:
+        raise ValueError(f"a chance lies between 0 and 1, such as 0.8; it is not {wanted}")
+    low, high = 1, 2
+    while power(effect, sd, high, alpha) < wanted:
+        low, high = high, 2 * high
+        if high > ENOUGH:
+            raise ValueError(f"an effect of {effect} under a standard deviation of {sd} is not found by {ENOUGH} pairs")
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if power(effect, sd, middle, alpha) < wanted else (low, middle)
+    return high
+
+
+def variance(values: ArrayLike) -> Variance:
+    """The components of `values` (initializations, orders), one run for each crossing of the two kinds of seeds.
+
+    Two-way random effects without replication, by the method of moments (Searle, Casella & McCulloch 1992, chapter 4).
+    `rest` holds their interaction and whatever else differs between runs. Raises ValueError for a table with fewer than
+    two of either, or with a number that is not finite.
+    """
+    table = np.asarray(values, dtype=np.float64)
+    if table.ndim != 2 or min(table.shape) < 2 or not np.isfinite(table).all():
+        raise ValueError(f"a decomposition needs finite numbers, two seeds or more of each kind, not {table.tolist()}")
+    lines, columns = table.shape
+    left, top, center = table.mean(axis=1, keepdims=True), table.mean(axis=0, keepdims=True), table.mean()
+    rest = float(((table - left - top + center) ** 2).sum()) / ((lines - 1) * (columns - 1))
+    initialization = (columns * float(((left - center) ** 2).sum()) / (lines - 1) - rest) / columns
+    order = (lines * float(((top - center) ** 2).sum()) / (columns - 1) - rest) / lines
+    return Variance(initialization, order, rest)

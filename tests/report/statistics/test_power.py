@@ -1,0 +1,79 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.random import Generator
+from statsmodels.formula.api import ols  # type: ignore[import-untyped]
+from statsmodels.stats.anova import anova_lm  # type: ignore[import-untyped]
+from statsmodels.stats.power import TTestPower  # type: ignore[import-untyped]
+
+from bench.report.statistics.design import power, seeds_needed, variance
+
+
+@pytest.mark.parametrize(
+    ("effect", "n", "alpha"), [(0.3, 10, 0.05), (1.0, 5, 0.05), (2.0, 2, 0.01), (0.05, 400, 0.005)]
+)
+def test_power_is_that_of_statsmodels(effect: float, n: int, alpha: float) -> None:
+    expected = TTestPower().power(effect / 0.7, n, alpha)
+    assert power(effect, 0.7, n, alpha) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("effect", "sd"), [(0.3, 0.2), (0.3, 0.3), (0.1, 0.5), (5.0, 0.1)])
+def test_the_seeds_needed_are_the_first_that_suffice(effect: float, sd: float) -> None:
+    n = seeds_needed(effect, sd)
+    assert power(effect, sd, n) >= 0.8
+    assert n == 2 or power(effect, sd, n - 1) < 0.8
+    if n > 2:
+        assert n == math.ceil(TTestPower().solve_power(effect / sd, power=0.8, alpha=0.05))
+
+
+def test_more_seeds_smaller_spread_and_looser_levels_find_more() -> None:
+    assert power(0.3, 0.3, 10) < power(0.3, 0.3, 20) < power(0.3, 0.2, 20) < power(0.3, 0.2, 20, alpha=0.2)
+    assert seeds_needed(30, 100) == seeds_needed(0.3, 1)
+
+
+def test_simulated_studies_find_the_effect_as_often_as_power_says(generator: Generator) -> None:
+    from bench.report.statistics import paired_difference
+
+    studies = generator.normal(0.3, 0.3, (1000, 8))
+    found = sum((paired_difference(one, np.zeros(8)).p or 0) < 0.05 for one in studies)
+    expected = power(0.3, 0.3, 8)
+    assert abs(found / 1000 - expected) < 4 * math.sqrt(expected * (1 - expected) / 1000)
+
+
+def test_the_components_of_variance_are_those_of_the_anova_of_statsmodels(generator: Generator) -> None:
+    table = generator.normal(size=(6, 4)) + generator.normal(size=(6, 1)) + 3 * generator.normal(size=(1, 4))
+    runs = pd.DataFrame([(i, j, table[i, j]) for i in range(6) for j in range(4)], columns=["init", "order", "value"])
+    squares = anova_lm(ols("value ~ C(init) + C(order)", runs).fit())["mean_sq"]
+    found = variance(table)
+    assert found.rest == pytest.approx(squares["Residual"])
+    assert found.initialization == pytest.approx((squares["C(init)"] - squares["Residual"]) / 4)
+    assert found.order == pytest.approx((squares["C(order)"] - squares["Residual"]) / 6)
+
+
+def test_the_components_are_right_on_average_and_turn_with_the_table(generator: Generator) -> None:
+    shape = (2000, 4, 5)
+    tables = (
+        generator.normal(size=shape) + 2 * generator.normal(size=(2000, 4, 1)) + generator.normal(size=(2000, 1, 5))
+    )
+    found = [variance(table) for table in tables]
+    means = [np.mean([getattr(one, name) for one in found]) for name in ("initialization", "order", "rest", "total")]
+    assert means == pytest.approx([4, 1, 1, 6], rel=0.1)
+    one, turned = variance(tables[0]), variance(tables[0].T)
+    assert (one.initialization, one.order, one.rest) == pytest.approx(
+        (turned.order, turned.initialization, turned.rest)
+    )
+
+
+def test_what_cannot_be_planned_or_decomposed_is_refused() -> None:
+    for ask in (lambda: power(0.3, 0.0, 5), lambda: power(0.0, 1.0, 5), lambda: power(0.3, 1.0, 1)):
+        with pytest.raises(ValueError, match="power needs"):
+            ask()
+    with pytest.raises(ValueError, match="chance"):
+        seeds_needed(0.3, 1.0, wanted=1.0)
+    with pytest.raises(ValueError, match="not found"):
+        seeds_needed(1e-6, 1.0)
+    for bad in ([[1.0, 2.0]], [[1.0], [2.0]], [[1.0, math.nan], [1.0, 2.0]]):
+        with pytest.raises(ValueError, match="decomposition"):
+            variance(bad)
