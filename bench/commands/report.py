@@ -1,35 +1,80 @@
-"""The command `report`: what a study's rows say.
+"""The command `report`: what a study's rows say, as a table and as a paper.
 
-In: the configuration that Hydra composed. Out: text, and an exit code. Touches: nothing; rows are read.
+In: the configuration that Hydra composed. Out: text, a folder, and an exit code. Touches: the paper's folder; rows are
+read.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from omegaconf import DictConfig
+from hydra import compose
+from omegaconf import DictConfig, OmegaConf
 
+from bench.commands.paper import beside, folder, paper, rows_of
 from bench.commands.settings import known_store, plain
-from bench.rows.store import Store
+from bench.rows.store import Reading, Store
+from bench.schema import Row, UserError
 
 
 def report(config: DictConfig) -> int:
-    """Print the table of a study's rows and what it says."""
+    """Print the table of each study and what it says, and build their paper; 1 when the one to check is stale."""
     settings = plain(config)
-    print(table(known_store(settings), settings))
-    return 0
+    if not isinstance(settings["check"], bool):
+        raise UserError(f"check takes true or false, not {settings['check']!r}")
+    place = folder(settings)
+    readings = [(one, _read(known_store(one), curves=place is not None)) for one in _each(settings)]
+    asked = [(one, _chosen(reading, settings["where"])) for one, reading in readings]
+    if not settings["check"]:
+        for (one, reading), (_, rows) in zip(readings, asked, strict=True):
+            _remark(reading)
+            print(rendered(rows, one))
+    if place is None:
+        return 0
+    if remarks := [remark for _, reading in readings for remark in reading.remarks]:
+        raise UserError(f"no paper is made while rows are left out of it; first see to this: {'; '.join(remarks)}")
+    return paper(asked, place)
 
 
 def table(store: Store, settings: Mapping[str, Any]) -> str:
     """The report of a store's rows in the format asked for; remarks about the rows go to standard error."""
-    from bench.report import summarize, throughput
+    reading = store.read()
+    _remark(reading)
+    return rendered(list(reading.rows.values()), settings)
+
+
+def rendered(rows: Sequence[Row], settings: Mapping[str, Any]) -> str:
+    """The report of rows in the format asked for."""
+    from bench.report import coverage, scale, summarize_study, throughput
     from bench.report.render import render
 
-    reading = store.read()
+    if kind := beside(rows):
+        draw = {"throughput": throughput.render, "coverage": coverage.render, "scale": scale.render}[kind]
+        return draw(rows, settings["format"])
+    return render(summarize_study(rows, settings, rows_of(settings, "coverage")), settings["format"])
+
+
+def _each(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The settings of each study named by study=NAME,NAME; the one there is where only one is named."""
+    if not settings["studies"]:
+        return [settings]
+    composed = [OmegaConf.to_container(compose("report", overrides=one), resolve=True) for one in settings["studies"]]
+    return [{**settings, "study": one["study"]} for one in composed]  # type: ignore[index,call-overload]
+
+
+def _read(store: Store, curves: bool) -> Reading:
+    reading = store.read(curves=curves)
+    # a table of training runs needs no curves; one of times per block has nothing else
+    return store.read() if not curves and beside(list(reading.rows.values())) else reading
+
+
+def _chosen(reading: Reading, where: Sequence[str]) -> list[Row]:
+    from bench.report.where import kept
+
+    rows = list(reading.rows.values())
+    return rows if beside(rows) else kept(rows, where)  # conditions are about training runs
+
+
+def _remark(reading: Reading) -> None:
     for remark in reading.remarks:
         print(remark, file=sys.stderr)
-    if reading.rows and all(row.choices.get("task") == "throughput" for row in reading.rows.values()):
-        return throughput.render(reading.rows.values(), settings["format"])
-    return render(
-        summarize(reading.rows.values(), settings["margin"], settings["study"]["question"]), settings["format"]
-    )

@@ -1,0 +1,133 @@
+"""A paper as one HTML page that needs nothing else: no network, no other file, not even its script to be read.
+
+In: a Document, and the template, style and script in paper/. Out: HTML. Touches: nothing.
+"""
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from bench.report.paper import PAPER
+from bench.report.paper.document import Document, Figure, Prose, Reference, Table
+from bench.report.paper.lines import Lines, is_run, numbers
+from bench.report.paper.prose import inline, sections
+
+TALL = 60  # lines
+
+
+@dataclass(frozen=True)
+class References:
+    """The list of references, which stands before the appendix."""
+
+    entries: tuple[Reference, ...]
+
+
+Block = Prose | Table | Figure | References
+
+
+@dataclass(frozen=True)
+class Part:
+    """A block as the template shows it: numbered among its kind, its text, lines or drawing as HTML."""
+
+    block: Block
+    html: str = ""
+    number: int = 0
+    numeric: tuple[bool, ...] = ()  # the columns of a table that are numbers
+
+    @property
+    def tall(self) -> bool:
+        """Whether it is a table that scrolls within its box from top to bottom too."""
+        return isinstance(self.block, Table) and len(self.block.lines) > TALL
+
+    @property
+    def kind(self) -> str:
+        """Prose, Table, Figure or References."""
+        return type(self.block).__name__
+
+
+def page(document: Document) -> str:
+    """The page: the same bytes for the same document, and every text of it escaped.
+
+    Its policy lets the browser load nothing and run this script alone, by its hash, should a text ever slip through.
+    """
+    css, js = ((PAPER / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    blocks = _blocks(document)
+    tables = [block for block in blocks if isinstance(block, Table)]
+    lines = Lines(tables)
+    prose, headings = sections(block.markdown for block in blocks if isinstance(block, Prose))
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        document=document,
+        parts=list(_parts(blocks, iter(prose), lines)),
+        headings=headings,
+        axes=_axes(tables),
+        ids=Markup(json.dumps(lines.ids, separators=(",", ":")).replace("<", r"\u003c")),
+        css=Markup(css),
+        js=Markup(js),
+        policy=f"default-src 'none'; style-src {_hash(css)}; script-src {_hash(js)}; img-src data:; base-uri 'none'",
+    )
+
+
+def _blocks(document: Document) -> list[Block]:
+    """The blocks with the references before the appendix: the text that opens it, and the first list of runs."""
+    blocks: list[Block] = [*document.blocks]
+    if document.references:
+        runs = (
+            place for place, block in enumerate(blocks) if isinstance(block, Table) and any(map(is_run, block.lines))
+        )
+        place = next(runs, len(blocks))
+        place -= 0 < place < len(blocks) and isinstance(blocks[place - 1], Prose)
+        blocks[place:place] = [Prose("## References"), References(document.references)]
+    return blocks
+
+
+def _parts(blocks: Iterable[Block], prose: Iterator[Markup], lines: Lines) -> Iterator[Part]:
+    count: Counter[type] = Counter()
+    for block in blocks:
+        count[type(block)] += 1
+        number = count[type(block)]
+        match block:
+            case Prose():
+                yield Part(block, next(prose))
+            case Figure():
+                yield Part(block, Markup(block.svg), number)
+            case Table():
+                yield Part(block, Markup("\n").join(lines.html(block)), number, tuple(numbers(block)))
+            case References():
+                yield Part(block)
+
+
+def _axes(tables: Iterable[Table]) -> dict[str, list[str]]:
+    """The choices of each axis in the order in which the tables name them; an axis of one choice filters nothing."""
+    found: dict[str, dict[str, None]] = {}
+    for table in tables:
+        for axis in table.axes:
+            column = table.header.index(axis)
+            found.setdefault(axis, {}).update((line[column].text, None) for line in table.lines)
+    return {axis: [*filter(None, options)] for axis, options in found.items() if len(options) > 1}
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(PAPER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"inline": inline, "breakable": _breakable}
+    return environment
+
+
+def _breakable(name: str) -> Markup:
+    return escape(name).replace("_", Markup("_<wbr>"))  # or long names make a column wider than its numbers
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

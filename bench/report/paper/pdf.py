@@ -1,0 +1,118 @@
+"""The paper as a PDF, set by Typst in fonts that travel with it: the same document gives the same bytes.
+
+In: a Document. Out: bytes. Touches: nothing; its template is read.
+"""
+
+import json
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import typst
+
+from bench.report.paper import PAPER, tree
+from bench.report.paper.columns import LONG, Put, parts
+from bench.report.paper.document import Cell, Document, Figure, Prose, Table
+from bench.report.paper.figure.svg import width
+from bench.schema import UserError
+
+FONTS = ("Libertinus Serif", "DejaVu Sans Mono")  # of report.typ
+APPENDIX = "runs"  # how the name of a table that lists every run begins
+UNNUMBERED = ("Abstract", "Appendix")  # how a heading begins that has no number
+SHORT = 12  # digits of the digest at the foot of each page
+Block = Prose | Table | Figure
+
+
+def pdf(document: Document) -> bytes:
+    """The document on A4.
+
+    Raises UserError where this build of Typst lacks a font, and where a link leads to nothing in the document.
+    """
+    _check_fonts()
+    text = json.dumps(content(document), ensure_ascii=False)
+    made, remarks = typst.compile_with_warnings(
+        (PAPER / "report.typ").read_bytes(), sys_inputs={"document": text}, ignore_system_fonts=True
+    )
+    for remark in remarks:
+        warnings.warn(f"Typst: {remark.message}", stacklevel=2)
+    return made
+
+
+def content(document: Document) -> dict[str, Any]:
+    """The document as plain data, in the order of the paper: references stand before the appendix."""
+    put = _put(document)
+    blocks = [_block(block, put) for block in document.blocks]
+    _number(blocks)
+    if document.references:
+        entries = [{"key": one.key, "body": tree.inline(one.markdown)} for one in document.references]
+        blocks.insert(_before_appendix(document.blocks), {"is": "references", "entries": entries})
+    _check_links(document, blocks)
+    foot = f"rows {document.digest[:SHORT]}" if document.digest else ""
+    return {"title": document.title, "blocks": blocks, "footer": document.footer, "foot": foot}
+
+
+def _block(block: Block, put: Put) -> dict[str, Any]:
+    if isinstance(block, Prose):
+        return {"is": "prose", "body": tree.blocks(block.markdown)}
+    about = {"name": block.name, "caption": tree.inline(block.caption)}
+    if isinstance(block, Figure):
+        return {"is": "figure", **about, "svg": block.svg, "alt": block.alt, "width": width(block.svg)}
+    return {"is": "table", **about, "long": len(block.lines) > LONG, "parts": parts(block, put)}
+
+
+def _put(document: Document) -> Put:
+    """How a cell is handed over: with the run in the appendix it leads to, or as the place of a run led to."""
+    listed = {cell.text for cell in _cells(document) if _is_run(cell)}
+    led_to = {cell.runs[0] for cell in _cells(document) if cell.runs and not _is_run(cell)} & listed
+
+    def put(cell: Cell, text: str) -> Any:
+        if _is_run(cell) and cell.text in led_to:
+            led_to.remove(cell.text)  # a run of two studies has one place
+            return {"text": text, "at": f"run-{cell.text}"}
+        if cell.runs and not _is_run(cell) and cell.runs[0] in listed:
+            return {"text": text, "to": f"run-{cell.runs[0]}"}
+        return text
+
+    return put
+
+
+def _cells(document: Document) -> Iterator[Cell]:
+    return (cell for block in document.blocks if isinstance(block, Table) for line in block.lines for cell in line)
+
+
+def _is_run(cell: Cell) -> bool:
+    return cell.runs == (cell.text,)
+
+
+def _number(blocks: list[dict[str, Any]]) -> None:
+    """Let the highest heading be of level 1, for the title is none, and those around the paper have no number."""
+    headings = [node for block in blocks if block["is"] == "prose" for node in block["body"] if node["is"] == "heading"]
+    highest = min((heading["level"] for heading in headings), default=1)
+    for heading in headings:
+        heading["level"] -= highest - 1
+        heading["numbered"] = not tree.text(heading["body"]).startswith(UNNUMBERED)
+
+
+def _before_appendix(blocks: tuple[Block, ...]) -> int:
+    """The place of the prose that opens the appendix; the end where there is none."""
+    for place, block in enumerate(blocks):
+        if isinstance(block, Table) and block.name.split("-")[0] == APPENDIX:
+            return place - (place > 0 and isinstance(blocks[place - 1], Prose))
+    return len(blocks)
+
+
+def _check_links(document: Document, blocks: list[dict[str, Any]]) -> None:
+    there = {f"ref-{one.key}" for one in document.references}
+    there |= {block.name for block in document.blocks if not isinstance(block, Prose)}
+    for target in sorted(tree.targets(blocks) - there):
+        raise UserError(f"the text links to #{target}, but no table, figure or reference has that name")
+
+
+def _check_fonts() -> None:
+    there = typst.Fonts(include_system_fonts=False).families()
+    missing = [font for font in FONTS if font not in there]
+    if missing:
+        raise UserError(
+            f"this build of typst comes without the font {' and '.join(missing)}, and a paper is set in no other; "
+            "install the wheel: pip install --force-reinstall typst"
+        )

@@ -1,0 +1,40 @@
+"""The runs of some choices alone, as `where.KEY=VALUE,VALUE` asks for them.
+
+In: rows and conditions. Out: the rows that meet them all. Touches: nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from bench.registry import unknown
+from bench.schema import Row, UserError
+
+
+def kept(rows: Iterable[Row], conditions: Sequence[str]) -> list[Row]:
+    """The rows whose choices meet every condition, each `KEY=VALUE` or `KEY=VALUE,VALUE`, as text.
+
+    Raises UserError for a key that no row has, and for a value that no row left by the conditions before has.
+    """
+    left = list(rows)
+    for condition in conditions:
+        key, _, wanted = condition.partition("=")
+        values = wanted.split(",")
+        _check(left, key, values)
+        left = [row for row in left if _text(row, key) in values]
+    return left
+
+
+def _check(rows: Sequence[Row], key: str, values: Sequence[str]) -> None:
+    keys = {key for row in rows for key in row.choices}
+    if key not in keys:
+        raise UserError(unknown("choice of these runs", key, keys))
+    there = {_text(row, key) for row in rows if key in row.choices}
+    for value in values:
+        if value not in there:
+            raise UserError(f"no run has {key}={value}; there are {', '.join(sorted(there))}")
+
+
+def _text(row: Row, key: str) -> str:
+    value = row.choices.get(key)
+    return (
+        {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
+    )

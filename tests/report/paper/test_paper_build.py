@@ -1,0 +1,147 @@
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.catalogue import CONF
+from bench.report.paper import PAPER
+from bench.report.paper.build import Sources, document
+from bench.report.paper.document import Document, Figure, Prose, Table
+from bench.report.paper.study import Study
+from bench.schema import Row, UserError
+
+Make = Callable[..., Study]
+MakeArm = Callable[..., list[Row]]
+
+
+@pytest.fixture(autouse=True)
+def no_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A figure takes a second; those who ask for `drawn` get them."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr("bench.report.paper.figure.figures", lambda *_: {})
+
+
+@pytest.fixture
+def drawn() -> None:
+    return None
+
+
+def prose(paper: Document) -> str:
+    return "\n".join(block.markdown for block in paper.blocks if isinstance(block, Prose))
+
+
+def tables(paper: Document) -> dict[str, Table]:
+    return {block.name: block for block in paper.blocks if isinstance(block, Table)}
+
+
+def test_a_paper_has_the_sections_of_a_paper_in_order(study: Study, sources: Sources) -> None:
+    headings = re.findall(r"^## (.*)$", prose(document([study], sources)), re.MULTILINE)
+    assert headings == [
+        "Abstract", "Question and protocol", "Data and models", "Initializers", "Results", "Environment and cost",
+        "Threats to validity", "Appendix: every run",
+    ]  # fmt: skip
+
+
+def test_its_figures_stand_in_the_results(study: Study, sources: Sources, drawn: None) -> None:
+    figures = [block.name for block in document([study], sources).blocks if isinstance(block, Figure)]
+    assert {"intervals", "differences", "divergence"} <= set(figures)
+    assert len(figures) == len(set(figures))
+
+
+def test_every_anchor_is_there_once_and_every_citation_has_its_reference(study: Study, sources: Sources) -> None:
+    paper = document([study], sources)
+    names = [block.name for block in paper.blocks if not isinstance(block, Prose)]
+    assert len(names) == len(set(names))
+    assert set(re.findall(r"\(#ref-(\w+)\)", prose(paper))) == {one.key for one in paper.references}
+    assert "zhang2019" in {one.key for one in paper.references}  # the source of an initializer, from its yaml
+
+
+def test_the_same_rows_in_another_order_make_the_same_paper(study: Study, sources: Sources, make_study: Make) -> None:
+    assert document([make_study(reversed(study.rows))], sources) == document([study], sources)
+
+
+def test_a_changed_row_changes_the_text_the_tables_and_the_digest(
+    study: Study, sources: Sources, make_study: Make
+) -> None:
+    before = document([study], sources)
+    for row in study.rows:
+        if row.choices["initializer"] == "fixup" and row.status == "ok":
+            row.measures["test_accuracy"] = 0.95
+    after = document([make_study(study.rows)], sources)
+    assert prose(after) != prose(before)
+    assert tables(after)["results"] != tables(before)["results"]
+    assert tables(after)["question"] != tables(before)["question"]
+    assert after.digest != before.digest
+    assert before.digest in before.footer
+
+
+def test_every_run_is_in_the_appendix_once_and_a_cell_names_the_runs_it_was_made_of(
+    study: Study, sources: Sources
+) -> None:
+    found = tables(document([study], sources))
+    assert sorted(line[0].text for line in found["runs"].lines) == sorted(row.id for row in study.rows)
+    place = found["results"].header.index("test accuracy %")
+    cells = {(line[2].text, line[3].text): line[place] for line in found["results"].lines}
+    mine = {
+        row.id for row in study.rows if (row.choices["activation"], row.choices["initializer"]) == ("relu", "fixup")
+    }
+    assert set(cells["relu", "fixup"].runs) == mine
+    assert cells["relu", "fixup"].value == pytest.approx(0.41)
+    assert cells["relu", "fixup"].text.endswith("*")
+
+
+def test_a_failed_run_is_listed_with_its_cause(study: Study, sources: Sources, make_study: Make, row: object) -> None:
+    lost = row("fixup", 9, status="failed")  # type: ignore[operator]
+    paper = document([make_study([*study.rows, lost])], sources)
+    table = tables(paper)["runs"]
+    assert [line[-1].text for line in table.lines if line[0].text == lost.id] == ["boom"]
+    assert "1 run did not end and is in no mean" in prose(paper)
+
+
+def test_two_studies_make_one_paper_with_results_of_each(study: Study, sources: Sources, make_study: Make) -> None:
+    both = [make_study(study.rows, "-one", name="one"), make_study(study.rows, "-two", name="two", question=[])]
+    paper = document(both, sources)
+    assert {"results-one", "results-two", "runs-one", "runs-two"} <= set(tables(paper))
+    assert "## Results of one\n" in prose(paper)
+    assert "## Results of two\n" in prose(paper)
+    assert paper.studies == ("one", "two")
+
+
+def test_a_single_arm_with_a_single_run_makes_a_paper_that_says_what_it_cannot(
+    sources: Sources, make_study: Make, arm: MakeArm
+) -> None:
+    text = prose(document([make_study(arm("he_normal", [0.9]), question=[])], sources))
+    assert "an arm with a single run has no interval and no test" in text
+    assert "nothing to compare" in text
+
+
+def test_a_study_that_always_diverged_makes_none(sources: Sources, make_study: Make, row: object) -> None:
+    lost = [row("he_normal", seed, status="diverged") for seed in range(3)]  # type: ignore[operator]
+    with pytest.raises(UserError, match="study mine has no run that converged"):
+        document([make_study(lost)], sources)
+
+
+def test_a_template_of_ones_own_asks_for_numbers_by_key(study: Study, sources: Sources, tmp_path: Path) -> None:
+    template = tmp_path / "own.md.j2"
+    template.write_text("He: {{ acc.he_normal.resnet20.batch.relu.mean }}.\n")
+    assert prose(document([study], replace(sources, template=template))) == "He: 90.75 %.\n"
+    template.write_text("He: {{ acc.he_normal.resnet20.batch.rellu }}.\n")
+    with pytest.raises(UserError, match=r"the nearest: acc.he_normal.resnet20.batch.relu.*'He: \{\{"):
+        document([study], replace(sources, template=template))
+
+
+def test_names_from_rows_stand_in_the_text_as_they_are(sources: Sources, make_study: Make, arm: MakeArm) -> None:
+    name = "a_b*<script>{{ 7 }}"
+    paper = document([make_study([*arm(name, [0.9, 0.8]), *arm("b", [0.2, 0.3])], question=[])], sources)
+    assert r"a\_b\*\<script\>{{ 7 }}" in prose(paper)
+    assert name in {line[0].text for line in tables(paper)["arms"].lines}
+
+
+def test_all_that_a_paper_is_made_of_travels_in_the_wheel() -> None:
+    included = tomllib.loads((CONF.parent / "pyproject.toml").read_text())
+    listed = included["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    needed = {f"paper/{file.name}" for file in PAPER.iterdir() if file.is_file()} - {"paper/notebook.md"}
+    assert needed == {name for name in listed if name.startswith("paper/")}
