@@ -29,7 +29,7 @@ def _register(word: str, function: Function) -> Function:
 
 
 def task(function: Function) -> Function:
-    """Register `function(run, machine) -> Row`."""
+    """Register `function(runs, machine, *, ...) -> list[Row]`, one row for each run; the runs are of one shape."""
     return _register("task", function)
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-SCHEMA = 1  # of a row; raise it when a reader of old rows would misread new ones
+SCHEMA = 2  # of a row; raise it when a reader of old rows would misread new ones
 
 WORDS = ("task", "model", "normalization", "activation", "initializer", "dataset", "optimizer", "schedule")
 
 OK, DIVERGED, FAILED, PREEMPTED = "ok", "diverged", "failed", "preempted"
+FAILURES = ("error", "out_of_memory", "timeout", "killed")  # the classes of FAILED
 FINAL = (OK, DIVERGED, FAILED)  # a run with one of these is done; a preempted one goes on
 
 
@@ -50,6 +51,15 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Checkpointing:
+    """Where the checkpoints of runs are kept, and how far apart; by neither only when a run is asked to stop."""
+
+    results: str  # the folder of rows
+    seconds: float | None
+    epochs: int | None
+
+
+@dataclass(frozen=True)
 class Machine:
     """Where a run happens. Nothing in here may change what is measured of it but its speed."""
 
@@ -57,6 +67,7 @@ class Machine:
     threads: int  # of torch, per process
     data: str  # the folder that holds the datasets
     download: bool  # whether a missing dataset may be fetched
+    checkpointing: Checkpointing | None = None  # None: no run leaves a checkpoint
 
 
 @dataclass
@@ -70,5 +81,5 @@ class Row:
     measures: dict[str, float | int | None] = field(default_factory=dict)
     curve: list[dict[str, float | int | None]] = field(default_factory=list)  # one entry per epoch
     environment: dict[str, Any] = field(default_factory=dict)
-    error: dict[str, str] | None = None  # {"class", "cause", "traceback"} of a failed run
+    error: dict[str, Any] | None = None  # of a failed run: class, cause, traceback, attempts, node, device
     schema: int = SCHEMA

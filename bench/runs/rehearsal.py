@@ -13,7 +13,8 @@ from torch.nn.functional import cross_entropy
 from bench import registry
 from bench.parts.dataset.tensors import Dataset
 from bench.runs.pack import shape
-from bench.runs.task.train import budget_of, check, prepare
+from bench.runs.task.train import check, prepare
+from bench.runs.trainer import budget_of
 from bench.schema import Machine, Run, UserError
 
 BACKWARD = 2.0  # a backward pass costs about two forward passes, so evaluation costs a third of training per image

@@ -95,7 +95,8 @@ class Net(nn.Module):
         """Logits (n, classes) of images (n, channels, height, width)."""
         x = self.activation1(self.bias1(self.norm1(self.conv1(images))))
         x = self.layer3(self.layer2(self.layer1(x)))
-        x = F.adaptive_avg_pool2d(x, 1)  # the gradient of x.mean((2, 3)) is expanded: no layout, slower layers below
+        # the gradient of x.mean((2, 3)) is expanded, and so has no layout; an adaptive pool has no form for packs
+        x = F.avg_pool2d(x, x.shape[-2:])
         logits: Tensor = self.linear(self.bias2(x.flatten(1)))
         return logits
 

@@ -7,15 +7,16 @@ import torch
 from bench import registry
 from bench.parts.dataset.tensors import Dataset, Split
 from bench.parts.gain import gain
-from bench.runs.task import train as task
+from bench.runs.seeds import generator
 from bench.runs.task.train import prepare
+from bench.runs.trainer import LOOK_EVERY, Trainer
 from bench.schema import DIVERGED, OK
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "epochs=2", "batch_size=16")
 
 
 def trained(run, machine):
-    return registry.build(run, "task")(run, machine)
+    return registry.build(run, "task")([run], machine)[0]
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_a_row_says_everything_that_was_measured(runs_of, machine):
         ["epoch", "train_loss", "validation_accuracy", "validation_loss"]
     ] * 2
     assert row.measures["steps"] == 2 * (256 // 16)
-    assert row.measures["steps_to_loss"] == task.LOOK_EVERY  # the first look there is
+    assert row.measures["steps_to_loss"] == LOOK_EVERY  # the first look there is
     assert row.measures["first_epoch_accuracy"] == row.curve[0]["validation_accuracy"]
     assert row.measures["validation_accuracy"] == row.curve[-1]["validation_accuracy"]
     assert all(math.isfinite(value) and value >= 0 for value in row.measures.values())
@@ -110,7 +111,7 @@ def test_a_row_says_everything_that_was_measured(runs_of, machine):
 def test_the_first_measures_are_those_of_the_untrained_model(runs_of, machine):
     (run,) = runs_of(*TINY, "dataset.crop=0", "dataset.flip=false")
     data, model = prepare(run, machine)
-    order = torch.randperm(256, generator=task.generator(0, "order"))[:16]
+    order = torch.randperm(256, generator=generator(0, "order"))[:16]
     loss = torch.nn.functional.cross_entropy(model.train()(data.train.images[order]), data.train.labels[order])
     loss.backward()
     norm = math.sqrt(sum(float(parameter.grad.double().square().sum()) for parameter in model.parameters()))
@@ -123,19 +124,19 @@ def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(runs_of, machine):
     (run,) = runs_of(*TINY, "normalization=none", "optimizer.learning_rate=1e9", "warmup_steps=0")
     row = trained(run, machine)
     assert row.status == DIVERGED
-    assert row.measures["steps"] == task.LOOK_EVERY < 2 * (256 // 16)
+    assert row.measures["steps"] == LOOK_EVERY < 2 * (256 // 16)
     assert "test_accuracy" not in row.measures
 
 
 def test_the_test_set_is_read_once_at_the_end(runs_of, machine, monkeypatch):
     read = []
-    original = task.Trainer.evaluate
+    original = Trainer.evaluate
 
     def watched(self, split: Split):
         read.append("test" if split is self.data.test else "validation")
         return original(self, split)
 
-    monkeypatch.setattr(task.Trainer, "evaluate", watched)
+    monkeypatch.setattr(Trainer, "evaluate", watched)
     (run,) = runs_of(*TINY)
     trained(run, machine)
     assert read == ["validation", "validation", "test"]

@@ -1,0 +1,98 @@
+"""The checkpoints of one run: bytes that are believed for their digest alone, never for being there.
+
+In: bytes, and what they were made with. Out: the same, or the reason why not. Touches: results/STUDY/checkpoints/.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.rows.files import write_whole
+
+KEPT = 2  # the newest, and the one before it in case the newest proves damaged
+
+
+class Checkpoints:
+    """Files ID.MARK.STEPS.pt: a sha256, a line of JSON that says what they were made with, and the content.
+
+    MARK stands for what they were made with, so that two machines or versions keep theirs apart.
+    """
+
+    def __init__(self, folder: Path, id: str) -> None:
+        self.folder, self.id = folder, id
+
+    def save(self, content: bytes, steps: int, made_with: Mapping[str, Any]) -> None:
+        """Write a checkpoint whole, and only then remove what is older than the one before it.
+
+        Raises UserError when the disk refuses, which leaves the older ones as they were.
+        """
+        body = b"\n".join([_text(made_with).encode(), content])
+        path = self.folder / f"{self.id}.{_mark(made_with)}.{steps}.pt"
+        write_whole(path, b"\n".join([_digest(body), body]))
+        _remove([*self.newest_first(made_with)[KEPT:], *self._torn()])
+
+    def newest_first(self, made_with: Mapping[str, Any]) -> list[Path]:
+        """The checkpoints that were made with just this, those of the most steps first."""
+        return sorted(self.folder.glob(f"{self.id}.{_mark(made_with)}.*.pt"), key=_steps, reverse=True)
+
+    def others(self, made_with: Mapping[str, Any]) -> dict[Path, list[str]]:
+        """The newest of each sort that was made with something else, and what differs, in words."""
+        newest = {path.name.split(".")[1]: path for path in sorted(self.folder.glob(f"{self.id}.*.pt"), key=_steps)}
+        newest.pop(_mark(made_with), None)
+        return {path: _differences(path, made_with) for path in newest.values()}
+
+    def read(self, path: Path) -> bytes:
+        """The content of a checkpoint. Raises ValueError when it is not whole, OSError when it cannot be read."""
+        digest, _, body = path.read_bytes().partition(b"\n")
+        if digest != _digest(body):
+            raise ValueError("it is cut or damaged: its digest is another")
+        return body.partition(b"\n")[2]
+
+    def remove(self) -> None:
+        """Remove all of this run's, whatever they were made with: the run is over."""
+        _remove([*self.folder.glob(f"{self.id}.*"), *self._torn()])
+
+    def move_aside(self, path: Path) -> None:
+        """Rename to NAME.broken, so that it is no checkpoint any more."""
+        with contextlib.suppress(OSError):
+            path.rename(f"{path}.broken")
+
+    def _torn(self) -> list[Path]:
+        """What a writer left that was killed: a run has one writer at a time."""
+        return list(self.folder.glob(f".{self.id}.*.tmp"))
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _text(made_with: Mapping[str, Any]) -> str:
+    return json.dumps(made_with, sort_keys=True)
+
+
+def _mark(made_with: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_text(made_with).encode()).hexdigest()[:8]
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode()
+
+
+def _steps(path: Path) -> int:
+    steps = path.name.split(".")[-2]
+    return int(steps) if steps.isdecimal() else -1
+
+
+def _differences(path: Path, made_with: Mapping[str, Any]) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            _, line = file.readline(), file.readline()
+        theirs = json.loads(line)
+        return [f"{key} was {theirs[key]}, is {value}" for key, value in made_with.items() if theirs[key] != value]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ["what it was made with cannot be read"]

@@ -1,0 +1,41 @@
+"""The global generators of a process: the house draws from none of them, a user's own part may, as dropout does.
+
+In: a seed, or a state. Out: a state. Touches: the generators of random, numpy, torch and the GPU in use.
+"""
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def seed(number: int) -> None:
+    """Start all of them from one seed, so that a run does not depend on what its process did before."""
+    random.seed(number)
+    np.random.seed(number % 2**32)  # noqa: NPY002, it is the global one that a user's part may draw from
+    torch.manual_seed(number)
+
+
+def states() -> dict[str, Any]:
+    """Where all of them are, in plain values and tensors."""
+    numpy: dict[str, Any] = np.random.get_state(legacy=False)  # noqa: NPY002
+    key = numpy["state"]["key"].tolist()  # a numpy array would need its pickle's code to be loaded
+    gpu = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
+    return {
+        "random": random.getstate(),
+        "numpy": numpy | {"state": numpy["state"] | {"key": key}},
+        "torch": torch.get_rng_state(),
+        "gpu": gpu,
+    }
+
+
+def restore(states: dict[str, Any]) -> None:
+    """Set all of them to where they were."""
+    random.setstate(states["random"])
+    numpy = states["numpy"]
+    key = np.array(numpy["state"]["key"], dtype=np.uint32)
+    np.random.set_state(numpy | {"state": numpy["state"] | {"key": key}})  # noqa: NPY002
+    torch.set_rng_state(states["torch"])
+    if states["gpu"] is not None:
+        torch.cuda.set_rng_state(states["gpu"])
