@@ -52,13 +52,22 @@ def _describe() -> dict[str, Any]:
     }
 
 
+def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """What the processor says that it can do, such as avx512_bf16; nothing where the system does not tell."""
+    return set(_about_processor("flags", cpuinfo).split())
+
+
 def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    return _about_processor("model name", cpuinfo) or platform.processor() or platform.machine()
+
+
+def _about_processor(key: str, cpuinfo: Path) -> str:
+    """What Linux says of the first processor under this key."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
 
 
 def _cores() -> int:

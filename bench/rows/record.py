@@ -1,13 +1,18 @@
 """A row as strict JSON, and back: what is written is believed, and nothing else is.
 
 In: a row, or a text. Out: a text, or a row. Touches: nothing.
+
+A row is one line, the same bytes in a file of its own as among sealed ones. Its last key is a digest: the sha256 of all
+bytes before it, so that a reader sees any edit, a changed digit of a measure too.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from bench.rows.redaction import redacted
 from bench.schema import FINAL, PREEMPTED, SCHEMA, Row, Run
 
 KINDS: dict[str, type | tuple[type, ...]] = {
@@ -21,22 +26,32 @@ KINDS: dict[str, type | tuple[type, ...]] = {
     "environment": dict,
     "error": (dict, type(None)),
 }
+DIGEST = b', "digest": "'  # between what is digested and its digest
 
 
 class AnotherSchema(ValueError):
     """A row that another version of this program wrote."""
 
 
-def text_of(row: Row, indent: int | None = None) -> str:
-    """The row as JSON with a line feed at its end; null for every number that is not finite."""
+def text_of(row: Row) -> str:
+    """The row as one line of JSON with a line feed at its end; null for every number that is not finite."""
     record = {key: _finite(getattr(row, key)) for key in KINDS}
-    return json.dumps(record, indent=indent, allow_nan=False) + "\n"
+    if row.error:
+        record["error"] = {
+            key: redacted(value) if isinstance(value, str) else value for key, value in row.error.items()
+        }
+    body = json.dumps(record, allow_nan=False)[:-1].encode()
+    return (body + DIGEST + _ending(body)).decode() + "\n"
 
 
 def parse(text: str | bytes) -> Row:
-    """The row in the text. Raises ValueError with the reason when it is not one, whole and ours."""
+    """The row in the text. Raises ValueError with the reason when it is not one, whole, ours and as it was written."""
+    data = text.encode() if isinstance(text, str) else text
+    body, digest, ending = data.rpartition(DIGEST)
+    if digest and ending.rstrip(b"\r\n") != _ending(body):
+        raise ValueError("edited or damaged: its digest is not that of its content")
     try:
-        record = json.loads(text, parse_constant=_refuse)
+        record = _DECODER.decode(data.decode())
     except RecursionError as error:
         raise ValueError("nested too deep") from error
     if not isinstance(record, dict):
@@ -46,9 +61,15 @@ def parse(text: str | bytes) -> Row:
     wrong = [key for key, kind in KINDS.items() if key not in record or not isinstance(record[key], kind)]
     if wrong:
         raise ValueError(f"{', '.join(wrong)}: missing or of the wrong type")
+    if not digest:
+        raise ValueError("edited: it has no digest")
     row = Row(**{key: record[key] for key in KINDS})
     _check(row)
     return row
+
+
+def _ending(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode() + b'"}'
 
 
 def _check(row: Row) -> None:
@@ -64,6 +85,9 @@ def _check(row: Row) -> None:
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _finite(value: Any) -> Any:

@@ -7,30 +7,33 @@ import contextlib
 import itertools
 import os
 import re
-import secrets
 import time
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from bench.rows import reading
+from bench.rows.checkpoints import Checkpoints
+from bench.rows.claims import Claims
+from bench.rows.files import write_whole
+from bench.rows.reading import SEALED, Reading
 from bench.rows.record import AnotherSchema, parse, text_of
-from bench.schema import FINAL, SCHEMA, Row, UserError
+from bench.schema import DIVERGED, FINAL, OK, SCHEMA, Row, UserError
 
-SEALED = "rows.jsonl"
+__all__ = ["PLAN", "SEALED", "Reading", "Store", "studies"]
+
 PLAN = "plan.txt"
 STALE_S = 3600  # a temporary file this old belongs to a writer that was killed
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What a study's folder holds: the rows by id, and one sentence for everything else that looked like a row."""
-
-    rows: dict[str, Row]
-    remarks: list[str]
-
-
 class Store:
-    """The rows of one study, in results/STUDY."""
+    """The rows of one study, in results/STUDY; its public methods are all that the rest of the house knows of it.
+
+    A million rows fit (`python -m bench scale` measures it). What breaks first beyond that is memory, since `read`
+    hands over all rows at once, some 4 kB each without their curves; then the folder of loose files, slow to list.
+    Parquet files partitioned by study and block, asked by DuckDB, would carry a hundred times that: a class with these
+    methods, whose `read` takes the columns and blocks that are wanted, could stand here instead.
+    """
 
     def __init__(self, results: str | Path, study: str) -> None:
         """Raises UserError when `study` is not a plain folder name."""
@@ -46,7 +49,7 @@ class Store:
         Raises UserError with the operating system's reason when they cannot.
         """
         probe = self.folder / ".probe"
-        _write_whole(probe, "can this be written?\n")
+        write_whole(probe, "can this be written?\n")
         probe.unlink(missing_ok=True)  # a second sweep may probe at the same time
         self._remove_stale()
 
@@ -56,78 +59,84 @@ class Store:
         Raises UserError when the disk refuses, which leaves an earlier row as it was, and when the file holds a row of
         another schema; ValueError when no reader would believe the row.
         """
-        text = text_of(row, indent=1)
+        text = text_of(row)
         parse(text)
         path = self.folder / f"{row.id}.json"
-        _refuse_another_schema(path)
-        _write_whole(path, text)
+        _holds_a_row(path)
+        write_whole(path, text)
+        if row.status in (OK, DIVERGED):  # a failed run that is tried again may go on from its checkpoint
+            self.checkpoints(row.id).remove()
 
-    def read(self) -> Reading:
-        """All rows, loose and sealed; a loose one wins over a sealed one of the same id.
+    def claims(self, expiry_s: float) -> Claims:
+        """Who trains which run; one who gives no sign of life from another machine for so long counts as dead."""
+        return Claims(self.folder / "claims", expiry_s)
 
-        What is no whole row is moved aside and its run counts as not done; rows of another schema stay where they are.
-        Raises UserError when the folder is there and cannot be read.
-        """
-        rows, remarks, foreign = self._read_sealed()
-        for path in self._loose():
-            if not _has_row_name(path):
-                remarks.append(f"{path} is not named as a row is: it is left alone")
-                continue
-            try:
-                row = _read_loose(path)
-            except FileNotFoundError:
-                continue  # moved aside by another reader
-            except AnotherSchema:
-                foreign.append(path.name)
-            except ValueError as reason:
-                remarks.append(_move_aside(path, reason))
-            except OSError as error:
-                remarks.append(f"{path} cannot be read: {_reason(error)}; its run counts as not done")
-            else:
-                rows[row.id] = row
-        return Reading(rows, remarks + self._remark_on(foreign))
+    def checkpoints(self, id: str) -> Checkpoints:
+        """The checkpoints of one run, which its last row removes."""
+        return Checkpoints(self.folder / "checkpoints", id)
+
+    def read(self, curves: bool = True) -> Reading:
+        """All rows, loose and sealed, as `reading.read` finds them; nothing is changed on the disk."""
+        return reading.read(self.folder, curves)
+
+    def row(self, id: str) -> Row | None:
+        """The row in the run's own file; None where there is no whole one."""
+        with contextlib.suppress(OSError, ValueError):
+            return reading.read_loose(self.folder / f"{id}.json")
+        return None
+
+    def status(self, id: str) -> str | None:
+        """What that row says; None where there is none."""
+        row = self.row(id)
+        return row.status if row else None
 
     def finished(self, seen: Collection[str]) -> dict[str, str]:
         """The status of every finished run that has a file of its own and is not in `seen`.
 
-        For a progress bar that asks often: it lists the folder, reads the new files alone, moves and raises nothing.
+        For a progress bar that asks often: it lists the folder, reads the new files alone, raises nothing.
         """
         found = {}
         with contextlib.suppress(UserError):
-            for path in self._loose():
-                if path.stem not in seen and _has_row_name(path):
+            for path in reading.loose(self.folder):
+                if path.stem not in seen and reading.has_row_name(path):
                     with contextlib.suppress(OSError, ValueError):
-                        found[path.stem] = _read_loose(path).status
+                        found[path.stem] = reading.read_loose(path).status
         return {id: status for id, status in found.items() if status in FINAL}
 
     def seal(self) -> int:
         """Write all rows into one file to commit, sorted by id, and return their number; loose files stay.
 
-        Raises UserError when there is none, or when reading leaves a remark: a sealed study has no loose ends.
+        Sealing again changes nothing. Raises UserError when there is none, or when a remark speaks of what is whole
+        nowhere: a sealed study has no loose ends.
         """
-        reading = self.read()
-        if reading.remarks:
-            raise UserError(f"{self.folder} is not sealed; first see to this: {'; '.join(reading.remarks)}")
-        if not reading.rows:
+        found = self.read()
+        if ends := [remark for remark in found.remarks if remark not in found.redundant]:
+            raise UserError(f"{self.folder} is not sealed; first see to this: {'; '.join(ends)}")
+        if not found.rows:
             raise UserError(f"{self.folder} holds no row to seal")
-        _write_whole(self.folder / SEALED, "".join(text_of(row) for _, row in sorted(reading.rows.items())))
-        return len(reading.rows)
+        write_whole(self.folder / SEALED, "".join(text_of(row) for _, row in sorted(found.rows.items())))
+        return len(found.rows)
 
     def make_way(self, ids: Iterable[str]) -> None:
         """Be sure, before anything is trained, that the rows of these runs can be written.
 
-        The row of a failed run that is done again is kept under another name. Raises UserError when a row of another
-        schema stands in the place of one of them.
+        What stands in the place of one of them is kept under another name: ID.json.retried if it is a row, .broken if
+        it is none; a result stays, for another sweep may just have written it. Raises UserError, before anything is
+        renamed, for a row of another schema.
         """
         paths = [self.folder / f"{id}.json" for id in ids]
-        for path in paths:
-            _refuse_another_schema(path)
-        for path in filter(Path.exists, paths):
-            path.rename(_free_name(path, "retried"))
+        endings = {path: "retried" if _holds_a_row(path) else "broken" for path in filter(os.path.lexists, paths)}
+        for path, ending in endings.items():
+            if self.status(path.stem) not in (OK, DIVERGED):
+                path.rename(_free_name(path, ending))
+
+    def retried(self) -> Counter[str]:
+        """How often each run was to be done again that had failed, whether it was or not, by id."""
+        return Counter(path.name.partition(".")[0] for path in self.folder.glob("*.json.retried*"))
 
     def write_plan(self, ids: Iterable[str]) -> None:
         """Say what the sweep sets out to do, for whoever asks from a second shell."""
-        _write_whole(self.folder / PLAN, "".join(f"{id}\n" for id in ids))
+        write_whole(self.folder / PLAN, "".join(f"{id}\n" for id in ids))
 
     def read_plan(self) -> list[str] | None:
         """The ids the last sweep set out to do; None when none ever did."""
@@ -136,84 +145,34 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def _read_sealed(self) -> tuple[dict[str, Row], list[str], list[str]]:
-        path = self.folder / SEALED
-        rows: dict[str, Row] = {}
-        remarks, foreign = [], []
-        for number, line in enumerate(_lines(path), start=1):
-            try:
-                row = parse(line)
-            except AnotherSchema:
-                foreign.append(f"{SEALED}:{number}")
-            except ValueError as reason:
-                remarks.append(f"{path}:{number} is not a whole row ({reason}); its run counts as not done")
-            else:
-                rows[row.id] = row
-        return rows, remarks, foreign
-
-    def _remark_on(self, foreign: list[str]) -> list[str]:
-        if not foreign:
-            return []
-        names = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
-        return [
-            f"{self.folder} holds rows of another schema than {SCHEMA}: {len(foreign)} ({names}). They stay where they "
-            "are and are not read: read them with the version that wrote them, and run this study with results=DIR"
-        ]
-
-    def _loose(self) -> Iterator[Path]:
-        return (self.folder / name for name in _names(self.folder) if name.endswith(".json"))
-
     def _remove_stale(self) -> None:
         for path in self.folder.glob(".*.tmp"):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > STALE_S:
                     path.unlink()
+        for id in {path.name.partition(".")[0] for path in (self.folder / "checkpoints").glob("*.pt")}:
+            with contextlib.suppress(OSError, ValueError):  # a kill between a row and the removal leaves some
+                if reading.read_loose(self.folder / f"{id}.json").status in (OK, DIVERGED):
+                    self.checkpoints(id).remove()
 
 
 def studies(results: str | Path) -> list[str]:
     """The studies under `results`: its folders with a row or a plan."""
-    return [name for name in _names(Path(results)) if _is_study_name(name) and _holds_a_study(Path(results) / name)]
+    found = [name for name in reading.names(Path(results)) if _is_study_name(name)]
+    return [name for name in found if holds_a_study(Path(results) / name)]
 
 
 def _is_study_name(name: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name) is not None
 
 
-def _has_row_name(path: Path) -> bool:
-    return re.fullmatch(r"[0-9a-f]{16}\.json", path.name) is not None
+def holds_a_study(folder: Path) -> bool:
+    """Whether a folder is that of a study: it has a row or a plan."""
+    return folder.is_dir() and any(name in (PLAN, SEALED) or name.endswith(".json") for name in reading.names(folder))
 
 
-def _holds_a_study(folder: Path) -> bool:
-    return folder.is_dir() and any(name in (PLAN, SEALED) or name.endswith(".json") for name in _names(folder))
-
-
-def _names(folder: Path) -> list[str]:
-    """The sorted names in the folder but the hidden ones (some systems leave ._ID.json beside ID.json)."""
-    try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise UserError(f"cannot read {folder}: {_reason(error)}; choose another folder with results=DIR") from error
-
-
-def _lines(path: Path) -> list[bytes]:
-    try:
-        return path.read_bytes().splitlines()
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {_reason(error)}") from error
-
-
-def _read_loose(path: Path) -> Row:
-    row = parse(path.read_bytes())
-    if row.id != path.stem:
-        raise ValueError("its file does not bear its id")
-    return row
-
-
-def _refuse_another_schema(path: Path) -> None:
+def _holds_a_row(path: Path) -> bool:
+    """Whether a row is there. Raises UserError when it is one of another schema, which must not be overwritten."""
     try:
         parse(path.read_bytes())
     except AnotherSchema as schema:
@@ -222,54 +181,10 @@ def _refuse_another_schema(path: Path) -> None:
             "choose another folder with results=DIR"
         ) from schema
     except (OSError, ValueError):
-        pass  # no row to protect
-
-
-def _move_aside(path: Path, reason: ValueError) -> str:
-    """Rename to NAME.broken, or NAME.broken.2 and so on, and say so."""
-    aside = _free_name(path, "broken")
-    try:
-        path.rename(aside)
-    except OSError as error:
-        return f"{path} is not a whole row ({reason}) and cannot be moved: {_reason(error)}; its run counts as not done"
-    return f"{path} is not a whole row ({reason}): moved to {aside.name}, its run will be done again"
+        return False
+    return True
 
 
 def _free_name(path: Path, ending: str) -> Path:
     names = itertools.chain([f"{path.name}.{ending}"], (f"{path.name}.{ending}.{n}" for n in itertools.count(2)))
     return next(free for free in map(path.with_name, names) if not free.exists())
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Replace the file in one step that no kill or power cut can split; UserError leaves it as it was."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {path.name} in {path.parent}: {_reason(error)}; what was there is untouched. "
-            "Make room, or choose another folder with results=DIR"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut; where a file system cannot, the file is whole all the same."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bench.rows.record import text_of
 from bench.rows.store import Reading, Store, studies
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, SCHEMA, Row, Run, UserError
 
@@ -55,7 +57,7 @@ def test_a_written_row_leaves_one_file_of_strict_json_and_nothing_else(store: St
     assert names(store) == [f"{row().id}.json"]
     record = json.loads(file_of(store, row()).read_text())
     assert list(record) == [
-        "id", "study", "schema", "status", "choices", "measures", "curve", "environment", "error"
+        "id", "study", "schema", "status", "choices", "measures", "curve", "environment", "error", "digest"
     ]  # fmt: skip
     assert record["schema"] == SCHEMA
 
@@ -165,42 +167,68 @@ def test_a_study_that_never_ran_has_no_rows_and_no_remarks(tmp_path: Path) -> No
     assert Store(tmp_path, "never").read() == Reading({}, [])
 
 
-def text(**changes: Any) -> str:
-    record = {key: getattr(row(), key) for key in row().__dict__}
-    return json.dumps(record | changes)
+def signed(**changes: Any) -> str:
+    """A row that was changed by somebody who knows how to make its digest."""
+    record = {key: value for key, value in json.loads(text_of(row())).items() if key != "digest"} | changes
+    body = json.dumps({key: value for key, value in record.items() if value != "left out"})[:-1]
+    return f'{body}, "digest": "{hashlib.sha256(body.encode()).hexdigest()}"}}'
 
 
 BROKEN = {
     "empty": "",
-    "half": text()[: len(text()) // 2],
+    "half": signed()[: len(signed()) // 2],
     "no object": "[]",
-    "not a number of JSON": text(measures={"loss": float("nan")}),
+    "not a number of JSON": signed(measures={"loss": float("nan")}),
     "not text": b"\xff\xfe\x00",
     "too deep": "[" * 100_000,
-    "another id": text(id="0123456789abcdef"),
-    "another run": text(choices={"seed": 1}),
-    "unknown status": text(status="fine"),
-    "no choices": text(choices=None),
-    "no error key": json.dumps({key: value for key, value in json.loads(text()).items() if key != "error"}),
-    "a curve of numbers": text(curve=[1.0]),
-    "a measure in words": text(measures={"loss": "low"}),
+    "no digest": json.dumps({key: value for key, value in json.loads(signed()).items() if key != "digest"}),
+    "another text of the same content": json.dumps(json.loads(signed()), indent=1),
+    "something after it": signed() + "{}",
+    "another id": signed(id="0123456789abcdef"),
+    "another run": signed(choices={"seed": 1}),
+    "unknown status": signed(status="fine"),
+    "no choices": signed(choices=None),
+    "no error key": signed(error="left out"),
+    "a curve of numbers": signed(curve=[1.0]),
+    "a measure in words": signed(measures={"loss": "low"}),
 }
 
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
-def test_what_is_no_whole_row_is_moved_aside_and_named(store: Store, content: str | bytes) -> None:
+def test_what_is_no_whole_row_is_named_and_counts_as_not_done(store: Store, content: str | bytes) -> None:
     file_of(store, row()).write_bytes(content if isinstance(content, bytes) else content.encode())
     store.write(row(1))
+    before = names(store)
     reading = store.read()
     assert list(reading.rows) == [row(1).id]
     assert len(reading.remarks) == 1
     assert f"{row().id}.json is not a whole row" in reading.remarks[0]
-    assert "will be done again" in reading.remarks[0]
-    assert names(store) == sorted([f"{row().id}.json.broken", f"{row(1).id}.json"])
+    assert "counts as not done" in reading.remarks[0]
+    assert store.finished(()) == {row(1).id: OK}
+    assert names(store) == before
+
+
+def test_every_single_flipped_byte_of_a_row_is_noticed_loose_and_sealed(store: Store) -> None:
+    store.write(row(measures={"test_accuracy": 0.9722}, environment={"name": "é"}))
+    store.write(row(1))
+    store.seal()
+    loose, sealed = file_of(store, row()), store.folder / "rows.jsonl"
+    whole, all_sealed = loose.read_bytes(), sealed.read_bytes()
+    first = all_sealed.index(whole)
+    for place in range(len(whole) - 1):  # the line feed at the end is no part of the row
+        for bit in (1, 16):
+            flipped = bytearray(whole)
+            flipped[place] ^= bit
+            loose.write_bytes(flipped)
+            assert str(loose) in store.read().remarks[0], (place, bit)
+            loose.write_bytes(whole)
+            sealed.write_bytes(all_sealed[:first] + flipped + all_sealed[first + len(whole) :])
+            assert str(sealed) in store.read().remarks[0], (place, bit)
+            sealed.write_bytes(all_sealed)
     assert store.read().remarks == []
 
 
-def test_a_row_under_the_name_of_another_is_moved_aside(store: Store) -> None:
+def test_a_row_under_the_name_of_another_is_not_believed(store: Store) -> None:
     store.write(row(0))
     file_of(store, row(1)).write_bytes(file_of(store, row(0)).read_bytes())
     reading = store.read()
@@ -219,17 +247,17 @@ def test_a_file_that_is_not_named_as_a_row_is_left_alone_and_said(store: Store) 
     assert list(store.finished(())) == [row().id]
 
 
-def test_what_was_moved_aside_earlier_is_kept(store: Store) -> None:
+def test_what_is_no_row_makes_way_for_the_row_and_is_kept(store: Store) -> None:
     for half in ("{", "{{", "{{{"):
         file_of(store, row()).write_text(half)
-        store.read()
-    contents = sorted(path.read_text() for path in store.folder.glob("*.broken*"))
+        store.make_way([row().id])
+    contents = sorted(path.read_text() for path in store.folder.glob("*.json.broken*"))
     assert contents == ["{", "{{", "{{{"]
 
 
 def test_a_run_whose_row_was_broken_can_be_done_again(store: Store) -> None:
     file_of(store, row()).write_text("{")
-    store.read()
+    store.make_way([row().id])
     store.write(row())
     assert store.read() == Reading({row().id: row()}, [])
 
@@ -244,24 +272,11 @@ def test_rows_of_another_schema_stay_and_are_named_and_not_mixed_in(store: Store
     assert file_of(store, row(1)).exists()
 
 
-def test_a_broken_row_that_cannot_be_moved_is_named_and_not_counted(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: Any) -> None:
-        raise OSError(30, "Read-only file system")
-
-    file_of(store, row()).write_text("{")
-    monkeypatch.setattr(Path, "rename", refuse)
-    reading = store.read()
-    assert reading.rows == {}
-    assert "cannot be moved: Read-only file system" in reading.remarks[0]
-
-
 def test_a_row_that_cannot_be_opened_is_named_and_left(store: Store) -> None:
     file_of(store, row()).mkdir()
     reading = store.read()
     assert reading.rows == {}
-    assert "cannot be read: Is a directory" in reading.remarks[0]
+    assert "cannot be read (Is a directory)" in reading.remarks[0]
     assert file_of(store, row()).exists()
 
 
@@ -304,12 +319,47 @@ def test_a_broken_sealed_line_is_named_by_file_and_line_and_the_others_count(sto
         path.unlink()
     sealed = store.folder / "rows.jsonl"
     lines = sealed.read_text().splitlines()
-    sealed.write_text("\n".join([lines[0], lines[1][:-9], lines[2].replace(f'"schema": {SCHEMA}', '"schema": 0')]))
+    foreign = json.dumps({"id": "0123456789abcdef", "schema": SCHEMA - 1})
+    sealed.write_text("\n".join([lines[0], lines[1][:-9], foreign]))
     reading = store.read()
     assert list(reading.rows) == [json.loads(lines[0])["id"]]
     assert "rows.jsonl:2 is not a whole row" in reading.remarks[0]
     assert "(rows.jsonl:3)" in reading.remarks[1]
     assert sealed.exists()
+
+
+def test_a_damaged_sealed_line_whose_run_was_done_again_is_named_and_gone_at_the_next_sealing(store: Store) -> None:
+    for seed in range(2):
+        store.write(row(seed))
+    store.seal()
+    sealed = store.folder / "rows.jsonl"
+    whole = sealed.read_bytes()
+    sealed.write_bytes(whole.replace(b'"ok"', b'"OK"', 1))
+    reading = store.read()
+    assert set(reading.rows) == {row(0).id, row(1).id}
+    assert "rows.jsonl:1 is not a whole row" in reading.remarks[0]
+    assert "another copy of it is whole" in reading.remarks[0]
+    store.seal()
+    assert sealed.read_bytes() == whole
+    assert store.read().remarks == []
+
+
+def test_sealing_twice_changes_no_byte_and_a_sealed_row_is_its_file(store: Store) -> None:
+    for seed in range(3):
+        store.write(row(seed, measures={"test_accuracy": 1 / 3, "tiny": 1e-300, "steps": 2**60}))
+    files = b"".join(path.read_bytes() for path in sorted(store.folder.glob("*.json")))
+    for _ in range(2):
+        store.seal()
+        assert (store.folder / "rows.jsonl").read_bytes() == files
+    for path in store.folder.glob("*.json"):
+        path.unlink()
+    store.seal()
+    assert (store.folder / "rows.jsonl").read_bytes() == files
+
+
+def test_a_reading_without_curves_is_the_same_but_for_them(store: Store) -> None:
+    store.write(row(curve=[{"epoch": 1, "loss": 2.0}], measures={"loss": 2.0}))
+    assert store.read(curves=False).rows == {row().id: row(measures={"loss": 2.0})}
 
 
 def test_a_study_with_loose_ends_or_without_rows_is_not_sealed(store: Store) -> None:

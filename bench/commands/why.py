@@ -1,0 +1,75 @@
+"""The command `why`: why a run is done, or would be done again. It goes through the sweeper, which composes the study.
+
+In: how to compose, the settings. Out: text, and an exit code. Touches: nothing; rows are read.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from hydra.errors import MissingConfigException
+
+from bench.commands.settings import shown
+from bench.rows.store import Store, studies
+from bench.runs.plan import Compose, plan
+from bench.runs.why import Place, Reason, explain
+from bench.schema import Run, UserError
+
+
+def why(compose: Compose, launch: Any, settings: Mapping[str, Any]) -> int:
+    """Say of each run what the next sweep of its study would do with it, and why."""
+    if not settings["runs"]:
+        raise UserError("which run? Write `python -m bench why ID`, or the first digits of its id")
+    reasons = [reason for asked in settings["runs"] for reason in reasons_for(str(asked), compose, settings)]
+    print(shown({"runs": [asdict(one) for one in reasons]}, "\n".join(one.text for one in reasons), settings))
+    return 0
+
+
+def reasons_for(prefix: str, compose: Compose, settings: Mapping[str, Any]) -> list[Reason]:
+    """In the study of the command line if the run is known there, else in every study of results/ that knows it.
+
+    Raises UserError when none does.
+    """
+    if not re.fullmatch("[0-9a-f]{1,16}", prefix):
+        raise UserError(
+            f"{prefix!r} is not the id of a run: that has 16 digits, 0 to 9 and a to f, or is the first of them"
+        )
+    for places in (here(compose, settings), elsewhere(compose, settings)):
+        found = [(place, id) for place in places if (id := place.find(prefix))]
+        if found:
+            return [explain(place, id) for place, id in found]
+    raise UserError(
+        f"no run {prefix} is known: neither the rows in {settings['results']} nor study {settings['study']['name']}, "
+        "as this command line composes it, have an id that begins so"
+    )
+
+
+def here(compose: Compose, settings: Mapping[str, Any]) -> Iterator[Place]:
+    """The study of the command line, as it would be swept."""
+    study, overrides = settings["study"], settings["overrides"]
+    declared = bool(study["axes"] or overrides)  # of a study on no yaml, only the command line of its sweep knows
+    asked = plan(compose, study, overrides).runs if declared else None
+    yield place(Store(settings["results"], study["name"]), asked)
+
+
+def elsewhere(compose: Compose, settings: Mapping[str, Any]) -> Iterator[Place]:
+    """The other studies under results/, each as conf/ declares it, if it does."""
+    for name in studies(settings["results"]):
+        if name != settings["study"]["name"]:
+            yield place(Store(settings["results"], name), declared_runs(compose, name))
+
+
+def declared_runs(compose: Compose, study: str) -> list[Run] | None:
+    """What a study asks for by its yaml; None where it has none, or no axes in it."""
+    try:
+        declared = compose([f"study={study}"]).study
+    except MissingConfigException:
+        return None
+    return plan(compose, declared, []).runs if declared.axes else None
+
+
+def place(store: Store, asked: list[Run] | None) -> Place:
+    """What is known of a study."""
+    runs = None if asked is None else {run.id: run for run in asked}
+    return Place(store.folder.name, runs, store.read(curves=False), store.read_plan() or [])

@@ -1,0 +1,100 @@
+"""Rows of several machines brought together: nothing twice, nothing lost, no two results for one run.
+
+In: folders of rows. Out: the rows in the present results/, a count, and a sentence for whatever was not taken.
+Touches: results/ through the store; the folders merged are read only.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.rows import reading
+from bench.rows.store import Store, holds_a_study, studies
+from bench.schema import FAILED, PREEMPTED, Row, UserError
+
+# measures that say how it went on that machine, not what came out
+CIRCUMSTANCES = ("seconds", "images_per_second", "peak_memory_bytes")
+WORTH = {PREEMPTED: 0, FAILED: 1}  # of a row; of two for one run the worthier counts, and a result (2) is worth most
+
+
+@dataclass
+class Merged:
+    """How many rows were new, came in the place of a failed or preempted one, or were there; and what was not taken."""
+
+    new: int = 0
+    replaced: int = 0
+    equal: int = 0
+    remarks: list[str] = field(default_factory=list)
+
+
+def merge(folders: Sequence[Path], results: str | Path, study: str | None = None) -> Merged:
+    """Write each row that the present results/ lack, into the study that it names; of one study alone, if one is named.
+
+    A run whose row is there already keeps it: an equal one is counted, a different one is named with both places and
+    left where it is, so that no result is ever chosen for the user. A failed or preempted row makes way for a result.
+    Doing it again changes nothing, and goes on where a kill ended it.
+    Raises UserError for a folder without rows, and when a row cannot be written.
+    """
+    merged, present = Merged(), dict[str, dict[str, Row]]()
+    for folder in [source for named in folders for source in sources(named)]:  # all known before anything is written
+        found = reading.read(folder)
+        merged.remarks += found.remarks
+        for row in found.rows.values():
+            if study in (None, row.study):
+                _take(row, folder, Path(results), present, merged)
+    if not any((merged.new, merged.replaced, merged.equal, merged.remarks)):
+        of, where = f" of study {study}" if study else "", ", ".join(map(str, folders))
+        raise UserError(f"there is no row{of} in {where}; name a results folder or one of its studies")
+    return merged
+
+
+def sources(folder: Path) -> Iterator[Path]:
+    """The folders of studies that a folder is or holds. Raises UserError when it is none and holds none."""
+    inside = [folder] if holds_a_study(folder) else [folder / name for name in studies(folder)]
+    if not inside:
+        raise UserError(f"{folder} holds no rows; name a results folder or one of its studies")
+    yield from inside
+
+
+def content(row: Row) -> dict[str, Any]:
+    """What came out of a run, without where, when and how fast: equal for two rows of one run that agree."""
+    measures = {key: value for key, value in row.measures.items() if key not in CIRCUMSTANCES}
+    return {"status": row.status, **measures, "curve": row.curve}
+
+
+def _take(row: Row, folder: Path, results: Path, present: dict[str, dict[str, Row]], merged: Merged) -> None:
+    try:
+        store = Store(results, row.study)
+    except UserError as bad:
+        merged.remarks.append(f"run {row.id} in {folder} is left there: {bad}")
+        return
+    if row.study not in present:
+        present[row.study] = store.read().rows
+    there = present[row.study].get(row.id)
+    if there is None or _worth(row) > _worth(there):
+        store.make_way([row.id])
+        store.write(row)
+        present[row.study][row.id] = row
+        merged.new += there is None
+        merged.replaced += there is not None
+    elif _agree(row, there):
+        merged.equal += 1
+    else:
+        merged.remarks.append(_conflict(row, there, folder, store.folder))
+
+
+def _agree(row: Row, there: Row) -> bool:
+    """Whether two rows do not contradict each other: two failures never do, whatever each says of its machine."""
+    return _worth(row) < _worth(there) or row.status in WORTH or content(row) == content(there)
+
+
+def _worth(row: Row) -> int:
+    return WORTH.get(row.status, 2)
+
+
+def _conflict(row: Row, there: Row, folder: Path, home: Path) -> str:
+    theirs, ours = content(row), content(there)
+    keys = sorted(key for key in {*theirs, *ours} if theirs.get(key) != ours.get(key))
+    told = ", ".join(key if key == "curve" else f"{key} {ours.get(key)} and {theirs.get(key)}" for key in keys)
+    return f"run {row.id} has two different rows, in {home} and in {folder}: {told}. Each stays where it is; remove one"

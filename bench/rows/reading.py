@@ -1,0 +1,159 @@
+"""What lies in a study's folder: its rows, and a sentence for whatever else looks like one.
+
+In: a folder. Out: rows and remarks. Touches: results/, read only: whoever only looks changes nothing.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.rows.files import spoken
+from bench.rows.record import AnotherSchema, parse
+from bench.schema import SCHEMA, Row, UserError
+
+SEALED = "rows.jsonl"
+FIRST_KEY = re.compile(rb'\{"id": "([0-9a-f]{16})"')
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a study's folder holds: the rows by id, and one sentence for everything else that looked like a row.
+
+    `redundant` are those of the remarks that speak of a damaged copy while another copy of the row is whole; `unread`
+    says of every other run whose row is there and does not count why it does not, by id.
+    """
+
+    rows: dict[str, Row]
+    remarks: list[str]
+    redundant: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
+
+
+def read(folder: Path, curves: bool = True) -> Reading:
+    """All rows, loose and sealed; a loose one wins over a sealed one of the same id.
+
+    The run of what is no whole row of this schema counts as not done. curves=False leaves the curves out, most of a
+    large study's memory, for whoever asks for statuses or final measures. Raises UserError for a folder that is there
+    and cannot be read.
+    """
+    found = _Found(folder, curves)
+    for number, line in enumerate(_lines(folder / SEALED), start=1):
+        found.take(f"{SEALED}:{number}", _id_in(line), line)
+    for path in loose(folder):
+        if has_row_name(path):
+            with suppress(FileNotFoundError):  # moved by a sweep since the folder was listed
+                found.take(path.name, path.stem, path)
+        else:
+            found.remarks.append(f"{path} is not named as a row is: it is left alone")
+    return found.reading()
+
+
+def read_loose(path: Path) -> Row:
+    """The row in a file of its own. Raises ValueError as `parse` does, and OSError."""
+    return _named(parse(path.read_bytes()), path.stem)
+
+
+def loose(folder: Path) -> Iterator[Path]:
+    """The files that should hold one row each, sorted by name."""
+    return (folder / name for name in names(folder) if name.endswith(".json"))
+
+
+def has_row_name(path: Path) -> bool:
+    """Whether a file is named ID.json."""
+    return re.fullmatch(r"[0-9a-f]{16}\.json", path.name) is not None
+
+
+def names(folder: Path) -> list[str]:
+    """The sorted names in the folder but the hidden ones (some systems leave ._ID.json beside ID.json)."""
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UserError(f"cannot read {folder}: {spoken(error)}; choose another folder with results=DIR") from error
+
+
+class _Found:
+    """What a reading has come across so far."""
+
+    def __init__(self, folder: Path, curves: bool) -> None:
+        self.folder, self.curves = folder, curves
+        self.rows: dict[str, Row] = {}
+        self.remarks: list[str] = []
+        self.damaged: list[tuple[str, str]] = []  # the id of the run, and what is wrong
+        self.foreign: list[str] = []
+        self.unread: dict[str, str] = {}
+        self.strings: dict[str, str] = {}
+
+    def take(self, place: str, id: str, content: bytes | Path) -> None:
+        """One row, or what should be one; raises FileNotFoundError when there is nothing."""
+        try:
+            row = _named(parse(content), id) if isinstance(content, bytes) else read_loose(content)
+        except AnotherSchema as schema:
+            self.foreign.append(place)
+            self.unread[id] = f"{self.folder / place} is a row of {schema}, and this version reads schema {SCHEMA}"
+        except ValueError as reason:
+            self._damage(id, f"{self.folder / place} is not a whole row ({reason})")
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            self._damage(id, f"{self.folder / place} cannot be read ({spoken(error)})")
+        else:
+            self.rows[row.id] = self._slim(row)
+
+    def reading(self) -> Reading:
+        """All of it, told."""
+        redundant = [f"{what}; another copy of it is whole, and counts" for id, what in self.damaged if id in self.rows]
+        lost = [f"{what}; its run counts as not done" for id, what in self.damaged if id not in self.rows]
+        unread = {id: what for id, what in self.unread.items() if id not in self.rows}
+        return Reading(self.rows, [*self.remarks, *redundant, *lost, *self._on_foreign()], redundant, unread)
+
+    def _damage(self, id: str, what: str) -> None:
+        self.damaged.append((id, what))
+        self.unread[id] = what
+
+    def _on_foreign(self) -> list[str]:
+        if not self.foreign:
+            return []
+        some = ", ".join(self.foreign[:3]) + (", ..." if len(self.foreign) > 3 else "")
+        return [
+            f"{self.folder} holds rows of another schema than {SCHEMA}: {len(self.foreign)} ({some}). They stay where "
+            "they are and are not read: read them with the version that wrote them, and run this study with results=DIR"
+        ]
+
+    def _slim(self, row: Row) -> Row:
+        """The same row in half the memory: all rows of a study say the same words."""
+        row.choices, row.measures = self._shared(row.choices), self._shared(row.measures)
+        row.environment = self._shared(row.environment)
+        row.curve = [self._shared(entry) for entry in row.curve] if self.curves else []
+        return row
+
+    def _shared(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        one = self.strings.setdefault
+        return {one(key, key): one(value, value) if type(value) is str else value for key, value in fields.items()}
+
+
+def _named(row: Row, id: str) -> Row:
+    if row.id != id:
+        raise ValueError("its file does not bear its id")
+    return row
+
+
+def _id_in(line: bytes) -> str:
+    """The id that a sealed line begins with, also where the rest is damaged; "" where that is damaged too."""
+    found = FIRST_KEY.match(line)
+    return found[1].decode() if found else ""
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            yield from file
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {spoken(error)}") from error

@@ -1,0 +1,174 @@
+"""Whether a study's rows can be believed: each check looks at all of them and says what is wrong, and where.
+
+In: rows as they lie there, the ids that the study asks for. Out: findings. Touches: nothing.
+"""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bench.rows.raw import Findings, Raw
+from bench.schema import DIVERGED, FAILED, FINAL, OK, PREEMPTED
+
+MACHINE = ("device", "threads", "precision", "layout")  # decide how sums are rounded
+VERSIONS = ("git_commit", "git_dirty", "initbench", "torch", "torchvision", "numpy")
+DRAWN_FROM = ("validation", "test", "subset", "split_seed", "crop", "flip", "checksum")  # the same raw data
+CURVE = ("train_loss", "validation_loss", "validation_accuracy")  # of the last epoch, repeated as measures
+TESTED = ("test_loss", "test_accuracy")
+
+
+def check(rows: Sequence[Raw], asked: Sequence[str] | None, mixed: bool, findings: Findings) -> None:
+    """All checks. `asked`: the ids of the study's plan, if it has one; `mixed`: versions of code may differ."""
+    plan(rows, asked, findings)
+    seeds(rows, findings)
+    data(rows, findings)
+    machine(rows, findings)
+    if not mixed:
+        versions(rows, findings)
+    for row in rows:
+        wrong = outcome(row) if row.trained else []
+        for what in wrong:
+            findings[what].append(row.place)
+
+
+def notes(rows: Sequence[Raw], asked: Sequence[str] | None) -> list[str]:
+    """What is no mistake and should be known."""
+    said = []
+    if asked is None:
+        said.append("no plan is known here, so no run can be missed: its axes were on a command line; repeat them")
+    elif extra := len({row.id for row in rows} - set(asked)):
+        said.append(f"{extra} rows are of runs that the study does not ask for")
+    if untold := sum(row.trained and row.record["status"] == OK and not counts_tests(row) for row in rows):
+        said.append(f"{untold} rows do not say how often the test set was read")
+    return said
+
+
+def plan(rows: Iterable[Raw], asked: Sequence[str] | None, findings: Findings) -> None:
+    """Every run that the study asks for has a row, and a final one."""
+    status = {row.id: row.record["status"] for row in rows}
+    for id in asked or ():
+        if id not in status:
+            findings["a run of the study has no row"].append(id)
+        elif status[id] == PREEMPTED:
+            findings["a run of the study is not finished"].append(id)
+
+
+def seeds(rows: Iterable[Raw], findings: Findings) -> None:
+    """All arms of a block have the same seeds, or their differences are not paired."""
+    blocks: dict[str, dict[str, set[Any]]] = defaultdict(lambda: defaultdict(set))
+    for row in rows:
+        if "seed" in row.choices and "initializer" in row.choices:
+            mine = {key: value for key, value in row.choices.items() if key.partition(".")[0] == "initializer"}
+            rest = {key: value for key, value in row.choices.items() if key not in (*mine, "seed")}
+            blocks[_text(rest)][_text(mine)].add(row.choices["seed"])
+    for block, arms in blocks.items():
+        every = set().union(*arms.values())
+        for arm, own in arms.items():
+            if own != every:
+                missing = ", ".join(map(str, sorted(every - own, key=str)))
+                findings["an arm lacks seeds that others of its block have"].append(f"{_named(block, arm)}: {missing}")
+
+
+def data(rows: Iterable[Raw], findings: Findings) -> None:
+    """One dataset is the same data in every row, and the data that conf/ expects."""
+    seen: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        found = row.environment.get("dataset_checksum")
+        if found is None:
+            continue
+        parts = {key: value for key, value in row.choices.items() if key.partition(".")[0] == "dataset"}
+        seen[_text({key: parts[key] for key in parts if key.partition(".")[2] not in DRAWN_FROM})].add(found)
+        if parts.get("dataset.checksum") not in (None, found):
+            findings["its data is not the data that its choices name"].append(row.place)
+    for name, sums in seen.items():
+        if len(sums) > 1:
+            findings["one dataset has several checksums"].append(f"{name}: {', '.join(sorted(sums))}")
+
+
+def machine(rows: Sequence[Raw], findings: Findings) -> None:
+    """One kind of device, thread count, precision and layout."""
+    for key in MACHINE:
+        values = _values(rows, key)
+        if len(values) > 1:
+            findings[f"rows of several kinds of {key}"].append(" and ".join(values))
+
+
+def versions(rows: Sequence[Raw], findings: Findings) -> None:
+    """One version of the code, and one that a commit names; mixed=true asks for neither."""
+    for key in VERSIONS:
+        values = _values(rows, key)
+        if len(values) > 1:
+            findings[f"rows of several versions: {key} (mixed=true allows it)"].append(" and ".join(values))
+    dirty = [row.place for row in rows if row.environment.get("git_dirty")]
+    if dirty:
+        findings["its code was changed after its commit, so nothing names it (mixed=true allows it)"] += dirty
+
+
+def outcome(row: Raw) -> list[str]:
+    """What is wrong with what a training run came to."""
+    status, measures, error = row.record["status"], row.record["measures"], row.record["error"]
+    if status not in (*FINAL, PREEMPTED):
+        return [f"its status is {status!r}"]
+    wrong = []
+    if (status == FAILED) != bool(error):
+        wrong.append("a failed row without an error, or an error in another")
+    if not all(value is None or _is_number(value) for value in measures.values()):
+        wrong.append("a measure is neither a finite number nor null")
+    accuracies = [value for key, value in measures.items() if key.endswith("accuracy") and _is_number(value)]
+    if any(not 0 <= value <= 1 for value in accuracies):
+        wrong.append("an accuracy is outside 0 to 1")
+    if status in (OK, DIVERGED):
+        wrong += ended(row)
+    return wrong
+
+
+def ended(row: Raw) -> list[str]:
+    """What is wrong with a run that ended: its test, its curve."""
+    status, measures, curve = row.record["status"], row.record["measures"], row.record["curve"]
+    wrong = []
+    if status == OK and not all(_is_number(measures.get(key)) for key in (*CURVE, *TESTED)):
+        wrong.append("an ok row lacks a loss or an accuracy")
+    if status == OK and counts_tests(row) and measures["test_evaluations"] != 1:
+        wrong.append("its test set was not read exactly once")
+    if status == DIVERGED and any(measures.get(key) is not None for key in ("train_loss", *TESTED)):
+        wrong.append("a diverged row has a final loss or a test result")
+    if [entry.get("epoch") for entry in curve] != list(range(1, len(curve) + 1)):
+        wrong.append("the epochs of its curve are not 1, 2, 3 ...")
+    if status == OK and len(curve) != epochs(row):
+        wrong.append("its curve is not as long as its budget")
+    if not curve or any(curve[-1].get(key) != measures.get(key) for key in CURVE):
+        wrong.append("the end of its curve is not what its measures say")
+    return wrong
+
+
+def epochs(row: Raw) -> Any:
+    """How many epochs, the last of them perhaps cut short, the run's budget makes; None where the row does not say."""
+    steps, images, size = row.choices.get("steps"), row.environment.get("train_images"), row.choices.get("batch_size")
+    if steps is None or images is None or size is None:
+        return row.choices.get("epochs") if steps is None else None
+    return math.ceil(steps / max(1, images // size))
+
+
+def counts_tests(row: Raw) -> bool:
+    """Whether the row says how often the test set was read."""
+    return "test_evaluations" in row.record["measures"]
+
+
+def _values(rows: Iterable[Raw], key: str) -> list[str]:
+    return sorted({json.dumps(row.environment[key]) for row in rows if key in row.environment})
+
+
+def _text(choices: Mapping[str, Any]) -> str:
+    return json.dumps(choices, sort_keys=True)
+
+
+def _named(block: str, arm: str) -> str:
+    where, who = json.loads(block), json.loads(arm)
+    words = [str(where[key]) for key in ("model", "normalization", "activation") if key in where]
+    return " ".join([*words, str(who["initializer"])])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,103 @@
+"""Why a run is done, or would be done again, and which of its ingredients changed.
+
+In: an id, what a study asks for, what its folder holds. Out: a reason. Touches: nothing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.rows.store import Reading
+from bench.schema import FAILED, FINAL, Row, Run, UserError
+
+ABSENT = "absent"
+SHOWN = 5  # ids of a prefix that begins several
+
+
+@dataclass(frozen=True)
+class Place:
+    """A study: the runs that it asks for now, by id (None where only a command line knows), its rows, its last plan."""
+
+    study: str
+    asked: Mapping[str, Run] | None
+    reading: Reading
+    planned: Sequence[str]
+
+    def find(self, prefix: str) -> str | None:
+        """The one id here that begins so; None for none. Raises UserError for several."""
+        known = {*self.reading.rows, *self.reading.unread, *(self.asked or ()), *self.planned}
+        found = sorted(id for id in known if id.startswith(prefix))
+        if len(found) > 1:
+            some = ", ".join(found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
+            raise UserError(f"{len(found)} ids of study {self.study} begin with {prefix} ({some}); give more digits")
+        return found[0] if found else None
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Whether the next sweep of the study would do the run, and why.
+
+    `nearest` is the id of what shares most of its choices: a row, for a run that has none; a run that the study asks
+    for, for a row that it does not ask for. `changed` has [of the row, asked for now] of each choice that differs. Both
+    are empty where there is nothing to compare.
+    """
+
+    study: str
+    id: str
+    again: bool
+    because: str
+    nearest: str = ""
+    changed: dict[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """In two sentences at most."""
+        verdict = "would be done" if self.again else "would be skipped"
+        told = f"study {self.study}: {self.id} {verdict}: {self.because}"
+        changes = ", ".join(f"{key} {_shown(was)} -> {_shown(now)}" for key, (was, now) in self.changed.items())
+        kind = "row" if self.again else "run that it asks for"
+        return f"{told}. The nearest {kind} is {self.nearest}: {changes}" if changes else told
+
+
+def explain(place: Place, id: str) -> Reason:
+    """The reason for one id of a study."""
+    row, run, asked = place.reading.rows.get(id), (place.asked or {}).get(id), place.asked
+    if row and (run or asked is None):
+        return Reason(place.study, id, row.status not in FINAL, _told(row))
+    if row and asked:
+        near = nearest(row.choices, {other.id: other.choices for other in asked.values()})
+        because = f"it has a row ({row.status}), but the study does not ask for this run now"
+        return Reason(place.study, id, False, because, near, differences(row.choices, asked[near].choices))
+    because = place.reading.unread.get(id, "it has no row")
+    if run and id not in place.reading.unread:
+        near = nearest(run.choices, {other.id: other.choices for other in place.reading.rows.values()})
+        changed = differences(place.reading.rows[near].choices, run.choices) if near else {}
+        return Reason(place.study, id, True, because, near, changed)
+    if run or asked is None:
+        return Reason(place.study, id, True, because)
+    return Reason(place.study, id, False, f"{because}, and the study does not ask for this run now")
+
+
+def nearest(choices: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> str:
+    """The id of the choices that differ in the fewest keys, "" for none."""
+    return min(others, key=lambda id: (len(differences(choices, others[id])), id), default="")
+
+
+def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """[was, now] of each choice that differs."""
+    pairs = {key: [was.get(key, ABSENT), now.get(key, ABSENT)] for key in sorted({*was, *now})}
+    return {key: pair for key, pair in pairs.items() if repr(pair[0]) != repr(pair[1])}  # repr: 1 is not True
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _told(row: Row) -> str:
+    if row.status == FAILED:
+        error = row.error or {}
+        return f"it failed ({error.get('class')}: {error.get('cause')}); retry=failed does it again"
+    if row.status in FINAL:
+        return f"its row is whole and says {row.status}"
+    return f"its row says {row.status}: it goes on where it was stopped"

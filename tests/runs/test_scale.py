@@ -1,0 +1,57 @@
+import json
+
+import pytest
+
+from bench import catalogue
+from bench.report import scale as report
+from bench.rows import raw, verify
+from bench.rows.store import Store
+from bench.runs import scale
+from bench.runs.plan import plan
+from bench.schema import UserError
+
+STUDY = catalogue.options("study")["default"]
+
+
+@pytest.fixture
+def runs(compose):
+    return plan(compose, STUDY, [scale.seeds_for(compose, STUDY, 100, "loose")]).runs
+
+
+@pytest.mark.parametrize("form", scale.FORMS)
+def test_synthetic_rows_are_read_and_verified_like_those_of_training(tmp_path, runs, form):
+    store = Store(tmp_path, "default")
+    scale.fill(store, runs, form)
+    reading = store.read()
+    assert reading.remarks == []
+    assert list(reading.rows) == sorted(run.id for run in runs) == sorted(store.read_plan())
+    findings: raw.Findings = raw.Findings(list)
+    verify.check(raw.read(store.folder, findings), [run.id for run in runs], True, findings)
+    assert not findings
+
+
+def test_a_store_has_as_many_rows_as_whole_seeds_make(compose, runs):
+    arms = len(plan(compose, STUDY, ["seed=0"]).runs)
+    assert len(runs) == 100 // arms * arms
+    with pytest.raises(UserError, match="not a row for each of"):
+        scale.seeds_for(compose, STUDY, arms - 1, "loose")
+
+
+def test_the_commands_are_measured_on_a_store_and_told_in_a_table(compose, tmp_path):
+    row = scale.measure(compose, STUDY, 80, "sealed", "scale")
+    assert (row.choices["rows"], row.choices["form"]) == (80, "sealed")
+    for command in scale.COMMANDS:
+        assert 0 < row.measures[f"{command}_processor_seconds"] < 60
+        assert row.measures[f"{command}_peak_memory_bytes"] > 2**20
+    Store(tmp_path, "scale").write(row)
+    header, line = report.cells(Store(tmp_path, "scale").read().rows.values())
+    assert header == ["rows", "form", *scale.COMMANDS]
+    assert line[2] == f"{row.measures['plan_seconds']:.1f} s, {row.measures['plan_peak_memory_bytes'] / 1e9:.2f} GB"
+    assert json.loads(report.render([row], "json"))[0]["rows"] == 80
+    with pytest.raises(UserError, match="no format is named 'xml'"):
+        report.render([row], "xml")
+
+
+def test_a_command_that_fails_is_a_mistake():
+    with pytest.raises(UserError, match="ended with exit code 2"):
+        scale.timed(["report", "study=nothing", "results=nowhere"])
