@@ -19,17 +19,24 @@ COMMANDS = {
     "sweep": ("sweep.train_pack", "train what a study lacks, then print its table"),
     "run": ("sweep.train_pack", "train one run"),
     "plan": ("sweep.train_pack", "what a sweep would do, and how long it would take; trains nothing"),
-    "status": ("rows.status", "how far a study is, also from a second shell"),
-    "report": ("report.report", "the table of a study and what it says"),
+    "status": ("status.status", "how far a study is and what runs where, also from a second shell"),
+    "report": ("report.report", "the table of a study and what it says, and its paper as PDF and page"),
     "throughput": (
         "throughput.throughput",
         "how fast each law fills weights, next to torch.nn.init, timm, Keras, JAX",
     ),
+    "coverage": ("coverage.coverage", "how often each kind of interval covers, by simulation"),
+    "scale": ("scale.scale", "how long the commands take on a store of so many synthetic rows"),
     "list": ("list.list_names", "the initializers, activations, models, datasets, studies ... with law and source"),
+    "why": ("sweep.train_pack", "why a run is done, or would be done: which ingredient changed"),
+    "verify": ("sweep.train_pack", "whether a study's rows can be believed, by a path of its own over them"),
+    "merge": ("merge.merge", "bring the rows of other machines into results/"),
     "seal": ("rows.seal", "the rows of a study as one sorted file, to be committed"),
     "sync": ("rows.sync", "replay to W&B the rows that it has not seen"),
 }
-PLANNED = ("sweep", "run", "plan")  # these go through the sweeper in hydra_plugins/, the others straight to a function
+# these go through the sweeper in hydra_plugins/, the others straight to a function
+PLANNED = ("sweep", "run", "plan", "why", "verify")
+POSITIONAL = {"merge": "folders", "why": "runs"}  # the key of what is said without one
 
 HELP = """Which weight initializer to use: train ResNets across initializers, activations and seeds, and put
 intervals on the answer.
@@ -126,14 +133,43 @@ def for_hydra(command: str, argv: list[str]) -> list[str]:
 
     from bench import catalogue
 
-    asked = get_args_parser().parse_args(argv)
+    argv = with_retry(argv)
+    asked = get_args_parser().parse_intermixed_args(argv)
     flags = [word for word in argv if word not in asked.overrides]
-    overrides = [part for word in asked.overrides for part in named_study(word, asked.config_dir)]
+    said = for_report(asked.overrides, asked.config_dir) if command == "report" else keyed(command, asked.overrides)
+    overrides = [part for word in said for part in named_study(word, asked.config_dir)]
     if command not in PLANNED or asked.cfg or asked.info or asked.help or asked.hydra_help or asked.shell_completion:
         return [*flags, *overrides]
     ours = [word for word in overrides if re.split(r"[.=/@]", word)[0] in {"hydra", *catalogue.settings()}]
     choices = [word for word in overrides if word not in ours]
     return [*flags, "--multirun", *ours, "overrides=" + json.dumps(choices, ensure_ascii=False)]
+
+
+def with_retry(argv: list[str]) -> list[str]:
+    """--retry CLASS, as other tools have it, in the form of every other setting: retry=CLASS."""
+    words = [word.replace("--retry=", "retry=", 1) if word.startswith("--retry=") else word for word in argv]
+    if "--retry" in words:
+        place = words.index("--retry")
+        words[place : place + 2] = ["retry=" + "".join(words[place + 1 : place + 2])]
+    return words
+
+
+def keyed(command: str, words: list[str]) -> list[str]:
+    """The words as overrides: of `merge` and `why`, those without a key as the list that the command is about."""
+    bare = [word for word in words if "=" not in word] if command in POSITIONAL else []
+    listed = [f"{POSITIONAL[command]}={json.dumps(bare, ensure_ascii=False)}"] if bare else []
+    return [*(word for word in words if word not in bare), *listed]
+
+
+def for_report(overrides: list[str], config_dir: str | None) -> list[str]:
+    """What is said to a report of several studies and of conditions on runs, each as one list: no run is composed."""
+    several = [word for word in overrides if word.startswith("study=") and "," in word]
+    where = [word.removeprefix("where.") for word in overrides if word.startswith("where.")]
+    rest = [word for word in overrides if word not in several and not word.startswith("where.")]
+    names = [name for word in several for name in word.partition("=")[2].split(",")]
+    studies = [named_study(f"study={name}", config_dir) for name in names]
+    listed = {"studies": studies, "where": where}
+    return rest + [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in listed.items() if value]
 
 
 def named_study(override: str, config_dir: str | None) -> list[str]:

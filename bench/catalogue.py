@@ -48,8 +48,9 @@ def settings() -> frozenset[str]:
 
 def keys() -> set[str]:
     """Every key that a command line may set: settings, words, the arguments of their options, and those of the task."""
-    known = {"seed", "kind", *load(CONF / "throughput.yaml"), *settings(), *WORDS}
+    known = {*settings(), *WORDS}
+    known.update(key for command in CONF.glob("*.yaml") for key in load(command))
     for word in (*WORDS, "tracking"):
         for option in options(word).values():
             known.update(arguments(option) if word == "task" else (f"{word}.{key}" for key in arguments(option)))
-    return known - {"defaults", "hydra", "pack", "overrides"}
+    return known - {"defaults", "hydra", "pack", "overrides", "studies"}

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -143,6 +144,17 @@ def test_throughput_measures_keeps_its_rows_and_prints_them_again(bench, tmp_pat
     assert "Slower than torch.nn.init" in bench("report", "study=throughput", "format=markdown").stdout
 
 
+def test_coverage_simulates_keeps_its_rows_and_prints_them_again(bench):
+    said = json.loads(bench("coverage", "simulations=200", "n=[3,5]", "shape=normal", "format=json").stdout)
+    assert {(one["method"], one["n"]) for one in said["table"]} == {
+        (m, n) for m in ("t", "studentized", "bca") for n in (3, 5)
+    }
+    assert "6 rows sealed" in bench("seal", "study=coverage").stdout
+    assert json.loads(bench("report", "study=coverage", "format=json").stdout) == said
+    alone = json.loads(bench("coverage", "simulations=200", "n=5", "shape=normal", "method=t", "format=json").stdout)
+    assert alone["table"][0] in said["table"]  # whatever else is asked for
+
+
 def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path):
     results = tmp_path / "results"
     (results / "conf" / "initializer").mkdir(parents=True)
@@ -194,6 +206,11 @@ def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path)
         (["sweep", "dataset=cifar10", "study=mine"], "download=true"),
         (["sweep", "device=cuda", "study=mine"], "device=cuda is not here"),
         (["throughput", "law=nromal"], "no law is named 'nromal'; did you mean normal"),
+        (["coverage", "shape=norml"], "no shape is named 'norml'; did you mean normal"),
+        (["coverage", "n=1"], "n=1 cannot be simulated"),
+        (["coverage", "level=95"], "level=95 is not the level of an interval"),
+        (["sweep", "study.looks=[5,3]"], "looks=[5, 3] is no plan"),
+        (["sweep", "study.margin=wide"], "study.margin takes a number of points, not 'wide'"),
         (["throughput", "block=3"], "no key is named 'block'; did you mean blocks"),
         (["throughput", "threads=0"], "threads=0 is not above 0"),
     ],
@@ -216,9 +233,9 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
 def test_a_failed_run_is_exit_code_1_and_says_how_to_go_on(bench, tmp_path):
     bench("sweep", *QUICK, "seed=0", "hydra/launcher=basic")
     victim = next((tmp_path / "results" / "mine").glob("*.json"))
-    row = json.loads(victim.read_text())
+    store = Store(tmp_path / "results", "mine")
     error = {"class": "error", "cause": "the test says so", "traceback": ""}
-    victim.write_text(json.dumps(row | {"status": "failed", "error": error}))
+    store.write(replace(store.read().rows[victim.stem], status="failed", error=error))
     assert "retry=failed" in bench("sweep", *QUICK, "seed=0", code=1).stderr
     bench("sweep", *QUICK, "seed=0", "retry=failed", "hydra/launcher=basic")
 

@@ -25,7 +25,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 def check(settings: Mapping[str, Any]) -> None:
     """Raises UserError for a setting of a wrong type or size, before anything is done with it."""
-    from bench.report import FORMATS
+    from bench.report import FORMATS, check_study
     from bench.runs.plan import typed
 
     defaults = {
@@ -39,6 +39,7 @@ def check(settings: Mapping[str, Any]) -> None:
             raise UserError(f"{key} has no value; write {key}=VALUE")
     if settings["format"] not in FORMATS:
         raise UserError(registry.unknown("format", settings["format"], FORMATS))
+    check_study(settings)
 
 
 def known_store(settings: Mapping[str, Any]) -> Store:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from bench.commands.report import table
 from bench.commands.settings import shown
 from bench.rows.store import Store
-from bench.schema import FAILED, UserError
+from bench.schema import FAILED, FINAL, UserError
 
 
 def train_pack(config: DictConfig) -> None:
@@ -58,7 +58,8 @@ def plan(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
     from bench.runs.sweep import left, rehearse
 
     asked = make(compose, settings["study"], settings["overrides"])
-    missing = left(asked.runs, Store(settings["results"], asked.study).read(), settings["retry"])
+    store = Store(settings["results"], asked.study)
+    missing = left(asked.runs, store.read(curves=False), settings["retry"], store.retried())
     seconds = rehearse(missing, settings) if missing else {}
     minutes = sum(seconds[shape(run)] for run in missing) / settings["processes"] / 60
     said = {
@@ -75,11 +76,18 @@ def plan(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
 
 
 def outcome(store: Store, ids: Sequence[str]) -> int:
-    """The exit code of a sweep: 1 when a run failed, 0 when all are ok or diverged."""
-    rows = store.read().rows
-    failures = [rows[id] for id in ids if rows[id].status == FAILED]
-    for row in failures:
-        print(f"failed: {row.id} {(row.error or {}).get('cause')}; the traceback is in its row", file=sys.stderr)
+    """The exit code of a sweep: 1 when a run failed or has no row, 0 when all are ok or diverged."""
+    rows = store.read(curves=False).rows
+    failures: dict[str, list[str]] = {}
+    for row in (rows[id] for id in ids if id in rows and rows[id].status == FAILED):
+        error = row.error or {}
+        failures.setdefault(f"{error.get('class')}: {error.get('cause')}", []).append(row.id)
+    for cause, failed in failures.items():
+        print(f"failed, {cause}: {len(failed)} runs: {', '.join(failed)}", file=sys.stderr)
     if failures:
-        print(f"failed runs: {len(failures)}; retry=failed does them again", file=sys.stderr)
-    return int(bool(failures))
+        count = sum(map(len, failures.values()))
+        where = f"the whole traceback is in {store.folder}/ID.json, under error.traceback"
+        print(f"failed runs: {count}; {where}; retry=failed does them again", file=sys.stderr)
+    if lacking := [id for id in ids if id not in rows or rows[id].status not in FINAL]:
+        print(f"runs without a row: {len(lacking)}; the same command without retry does them", file=sys.stderr)
+    return int(bool(failures or lacking))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.rows.redaction import redacted
 from bench.schema import Row, UserError
 
 MODES = ("offline", "online")
@@ -140,7 +141,7 @@ def _key_problem(folder: Path) -> str | None:
     try:
         return None if _wandb(folder).login(prompt=False, verify=False) else f"no W&B key: {way_out}"
     except Exception as error:
-        return f"no W&B key that could work: {error}; {way_out}"
+        return f"no W&B key that could work: {redacted(str(error))}; {way_out}"
 
 
 def _title(row: Row) -> str:
@@ -185,4 +186,4 @@ def _within(seconds: float, work: Callable[[], None]) -> None:
     if not outcome:
         raise TimeoutError(f"no answer within {seconds:.0f} s")
     if outcome[0] is not None:
-        raise RuntimeError(f"{type(outcome[0]).__name__}: {outcome[0]}") from outcome[0]
+        raise RuntimeError(redacted(f"{type(outcome[0]).__name__}: {outcome[0]}")) from outcome[0]

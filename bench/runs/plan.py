@@ -131,13 +131,23 @@ def setting(base: DictConfig, key: str, value: Any) -> dict[str, Any]:
     """One setting of the task, such as epochs=2."""
     if key not in of_task(base):
         raise UserError(registry.unknown("key", key, catalogue.keys()))
-    return {key: typed(key, value, base[key])}
+    return {key: decided(key, typed(key, value, base[key]), base)}
 
 
 def fixed(base: DictConfig, axes: Axes) -> Choice:
     """Everything that no axis speaks of, as conf/ has it."""
     words = [option(base, word, {}) for word in WORDS if word not in by_word(axes)]
-    return merged([Choice({key: base[key] for key in of_task(base) if key not in axes}, {}), *words])
+    settings = {key: decided(key, base[key], base) for key in of_task(base) if key not in axes}
+    return merged([Choice(settings, {}), *words])
+
+
+def decided(key: str, value: Any, base: DictConfig) -> Any:
+    """The value of a setting of the task, once it is decided what `precision=auto` means on this device."""
+    if key != "precision":
+        return value
+    from bench.runs import precision
+
+    return precision.resolved(value, base["device"]) if value == precision.AUTO else value
 
 
 def of_task(base: DictConfig) -> list[str]:
@@ -189,7 +199,7 @@ def plain(value: Any) -> Any:
 
 def kind_of(default: Any) -> str:
     """The type of a default, in a user's words."""
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a name", dict: "keys of its own"}
     return names.get(type(default), "a list [a,b]")
 
 

@@ -53,7 +53,8 @@ class Progress:
         self.thread.join()
         self.look()
         self._show(last=True)
-        self.bar.stop()
+        if self.bar.tasks:
+            self.bar.stop()
 
     def look(self) -> dict[str, str]:
         """The status of each run that has finished since the sweep began, by id."""

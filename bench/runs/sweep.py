@@ -4,46 +4,67 @@ In: a plan, a launcher, settings. Out: rows in the store. Touches: results/ thro
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench import fault
 from bench.rows import tracking
 from bench.rows.store import Reading, Store
-from bench.runs import pack
+from bench.runs import limit
+from bench.runs.launches import Launch, Launches
 from bench.runs.plan import Plan
 from bench.runs.progress import Progress
-from bench.schema import FAILED, FINAL, Row, Run, UserError
-
-Launch = Callable[[list[str]], None]  # takes one override per pack, returns when all processes have ended
+from bench.schema import FAILED, FAILURES, FINAL, Run, UserError
 
 
 def sweep(plan: Plan, store: Store, launch: Launch, settings: Mapping[str, Any]) -> None:
-    """Train what is missing. Runs whose process dies are launched again in packs of one, then recorded as failed.
+    """Train what is missing.
 
-    Raises UserError, before anything is trained, for a mistake in the plan or the data.
+    Raises UserError, before anything is trained, for a mistake in the plan or the data, and whatever `Launches` raises.
     """
     store.prepare()
     tracking.check(settings["tracking"])
-    reading = store.read()
+    limit.check(settings["timeout"])
+    reading = store.read(curves=False)
     for remark in reading.remarks:
         print(remark, file=sys.stderr)
-    missing = left(plan.runs, reading, settings["retry"])
+    missing = left(plan.runs, reading, settings["retry"], store.retried())
     if missing:
         rehearse(missing, settings)
-        store.make_way(run.id for run in missing)
+        store.make_way(run.id for run in missing if run.id in reading.unread or failed(run, reading))
     store.write_plan(run.id for run in plan.runs)
+    fault.point("after_plan")
+    launches = Launches(missing, store, launch, settings, Progress(store, plan.runs, missing))
     if missing:
-        train(missing, store, launch, settings, Progress(store, plan.runs, missing))
+        launches.train()
+    launches.claims.tidy({run.id for run in plan.runs})
 
 
-def left(runs: Sequence[Run], reading: Reading, retry: str | None) -> list[Run]:
-    """The runs to do: those without a final row or, with retry=failed, those with a failed one."""
-    if retry not in (None, "failed"):
-        raise UserError(f"retry={retry} is not known; write retry=failed, or leave it out")
-    status = {id: row.status for id, row in reading.rows.items()}
-    if retry == "failed":
-        return [run for run in runs if status.get(run.id) == FAILED]
-    return [run for run in runs if status.get(run.id) not in FINAL]
+def left(runs: Sequence[Run], reading: Reading, retry: str | None, retried: Mapping[str, int]) -> list[Run]:
+    """The runs to do: those without a final row or, to retry failures or one class of them, those that failed so.
+
+    Raises UserError for a class that does not exist, and when there is nothing to retry.
+    """
+    rows = reading.rows
+    unfinished = [run for run in runs if run.id not in rows or rows[run.id].status not in FINAL]
+    if retry is None:
+        return unfinished
+    if retry not in ("failed", *FAILURES):
+        raise UserError(
+            f"retry={retry} is no way to fail; write retry=failed, or for one class of failures {', '.join(FAILURES)}"
+        )
+    again = [run for run in runs if failed(run, reading, retry)]
+    if not again and not any(run.id in retried for run in runs):
+        raise UserError(
+            f"retry={retry}: none of these {len(runs)} runs has failed so. Leave it out to do what is missing"
+        )
+    return again + [run for run in unfinished if run.id in retried]  # a kill came between
+
+
+def failed(run: Run, reading: Reading, failure: str = "failed") -> bool:
+    """Whether the run has a row that says it failed, and in the way that `failure` names."""
+    row = reading.rows.get(run.id)
+    return row is not None and row.status == FAILED and failure in ("failed", (row.error or {}).get("class"))
 
 
 def rehearse(runs: Sequence[Run], settings: Mapping[str, Any]) -> dict[object, float]:
@@ -51,29 +72,3 @@ def rehearse(runs: Sequence[Run], settings: Mapping[str, Any]) -> dict[object, f
     from bench.runs import perform, rehearsal
 
     return rehearsal.rehearse(runs, perform.machine_of(settings))
-
-
-def train(missing: list[Run], store: Store, launch: Launch, settings: Mapping[str, Any], progress: Progress) -> None:
-    """Launch until every run has a row. A killed process takes its queue along, so only idle rounds are counted."""
-    idle, size = 0, settings["packing"]
-    with progress:
-        while missing and idle < settings["attempts"]:
-            try:
-                launch([pack.as_override(runs) for runs in pack.packs(missing, size)])
-            except UserError:
-                raise
-            except Exception as died:
-                cause = f"{type(died).__name__}: {died}".partition("\n")[0]
-                print(f"a process died ({cause}); what is missing is launched again", file=sys.stderr)
-            still = [run for run in missing if run.id not in progress.look()]
-            idle = idle + 1 if len(still) == len(missing) else 0
-            missing, size = still, 1
-        for run in missing:
-            store.write(failed(run, settings["attempts"]))
-
-
-def failed(run: Run, attempts: int) -> Row:
-    """The row of a run that never came back."""
-    from bench.runs.perform import failed_row
-
-    return failed_row(run, "killed", f"its process died in {attempts} attempts one after the other")

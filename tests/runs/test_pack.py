@@ -21,7 +21,7 @@ def test_a_pack_survives_the_way_through_hydra():
     odd = Run(
         "mine", {"dataset.folder": 'it\'s a "folder" \\ with, commas={x}, ${y} and é', "seed": 1}, {"task": "train"}
     )
-    (override,) = OverridesParser.create().parse_overrides([as_override([odd, odd])])
+    (override,) = OverridesParser.create().parse_overrides([as_override([odd, odd], "sweep-1")])
     arrived = from_text(OmegaConf.create({"pack": override.value()}).pack)
-    assert arrived == [odd, odd]
-    assert arrived[0].id == odd.id
+    assert arrived == ([odd, odd], "sweep-1")
+    assert arrived[0][0].id == odd.id

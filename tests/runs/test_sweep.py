@@ -1,47 +1,16 @@
-import pytest
-from omegaconf import OmegaConf
+import json
+from contextlib import contextmanager
+from dataclasses import replace
 
+import pytest
+
+from bench import registry
 from bench.rows.store import Store
-from bench.runs import perform as performing
 from bench.runs.plan import Plan
 from bench.runs.sweep import sweep
-from bench.schema import FAILED, OK, UserError
+from bench.schema import FAILED, OK, PREEMPTED, UserError
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=1", "batch_size=16")
-
-
-class Launcher:
-    """Performs packs in this process, as Hydra's basic launcher does; `deaths` says which launches die at once."""
-
-    def __init__(self, settings, deaths=()):
-        self.settings, self.deaths, self.launches = settings, deaths, []
-
-    def __call__(self, packs):
-        self.launches.append(len(packs))
-        if len(self.launches) in self.deaths:
-            raise ChildProcessError("killed")
-        for pack in packs:
-            text = pack.removeprefix("pack='").removesuffix("'")
-            performing.perform(OmegaConf.create({**self.settings, "pack": text}))
-
-
-@pytest.fixture
-def settings(tmp_path):
-    tracking = {"name": "off"}
-    machine = {"device": "cpu", "threads": 1, "data": "data", "download": False}
-    return machine | {"results": str(tmp_path), "tracking": tracking, "packing": 2, "attempts": 3, "retry": None}
-
-
-@pytest.fixture
-def swept(tmp_path, settings):
-    """Sweep these runs and return the launcher that was used."""
-
-    def swept(runs, deaths=(), **changes):
-        launcher = Launcher(settings | changes, deaths)
-        sweep(Plan("mine", runs, skipped=0), Store(tmp_path, "mine"), launcher, settings | changes)
-        return launcher
-
-    return swept
 
 
 def rows(tmp_path):
@@ -50,7 +19,7 @@ def rows(tmp_path):
 
 def test_a_sweep_leaves_a_row_for_every_run_and_says_what_it_set_out_to_do(runs_of, swept, tmp_path):
     runs = runs_of(*TINY, "seed=range(3)")
-    assert swept(runs).launches == [2]
+    assert swept(runs) == [2]
     assert set(rows(tmp_path)) == {run.id for run in runs}
     assert Store(tmp_path, "mine").read_plan() == [run.id for run in runs]
 
@@ -59,14 +28,14 @@ def test_the_same_sweep_again_launches_nothing_and_rewrites_nothing(runs_of, swe
     runs = runs_of(*TINY, "seed=range(3)")
     swept(runs)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("mine/*.json")}
-    assert swept(runs).launches == []
+    assert swept(runs) == []
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("mine/*.json")} == before
 
 
 def test_adding_a_seed_runs_the_new_runs_alone(runs_of, swept, tmp_path):
     swept(runs_of(*TINY, "seed=0,1"))
     before = {path.name for path in tmp_path.glob("mine/*.json")}
-    assert swept(runs_of(*TINY, "seed=0,1,2"), packing=1).launches == [1]
+    assert swept(runs_of(*TINY, "seed=0,1,2"), packing=1) == [1]
     assert len({path.name for path in tmp_path.glob("mine/*.json")} - before) == 1
 
 
@@ -75,34 +44,80 @@ def test_a_half_written_row_is_named_moved_aside_and_its_run_done_again(runs_of,
     swept(runs)
     victim = tmp_path / "mine" / f"{runs[0].id}.json"
     victim.write_text(victim.read_text()[:100])
-    assert swept(runs).launches == [1]
+    assert swept(runs) == [1]
     assert victim.name in capsys.readouterr().err
     assert set(rows(tmp_path)) == {run.id for run in runs}
     assert victim.with_name(f"{victim.name}.broken").exists()
 
 
-def test_a_launch_whose_processes_die_is_made_again_for_what_is_missing(runs_of, swept, tmp_path):
-    runs = runs_of(*TINY, "seed=range(3)")
-    assert swept(runs, deaths=(1, 2)).launches == [2, 3, 3]  # packs of one from the second on
-    assert {row.status for row in rows(tmp_path).values()} == {OK}
-
-
-def test_a_run_whose_process_always_dies_is_recorded_as_killed(runs_of, swept, tmp_path):
+def test_a_failed_run_is_done_again_only_when_asked_and_its_old_row_is_kept(runs_of, swept, tmp_path, monkeypatch):
     runs = runs_of(*TINY, "seed=range(2)")
-    assert len(swept(runs, deaths=range(1, 99)).launches) == 3
-    assert {row.error["class"] for row in rows(tmp_path).values()} == {"killed"}
-
-
-def test_a_failed_run_is_done_again_only_when_asked_and_its_old_row_is_kept(runs_of, swept, tmp_path):
-    runs = runs_of(*TINY, "seed=range(2)")
-    swept(runs, deaths=range(1, 99))
-    assert swept(runs).launches == []
-    assert {row.status for row in rows(tmp_path).values()} == {FAILED}
-    assert swept(runs, retry="failed").launches == [1]
+    with failing(monkeypatch, KeyError):
+        swept(runs)
+    assert {(row.status, row.error["attempts"]) for row in rows(tmp_path).values()} == {(FAILED, 1)}
+    assert swept(runs) == []
+    assert swept(runs, retry="failed") == [1]
     assert {row.status for row in rows(tmp_path).values()} == {OK}
     assert len(list(tmp_path.glob("mine/*.retried"))) == 2
-    with pytest.raises(UserError, match="write retry=failed"):
+    assert swept(runs, retry="failed") == []  # it has been done
+
+
+def test_one_class_of_failures_is_retried_alone(runs_of, swept, tmp_path, monkeypatch):
+    one, other = runs = runs_of(*TINY, "seed=range(2)")
+    with failing(monkeypatch, KeyError):
+        swept([one])
+    with failing(monkeypatch, MemoryError):
+        swept([other])
+    assert swept(runs, retry="out_of_memory") == [1]
+    assert {row.id: row.status for row in rows(tmp_path).values()} == {one.id: FAILED, other.id: OK}
+    assert swept(runs, retry="error") == [1]
+
+
+@contextmanager
+def failing(monkeypatch, kind):
+    """Every run raises here as soon as it trains."""
+
+    def task(runs, machine):
+        raise kind("the test says so")
+
+    build = registry.build
+    with monkeypatch.context() as broken:
+        broken.setattr(registry, "build", lambda run, word: task if word == "task" else build(run, word))
+        yield
+
+
+def test_a_retry_that_was_killed_goes_on_by_the_same_command(runs_of, swept, tmp_path, monkeypatch):
+    runs = runs_of(*TINY, "seed=range(2)")
+    with failing(monkeypatch, KeyError):
+        swept(runs)
+    Store(tmp_path, "mine").make_way(run.id for run in runs)  # where the kill came
+    assert swept(runs, retry="failed") == [1]
+    assert {row.status for row in rows(tmp_path).values()} == {OK}
+
+
+def test_to_retry_nothing_is_a_mistake(runs_of, swept):
+    runs = runs_of(*TINY, "seed=range(2)")
+    with pytest.raises(UserError, match=r"retry=all is no way to fail; write .*out_of_memory, timeout, killed"):
         swept(runs, retry="all")
+    swept(runs)
+    with pytest.raises(UserError, match="none of these 2 runs has failed so"):
+        swept(runs, retry="timeout")
+
+
+def test_a_preempted_run_is_gone_on_with_and_its_row_replaced(runs_of, swept, tmp_path):
+    (run,) = runs_of(*TINY, "seed=0")
+    swept([run])
+    whole = rows(tmp_path)[run.id]
+    Store(tmp_path, "mine").write(replace(whole, status=PREEMPTED))
+    assert swept([run]) == [1]
+    assert rows(tmp_path)[run.id].status == OK
+    assert list(tmp_path.glob("mine/*.retried*")) == []
+
+
+def test_a_time_limit_that_is_none_is_a_mistake(runs_of, swept):
+    for wrong in (0, -1, "long", True):
+        with pytest.raises(UserError, match=f"timeout={wrong} is no time"):
+            swept(runs_of(*TINY), timeout=wrong)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +148,8 @@ def test_a_row_of_another_schema_is_never_trained_over(runs_of, swept, tmp_path)
     runs = runs_of(*TINY, "seed=0,1")
     swept(runs)
     foreign = tmp_path / "mine" / f"{runs[0].id}.json"
-    foreign.write_text(foreign.read_text().replace('"schema": 1', '"schema": 99'))
-    content = foreign.read_text()
+    content = json.dumps({"id": runs[0].id, "schema": 99})
+    foreign.write_text(content)
     with pytest.raises(UserError, match="schema 99"):
         swept(runs)
     assert foreign.read_text() == content
@@ -143,7 +158,7 @@ def test_a_row_of_another_schema_is_never_trained_over(runs_of, swept, tmp_path)
 def test_a_folder_that_cannot_be_written_is_a_mistake(runs_of, settings, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="results=DIR"):
-        sweep(Plan("mine", runs_of(*TINY), 0), Store(tmp_path / "file", "mine"), Launcher(settings), settings)
+        sweep(Plan("mine", runs_of(*TINY), 0), Store(tmp_path / "file", "mine"), list, settings)
 
 
 def test_a_mode_of_tracking_that_does_not_exist_is_a_mistake(runs_of, swept):
