@@ -91,7 +91,7 @@ def invoke(command: str, argv: list[str]) -> int:
     try:
         hydra.main(version_base="1.3", config_path=str(catalogue.CONF), config_name=command)(function)()
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(explained(error)) from error
+        raise UserError(explained(command, error)) from error
     except SystemExit as ended:  # the sweeper's way to say a code, since Hydra returns nothing
         return int(ended.code or 0)
     return 0
@@ -183,7 +183,7 @@ def named_study(override: str, config_dir: str | None) -> list[str]:
     return ["study=own", f"study.name={json.dumps(name)}"]
 
 
-def explained(error: Exception) -> str:
+def explained(command: str, error: Exception) -> str:
     """Hydra's and OmegaConf's errors in one sentence that names what there is instead."""
     from hydra.errors import MissingConfigException, OverrideParseException
 
@@ -196,7 +196,7 @@ def explained(error: Exception) -> str:
     if isinstance(error, OverrideParseException):
         return f"cannot read {error.override!r} ({first}); write key=value or key=value,value"
     if found := re.match(r"Could not override '([^']+)'", first):
-        return registry.unknown("key", found[1], catalogue.keys())
+        return registry.unknown("key", found[1], catalogue.keys(command))
     return f"{first} {error.__cause__ or ''}".strip()
 
 

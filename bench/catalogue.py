@@ -46,11 +46,14 @@ def settings() -> frozenset[str]:
     }
 
 
-def keys() -> set[str]:
-    """Every key that a command line may set: settings, words, the arguments of their options, and those of the task."""
-    known = {*settings(), *WORDS}
-    known.update(key for command in CONF.glob("*.yaml") for key in load(command))
-    for word in (*WORDS, "tracking"):
+def keys(command: str = "sweep") -> set[str]:
+    """Every key that a command takes: settings, its own and, where it plans runs, all that a run is made of."""
+    own = load(CONF / f"{command}.yaml")
+    words = (*WORDS, "tracking") if "choices" in own["defaults"] else ("tracking",)
+    known = {*settings(), *own, *words}
+    for word in words:
         for option in options(word).values():
             known.update(arguments(option) if word == "task" else (f"{word}.{key}" for key in arguments(option)))
+    if "task" in words:
+        known.update(load(CONF / "choices.yaml"))
     return known - {"defaults", "hydra", "pack", "overrides", "studies"}

@@ -245,3 +245,10 @@ def test_what_is_said_of_choices_travels_as_one_list(tmp_path):
     assert ours[:3] == ["--multirun", "results=r", "study=own"]
     (listed,) = parse([ours[3]]).values()
     assert listed == [["initializer=a,b", "seed=range(2)"]]
+
+
+def test_an_unknown_key_is_answered_with_those_of_the_command_alone(bench):
+    told = bench("sweep", "output=off", code=2).stderr
+    assert "no key is named 'output'" in told
+    assert "did you mean output" not in told
+    assert "epochs" not in bench("status", "epochs=3", code=2).stderr.partition("Known:")[2]

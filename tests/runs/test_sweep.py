@@ -164,3 +164,11 @@ def test_a_folder_that_cannot_be_written_is_a_mistake(runs_of, settings, tmp_pat
 def test_a_mode_of_tracking_that_does_not_exist_is_a_mistake(runs_of, swept):
     with pytest.raises(UserError, match=r"tracking\.mode"):
         swept(runs_of(*TINY), tracking={"name": "wandb", "mode": "sometimes"})
+
+
+def test_a_launcher_that_starts_everything_is_handed_no_more_jobs_than_there_are_cores(runs_of, swept, tmp_path):
+    runs = runs_of(*TINY, "seed=range(5)", "activation=relu,tanh")
+    assert swept(runs, packing=1, jobs_at_once=2) == [2]
+    assert set(rows(tmp_path)) == {run.id for run in runs}
+    others = runs_of(*TINY, "seed=0", "activation=gelu,silu,elu")
+    assert swept(others, packing=1, jobs_at_once=2) == [2, 1]
