@@ -90,7 +90,7 @@ def question(study: Study) -> Table | None:
         f"question{study.suffix}",
         f"{escaped(asked.arms[0])} minus {escaped(asked.arms[1])} in percentage points, paired by seed; p-values of "
         "the two tests are Holm-adjusted over the blocks.",
-        (*study.columns, "difference in points", "seeds", "p (difference)", "p (equivalence)", "decision"),
+        (*study.columns, "difference in points", "seeds", "p of difference", "p of equivalence", "decision"),
         tuple(lines),
         len(study.columns),
         tuple(study.columns),
