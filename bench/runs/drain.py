@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
 from bench.rows.claims import Claims, Holder
@@ -80,6 +81,7 @@ def _ctrl_c_as(number: int) -> Iterator[None]:
         while signal.sigwait({signal.SIGINT}) and not over.is_set():
             signal.pthread_kill(main, number)
 
+    resource_tracker.ensure_running()  # before Python 3.14 its start, with the first worker, would undo the next line
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     thread = threading.Thread(target=pass_on, daemon=True)
     thread.start()

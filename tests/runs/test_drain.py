@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from joblib import Parallel, delayed
 
 from bench.rows.claims import Claims
 from bench.runs import drain, stop
@@ -96,4 +97,6 @@ def test_a_process_of_a_sweep_begins_deaf_to_ctrl_c(claims, forked, ended):
 
     with drain.draining(claims, SWEEP):
         assert ended(forked(born)) == 0
+        blocked = Parallel(n_jobs=2)(delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, ()) for _ in range(2))
+        assert blocked == [{signal.SIGINT}] * 2
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())

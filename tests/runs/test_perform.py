@@ -84,12 +84,12 @@ def test_a_failed_row_says_where_it_failed_and_at_which_try(runs_of, perform_all
         Store(tmp_path, "mine").make_way([run.id])
 
 
-def test_a_run_that_has_a_final_row_is_not_done_again(runs_of, perform_all, tmp_path):
+def test_a_run_that_has_a_final_row_is_not_done_again(runs_of, perform_all, monkeypatch, capsys):
     (run,) = runs_of(*TINY, "seed=0")
-    perform_all([run])
-    before = (tmp_path / "mine" / f"{run.id}.json").stat().st_mtime_ns
-    perform_all([run])
-    assert (tmp_path / "mine" / f"{run.id}.json").stat().st_mtime_ns == before
+    rows = perform_all([run])
+    monkeypatch.setattr(registry, "build", lambda run, word: sys.exit("it was done again"))
+    assert perform_all([run]) == rows
+    assert "it was done again" not in capsys.readouterr().err
 
 
 def test_a_process_that_was_asked_to_stop_begins_no_run(runs_of, perform_all):
