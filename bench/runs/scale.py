@@ -92,7 +92,7 @@ def synthetic_row(run: Run, numbers: list[float], curve: list[Any], about: Mappi
         **({} if diverged else {"test_loss": numbers[1], "test_accuracy": reached, "test_evaluations": 1}),
     }
     data = {"dataset_checksum": run.choices["dataset.checksum"], "classes": 10, "test_images": TEST_IMAGES}
-    place = {"device": "cpu", "threads": 1, "precision": "float32", "layout": "channels_last", "train_images": 1257}
+    place = {"device": "cpu", "threads": 1, "precision": "fp32", "layout": "channels_last", "train_images": 1257}
     finished = {"finished": f"2026-01-01T00:00:00+00:00 {run.id}"}  # as different as times are
     status = DIVERGED if diverged else OK
     return Row(run.id, run.study, status, run.choices, measures, curve, {**about, **finished, **place, **data})
