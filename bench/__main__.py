@@ -16,9 +16,9 @@ from typing import Any
 from bench.schema import UserError
 
 COMMANDS = {
-    "sweep": ("sweep.train_pack", "train what a study lacks, then print its table"),
-    "run": ("sweep.train_pack", "train one run"),
-    "plan": ("sweep.train_pack", "what a sweep would do, and how long it would take; trains nothing"),
+    "sweep": ("sweep.train", "train what a study lacks, then print its table"),
+    "run": ("sweep.train", "train one run"),
+    "plan": ("sweep.train", "what a sweep would do, and how long it would take; trains nothing"),
     "status": ("status.status", "how far a study is and what runs where, also from a second shell"),
     "report": ("report.report", "the table of a study and what it says, and its paper as PDF and page"),
     "throughput": (
@@ -28,8 +28,8 @@ COMMANDS = {
     "coverage": ("coverage.coverage", "how often each kind of interval covers, by simulation"),
     "scale": ("scale.scale", "how long the commands take on a store of so many synthetic rows"),
     "list": ("list.list_names", "the initializers, activations, models, datasets, studies ... with law and source"),
-    "why": ("sweep.train_pack", "why a run is done, or would be done: which ingredient changed"),
-    "verify": ("sweep.train_pack", "whether a study's rows can be believed, by a path of its own over them"),
+    "why": ("sweep.train", "why a run is done, or would be done: which ingredient changed"),
+    "verify": ("sweep.train", "whether a study's rows can be believed, by a path of its own over them"),
     "merge": ("merge.merge", "bring the rows of other machines into results/"),
     "seal": ("rows.seal", "the rows of a study as one sorted file, to be committed"),
     "sync": ("rows.sync", "replay to W&B the rows that it has not seen"),

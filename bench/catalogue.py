@@ -56,4 +56,4 @@ def keys(command: str = "sweep") -> set[str]:
             known.update(arguments(option) if word == "task" else (f"{word}.{key}" for key in arguments(option)))
     if "task" in words:
         known.update(load(CONF / "choices.yaml"))
-    return known - {"defaults", "hydra", "pack", "overrides", "studies"}
+    return known - {"defaults", "hydra", "job", "overrides", "studies"}

@@ -68,6 +68,8 @@ class Machine:
     data: str  # the folder that holds the datasets
     download: bool  # whether a missing dataset may be fetched
     checkpointing: Checkpointing | None = None  # None: no run leaves a checkpoint
+    compiled: bool = False  # by torch.compile, which rounds otherwise
+    graphed: bool = False  # on a GPU, steps captured once and played again
 
 
 @dataclass

@@ -16,7 +16,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from bench.runs.devices import gpus
+AUTO = "auto"
 
 
 class BenchSweeper(Sweeper):
@@ -24,11 +24,9 @@ class BenchSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Called by Hydra before `sweep`."""
-        self.loader, self.master, self.launched = hydra_context.config_loader, config, 0
-        self._one_process_per_gpu()
-        self.chosen_launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        self.context, self.loader, self.master = hydra_context, hydra_context.config_loader, config
+        self.task_function, self.launched = task_function, 0
+        self.chosen_launcher: Any = None
 
     def sweep(self, arguments: list[str]) -> Any:
         """Carry out the command that was given: sweep, run, plan, why or verify."""
@@ -40,37 +38,43 @@ class BenchSweeper(Sweeper):
         """One configuration, as a single run of these overrides would have it."""
         return self.loader.load_sweep_config(self.master, overrides)
 
-    def launch(self, packs: Sequence[str]) -> None:
-        """Start one job per pack, each with the settings of this command, and wait for all of them.
+    def launch(self, jobs: Sequence[str], processes: int) -> None:
+        """Start these jobs, each with the settings of this command, so many at once, and wait for all of them.
 
         Raises what a job raised, and whatever the launcher raises when a process dies.
         """
+        if self.chosen_launcher is None:
+            self.chosen_launcher = self._launcher(processes)
         base = [word for word in self.master.hydra.overrides.task if not word.startswith("overrides=")]
-        jobs = self.chosen_launcher.launch([[*base, pack] for pack in packs], initial_job_idx=self.launched)
-        self.launched += len(packs)
-        for job in jobs:
+        done = self.chosen_launcher.launch([[*base, job] for job in jobs], initial_job_idx=self.launched)
+        self.launched += len(jobs)
+        for job in done:
             if job.status is JobStatus.FAILED:
-                raise job._return_value  # the public property would first print the whole pack
+                raise job._return_value  # the public property would first print all that it was handed
 
     def settings(self) -> dict[str, Any]:
-        """What the command was told besides a run's choices, and how many processes the launcher uses."""
+        """What the command was told besides a run's choices, and how many processes the launcher can start."""
         from bench.commands.settings import plain
 
         settings = plain(OmegaConf.masked_copy(self.master, [str(key) for key in self.master if key != "hydra"]))
-        launcher = self.master.hydra.launcher
-        cores = os.cpu_count() or 1
-        jobs = launcher.get("n_jobs") or 1
-        processes = jobs if jobs > 0 else cores + 1 + jobs
-        if launcher._target_.endswith("submitit_launcher.LocalLauncher"):  # starts all jobs that it is handed
-            return settings | {"processes": cores, "jobs_at_once": cores}
-        return settings | {"processes": processes, "jobs_at_once": None}
+        asked, launcher = settings["processes"], self.master.hydra.launcher
+        if launcher._target_.endswith("submitit_launcher.LocalLauncher"):
+            processes = (os.cpu_count() or 1) if asked == AUTO else asked
+            # it starts all jobs that it is handed, each in an interpreter of its own: few and long ones, then
+            return settings | {"processes": processes, "jobs_at_once": processes, "job_seconds": sys.maxsize}
+        if "n_jobs" not in launcher:
+            return settings | {"processes": 1}
+        jobs = launcher.n_jobs if asked == AUTO else asked
+        return settings | {"processes": AUTO if jobs == -1 else jobs}
 
-    def _one_process_per_gpu(self) -> None:
-        """Where runs happen on GPUs, a launcher's `one process per core` is one per GPU instead."""
+    def _launcher(self, processes: int) -> Any:
         launcher = self.master.hydra.launcher
-        if launcher.get("n_jobs") == -1 and self.master.device in ("auto", "cuda") and gpus():
+        if "n_jobs" in launcher:
             with open_dict(launcher):
-                launcher.n_jobs = gpus()
+                launcher.n_jobs = processes
+        return Plugins.instance().instantiate_launcher(
+            hydra_context=self.context, task_function=self.task_function, config=self.master
+        )
 
 
 ConfigStore.instance().store(

@@ -84,7 +84,7 @@ def test_the_table_is_the_mean_of_the_rows(bench, tmp_path):
 
 
 def test_a_killed_sweep_leaves_nothing_running_and_goes_on_where_it_was(bench, tmp_path):
-    command = [sys.executable, "-m", "bench", "sweep", *QUICK, "seed=range(20)", "packing=1", "epochs=4"]
+    command = [sys.executable, "-m", "bench", "sweep", *QUICK, "seed=range(20)", "job_seconds=0.01", "epochs=4"]
     command.remove("epochs=1")
     results = tmp_path / "results" / "mine"
     sweep = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -17,8 +17,8 @@ from bench.rows.store import Store
 from bench.schema import FAILED, FINAL, UserError
 
 
-def train_pack(config: DictConfig) -> None:
-    """The job that Hydra's launcher starts for each pack; torch is brought in by the process that trains."""
+def train(config: DictConfig) -> None:
+    """What Hydra's launcher calls for each job; torch is brought in by the process that trains."""
     from bench.runs.perform import perform
 
     perform(config)
@@ -60,8 +60,10 @@ def plan(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
     asked = make(compose, settings["study"], settings["overrides"])
     store = Store(settings["results"], asked.study)
     missing = left(asked.runs, store.read(curves=False), settings["retry"], store.retried())
-    seconds = rehearse(missing, settings) if missing else {}
-    minutes = sum(seconds[shape(run)] for run in missing) / settings["processes"] / 60
+    minutes = 0.0
+    if missing:
+        expected, crew = rehearse(missing, settings)
+        minutes = sum(expected[shape(run)].seconds for run in missing) / crew.processes / 60
     said = {
         "study": asked.study,
         "total": len(asked.runs),

@@ -12,7 +12,7 @@ from typing import Any
 from bench.rows.raw import Findings, Raw
 from bench.schema import DIVERGED, FAILED, FINAL, OK, PREEMPTED
 
-MACHINE = ("device", "threads", "precision", "layout")  # decide how sums are rounded
+MACHINE = ("device", "threads", "precision", "layout", "compiled")  # decide how sums are rounded
 VERSIONS = ("git_commit", "git_dirty", "initbench", "torch", "torchvision", "numpy")
 DRAWN_FROM = ("validation", "test", "subset", "split_seed", "crop", "flip", "checksum")  # the same raw data
 CURVE = ("train_loss", "validation_loss", "validation_accuracy")  # of the last epoch, repeated as measures

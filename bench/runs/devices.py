@@ -1,10 +1,11 @@
-"""Which GPU a process trains on: one process per device, so that none is shared without anybody saying so.
+"""Which GPU a process trains on: no more processes per device than the sweep has decided.
 
 In: the names of the devices. Out: the place of the one taken. Touches: a lock file per device, which the operating
 system releases when its process ends, however it ends.
 """
 
 import fcntl
+import math
 import os
 import tempfile
 import time
@@ -24,14 +25,20 @@ def gpus() -> int:
 
 
 @contextmanager
-def own_gpu() -> Iterator[None]:
-    """Within this context "cuda" is a GPU that no other process of this machine holds; waits for one."""
+def own_gpu(processes: int) -> Iterator[None]:
+    """Within this context "cuda" is a GPU on which this is one of its share of so many processes; waits for a place."""
     import torch
 
-    properties = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-    with taken([str(one.uuid) for one in properties], Path(tempfile.gettempdir())) as place:
-        torch.cuda.set_device(place)
+    uuids = [str(torch.cuda.get_device_properties(index).uuid) for index in range(torch.cuda.device_count())]
+    with taken(places(uuids, processes), Path(tempfile.gettempdir())) as place:
+        torch.cuda.set_device(place % len(uuids))
         yield
+
+
+def places(devices: Sequence[str], processes: int) -> list[str]:
+    """A name for each place of a process on a device, at least one per device: the first of every device come first."""
+    each = max(1, math.ceil(processes / len(devices)))
+    return [f"{device}.{place}" if place else device for place in range(each) for device in devices]
 
 
 @contextmanager

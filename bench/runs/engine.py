@@ -7,14 +7,16 @@ schedule, evaluation and end, so that nothing but the order of rounding tells a 
 In: trainings. Out: how each of them ended. Touches: the device.
 """
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from copy import deepcopy
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 from torch.nn.functional import cross_entropy
+
+TRIALS = 3  # of a step before it is captured
 
 # an operator that has no batched form yet is slower, no mistake
 torch._C._functorch._set_vmap_fallback_warning_enabled(False)  # type: ignore[attr-defined]
@@ -33,7 +35,18 @@ class Batch(NamedTuple):
 Course = Generator[Batch, Tensor, str]
 
 
-def train(models: Sequence[nn.Module], courses: Sequence[Course], autocast: torch.autocast) -> list[str]:
+class Engine(Protocol):
+    """Computes the losses of some models, each on a batch of its own."""
+
+    def losses(self, batches: Sequence[Batch]) -> list[Tensor]:
+        """The losses, scalars on the device; their gradients are in the parameters of the models."""
+
+
+# What makes the engine for these models.
+Build = Callable[[Sequence[nn.Module]], Engine]
+
+
+def train(models: Sequence[nn.Module], courses: Sequence[Course], build: Build) -> list[str]:
     """Follow the course of each model to its end, side by side; how each of them ended."""
     ended = [""] * len(courses)
     wanted: dict[int, Batch] = {}
@@ -48,7 +61,7 @@ def train(models: Sequence[nn.Module], courses: Sequence[Course], autocast: torc
     for place in range(len(courses)):
         advance(place, None)
     while wanted:
-        engine = engine_of([models[place] for place in wanted], autocast)
+        engine = build([models[place] for place in wanted])
         together = len(wanted)
         while len(wanted) == together:  # those that are left go on without the one that has ended
             losses = engine.losses(list(wanted.values()))
@@ -57,23 +70,30 @@ def train(models: Sequence[nn.Module], courses: Sequence[Course], autocast: torc
     return ended
 
 
-def engine_of(models: Sequence[nn.Module], autocast: torch.autocast) -> "Alone | Stacked":
-    """The engine for so many models."""
-    return Alone(models[0], autocast) if len(models) == 1 else Stacked(models, autocast)
+def builder(autocast: torch.autocast, *, compiled: bool = False, graphed: bool = False) -> Build:
+    """How engines are built: in which numbers they compute, by torch.compile or not, captured as a graph or not."""
+
+    def build(models: Sequence[nn.Module]) -> Engine:
+        one = len(models) == 1
+        engine = Alone(models[0], autocast, compiled) if one else Stacked(models, autocast, compiled)
+        return Graphed(engine, models) if graphed else engine
+
+    return build
 
 
 class Alone:
     """One model, by torch's autograd."""
 
-    def __init__(self, model: nn.Module, autocast: torch.autocast) -> None:
+    def __init__(self, model: nn.Module, autocast: torch.autocast, compiled: bool) -> None:
         self.model, self.autocast = model, autocast
+        self.forward = torch.compile(model) if compiled else model
 
     def losses(self, batches: Sequence[Batch]) -> list[Tensor]:
         """The loss of the one batch; its gradients are in the parameters."""
         [batch] = batches
         self.model.zero_grad()
         with self.autocast:
-            logits = self.model(batch.images)
+            logits = self.forward(batch.images)
         loss = loss_of(logits, batch.images, batch.labels, batch.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
         return [loss.detach()]
@@ -82,8 +102,10 @@ class Alone:
 class Stacked:
     """R models of one shape: each parameter and buffer is one tensor (R, ...), and each model's own is a view of it."""
 
-    def __init__(self, models: Sequence[nn.Module], autocast: torch.autocast) -> None:
+    def __init__(self, models: Sequence[nn.Module], autocast: torch.autocast, compiled: bool) -> None:
         self.models, self.autocast = models, autocast
+        step = vmap(grad_and_value(self._loss), in_dims=(0, 0, 0, 0, None), randomness="different")
+        self.step = torch.compile(step) if compiled else step
         self.form = deepcopy(models[0]).to("meta").train()
         self.parameters = stacked(dict(model.named_parameters()) for model in models)
         self.buffers = stacked(dict(model.named_buffers()) for model in models)
@@ -98,9 +120,8 @@ class Stacked:
         """The losses of the R batches; the gradients are in the parameters of each model."""
         images = torch.stack([batch.images for batch in batches])
         labels = torch.stack([batch.labels for batch in batches])
-        step = vmap(grad_and_value(self._loss), in_dims=(0, 0, 0, 0, None), randomness="different")
         with self.autocast:
-            gradients, losses = step(self.parameters, self.buffers, images, labels, batches[0].label_smoothing)
+            gradients, losses = self.step(self.parameters, self.buffers, images, labels, batches[0].label_smoothing)
         for place, model in enumerate(self.models):
             for name, parameter in model.named_parameters():
                 parameter.grad = gradients[name][place]
@@ -116,6 +137,54 @@ class Stacked:
     ) -> Tensor:
         logits = functional_call(self.form, (parameters, buffers), (images,))
         return loss_of(logits, images, labels, label_smoothing)
+
+
+class Graphed:
+    """An engine whose step is captured on a GPU, and played again from then on: one launch instead of hundreds.
+
+    It reads from tensors of its own, and leaves losses and gradients where the capture put them.
+    """
+
+    def __init__(self, engine: Engine, models: Sequence[nn.Module], capture: "Capture | None" = None) -> None:
+        self.engine, self.models, self.capture = engine, models, capture or on_gpu
+        self.batches: list[Batch] = []
+
+    def losses(self, batches: Sequence[Batch]) -> list[Tensor]:
+        """The losses of these batches, which are of the shape of the first."""
+        if not self.batches:
+            self._begin(batches)
+        for own, batch in zip(self.batches, batches, strict=True):
+            own.images.copy_(batch.images)
+            own.labels.copy_(batch.labels)
+        self.play()
+        return [loss.clone() for loss in self.found]
+
+    def _begin(self, batches: Sequence[Batch]) -> None:
+        """Capture the step; what its trials did to running statistics is undone."""
+        self.batches = [Batch(one.images.clone(), one.labels.clone(), one.label_smoothing) for one in batches]
+        statistics = [buffer for model in self.models for buffer in model.buffers()]
+        before = [buffer.clone() for buffer in statistics]
+        self.play, self.found = self.capture(lambda: self.engine.losses(self.batches))
+        for buffer, value in zip(statistics, before, strict=True):
+            buffer.copy_(value)
+
+
+# From a step, which returns losses, to what plays it again, and the tensors in which its losses then are.
+Capture = Callable[[Callable[[], list[Tensor]]], tuple[Callable[[], None], list[Tensor]]]
+
+
+def on_gpu(step: Callable[[], list[Tensor]]) -> tuple[Callable[[], None], list[Tensor]]:
+    """Capture a step on the GPU in use, after a few trials on a stream beside, as torch asks for."""
+    beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    beside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(beside):
+        for _ in range(TRIALS):
+            step()
+    torch.cuda.current_stream().wait_stream(beside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        found = step()
+    return graph.replay, found
 
 
 def loss_of(logits: Tensor, images: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:

@@ -1,22 +1,26 @@
 """The launches of a sweep: what is missing is handed to Hydra's launcher, again where processes died, until none is.
 
-In: runs, a launcher. Out: rows, written by the processes that it starts. Touches: results/ through rows.
+In: runs, what is expected of them, a launcher. Out: rows, written by the processes that it starts. Touches: results/
+through rows.
 """
 
-import math
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bench.rows.claims import Claim
 from bench.rows.store import Store
-from bench.runs import drain, pack, stop
+from bench.runs import drain, stop
+from bench.runs.job import Crew, Expected, jobs
+from bench.runs.pack import Shape
 from bench.runs.progress import Progress
 from bench.schema import FINAL, PREEMPTED, Run, UserError
 
-Launch = Callable[[list[str]], None]  # takes one override per pack, returns when all processes have ended
+# Takes one override per job and how many processes there are to be, returns when all of them have ended.
+Launch = Callable[[list[str], int], None]
 WAIT_S = 1.0
 
 
@@ -24,11 +28,20 @@ class Launches:
     """What one sweep has to do, and what became of it so far."""
 
     def __init__(
-        self, missing: Sequence[Run], store: Store, launch: Launch, settings: Mapping[str, Any], progress: Progress
+        self,
+        missing: Sequence[Run],
+        expected: Mapping[Shape, Expected],
+        crew: Crew,
+        store: Store,
+        launch: Launch,
+        settings: Mapping[str, Any],
+        progress: Progress,
     ) -> None:
-        self.missing, self.store, self.launch, self.settings, self.progress = missing, store, launch, settings, progress
+        self.missing, self.expected, self.crew = missing, expected, crew
+        self.store, self.launch, self.settings, self.progress = store, launch, settings, progress
         self.claims, self.sweep = store.claims(60 * settings["claim_expiry"]), drain.new_name()
         self.died: dict[str, str] = {}  # by the token of a claim: the run that was under way when its process died
+        self.deadly = 0  # launches in which a process died with a run under way
         self.idle = 0  # launches one after the other that came to nothing
         self.cause = ""  # of the last of them
         self.told = ""  # about other sweeps, last
@@ -73,6 +86,7 @@ class Launches:
         """Whether a run has finished, or a process died with one under way, since the last look."""
         before = len(self.missing), len(self.died)
         self.settle()
+        self.deadly += len(self.died) > before[1]
         finished = self.progress.look()
         self.missing = [run for run in self.missing if run.id not in finished]
         return before != (len(self.missing), len(self.died))
@@ -83,18 +97,26 @@ class Launches:
         return {row.id: row.measures.get("steps") for row in rows if row and row.status == PREEMPTED}
 
     def begin(self, runs: list[Run]) -> None:
-        """Hand the runs to the launcher. A process that dies takes what it was handed along: it is missing, still."""
-        size = 1 if {run.id for run in runs} & set(self.died.values()) else self.settings["packing"]
-        most = self.settings.get("jobs_at_once") or len(runs)  # of a launcher that starts all that it is handed
-        packs = pack.packs(runs, max(size, math.ceil(len(runs) / most)))
+        """Hand the runs to the launcher. A process that dies takes what it was handed along: it is missing, still.
+
+        What was under way at a death goes on one by one, and packs are halved: memory may have been too small.
+        """
+        apart = bool({run.id for run in runs} & set(self.died.values()))
+        expected = {shape: self.smaller(one, apart) for shape, one in self.expected.items()}
+        handed = jobs(runs, expected, replace(self.crew, job_seconds=0.0) if apart else self.crew, self.sweep)
+        most = self.settings.get("jobs_at_once") or len(handed)  # of a launcher that starts all that it is handed
         try:
-            for wave in (packs[first : first + most] for first in range(0, len(packs), most)):
-                self.launch([pack.as_override(one, self.sweep) for one in wave])
+            for wave in (handed[first : first + most] for first in range(0, len(handed), most)):
+                self.launch([job.as_override() for job in wave], self.crew.processes)
         except UserError:
             raise
         except Exception as died:
             self.cause = f" ({type(died).__name__}: {died})".partition("\n")[0]
             print(f"a process died{self.cause}; what is missing is launched again", file=sys.stderr)
+
+    def smaller(self, expected: Expected, apart: bool) -> Expected:
+        """What is expected, in packs that are halved for each launch in which a process died; `apart`: of one."""
+        return replace(expected, packing=1 if apart else max(1, expected.packing >> self.deadly))
 
     def batch(self, runs: list[Run]) -> list[Run]:
         """Those under way at the fewest deaths; from two deaths on one alone, since a launcher may end all for one."""
@@ -117,7 +139,7 @@ class Launches:
 
     def give_up(self, run: Run, dead: Claim, failure: str, cause: str, trace: str = "") -> None:
         """Record the run as failed, unless somebody is about it again."""
-        from bench.runs.perform import failed_row
+        from bench.runs.failure import failed_row
 
         with self.claims.held(run.id, sweep=self.sweep) as attempt:
             if attempt and self.store.status(run.id) not in FINAL:

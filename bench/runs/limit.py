@@ -5,6 +5,7 @@ hear the wish, because it hangs, takes along.
 """
 
 import faulthandler
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -25,25 +26,25 @@ def check(minutes: object) -> None:
 
 
 @contextmanager
-def limited(minutes: float | None, trace: Path) -> Iterator[Callable[[], bool]]:
-    """Wish the run in this context to stop once the minutes are over; the value says whether they are. null: never.
+def limited(minutes: float | None, runs: int, trace: Path | None) -> Iterator[Callable[[], bool]]:
+    """Wish the runs in this context to stop once the minutes of each are over; the value says whether. null: never.
 
     An exception out of the blue would be simpler, and could leave half an import behind for the runs that follow. A
-    grace later the process is ended from outside Python, and its traceback left in `trace`: whoever finds that there
-    knows why the process is dead.
+    grace later the process is ended from outside Python, and its traceback left in `trace`, if there is one: whoever
+    finds it there knows why the process is dead.
     """
     if minutes is None:
         yield lambda: False
         return
-    over = threading.Event()
+    over, seconds = threading.Event(), 60 * minutes * runs
 
     def end() -> None:
         over.set()
         stop.wish(signal.SIGALRM)
 
-    clock = threading.Timer(60 * minutes, end)
-    with trace.open("w", encoding="utf-8") as file:
-        faulthandler.dump_traceback_later(60 * minutes + GRACE_S, exit=True, file=file)
+    clock = threading.Timer(seconds, end)
+    with (trace or Path(os.devnull)).open("w", encoding="utf-8") as file:
+        faulthandler.dump_traceback_later(seconds + GRACE_S, exit=True, file=file)
         clock.start()
         try:
             yield over.is_set
@@ -52,4 +53,5 @@ def limited(minutes: float | None, trace: Path) -> Iterator[Callable[[], bool]]:
             clock.join()
             stop.withdraw(signal.SIGALRM)
             faulthandler.cancel_dump_traceback_later()
-            trace.unlink(missing_ok=True)
+            if trace:
+                trace.unlink(missing_ok=True)

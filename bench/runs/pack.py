@@ -1,45 +1,33 @@
-"""Packs: the runs that one process is handed.
+"""Packs: runs of one shape, which train side by side.
 
-In: runs. Out: packs, and their text for a launched job. Touches: nothing.
+In: runs. Out: their shapes, and packs. Touches: nothing.
 """
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 
 from bench.schema import Run
 
-# runs that differ in these alone cost the same
+Shape = tuple[tuple[str, str], ...]
+
+# runs that differ in these alone have models of the same tensors, and cost the same
 FREE_OF_SHAPE = ("seed", "order_seed", "initializer", "optimizer", "schedule")
+RESIDUAL = "initializer.residual"  # the blocks of the model that an initializer asks for
 
 
-def shape(run: Run) -> tuple[tuple[str, str], ...]:
-    """What decides the tensors of a run and so its cost: runs of one shape could train side by side."""
-    return tuple(
-        sorted((key, repr(value)) for key, value in run.choices.items() if key.partition(".")[0] not in FREE_OF_SHAPE)
-    )
+def shape(run: Run) -> Shape:
+    """What decides the tensors of a run and so its cost: runs of one shape can train side by side."""
+    own = ((key, value) for key, value in run.choices.items() if key.partition(".")[0] not in FREE_OF_SHAPE)
+    return tuple(sorted((key, repr(value)) for key, value in (*own, (RESIDUAL, run.choices.get(RESIDUAL, "sum")))))
 
 
-def packs(runs: Iterable[Run], size: int) -> list[list[Run]]:
-    """The runs in packs of one shape and at most `size`, in the order of their first runs."""
-    by_shape: dict[object, list[list[Run]]] = {}
-    everything: list[list[Run]] = []
+def by_shape(runs: Iterable[Run]) -> dict[Shape, list[Run]]:
+    """The runs of each shape, in their order."""
+    found: dict[Shape, list[Run]] = {}
     for run in runs:
-        own = by_shape.setdefault(shape(run), [])
-        if not own or len(own[-1]) == size:
-            own.append([])
-            everything.append(own[-1])
-        own[-1].append(run)
-    return everything
+        found.setdefault(shape(run), []).append(run)
+    return found
 
 
-def as_override(pack: Sequence[Run], sweep: str) -> str:
-    """A pack, and the sweep it belongs to, as one override of a launched job: JSON in Hydra's quotes."""
-    text = json.dumps({"sweep": sweep, "runs": [asdict(run) for run in pack]})
-    return "pack='" + text.replace("'", "\\u0027").replace("$", "\\u0024") + "'"  # the two that Hydra would read
-
-
-def from_text(text: str) -> tuple[list[Run], str]:
-    """The runs of a pack and their sweep, as a launched job reads them."""
-    read = json.loads(text)
-    return [Run(**fields) for fields in read["runs"]], read["sweep"]
+def packs(runs: Sequence[Run], size: int) -> list[list[Run]]:
+    """Runs of one shape in packs of at most `size`."""
+    return [[*runs[first : first + size]] for first in range(0, len(runs), size)]

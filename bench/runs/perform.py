@@ -1,68 +1,98 @@
-"""What a launched process does: the runs of its pack, one row each.
+"""What a launched process does: the runs of its job, in packs, one row each.
 
 In: the configuration that Hydra's launcher hands over. Out: nothing. Touches: the device, results/ through rows.
 """
 
-import platform
+import dataclasses
+import gc
+import math
 import sys
 import traceback
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from itertools import chain
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
 from bench import fault, registry
-from bench.rows import environment, tracking
+from bench.rows import tracking
 from bench.rows.redaction import redacted
 from bench.rows.store import Store
-from bench.runs import drain, pack, stop
+from bench.runs import drain, job, stop
 from bench.runs.checkpoint import checkpointing
 from bench.runs.devices import own_gpu
+from bench.runs.failure import OUT_OF_MEMORY, failed_row, failure_class, first_line
 from bench.runs.limit import limited
-from bench.schema import FAILED, FINAL, PREEMPTED, Machine, Row, Run, UserError
-
-# what torch says where it raises no error of memory but a RuntimeError
-WORDS_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
+from bench.runs.pack import packs
+from bench.schema import FINAL, PREEMPTED, Machine, Row, Run, UserError
 
 
 def perform(config: DictConfig) -> None:
-    """What Hydra's launcher calls, here or in another process: the runs of `config.pack`, one row each."""
+    """What Hydra's launcher calls, here or in another process: the runs of `config.job`, one row each."""
     settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    runs, sweep = pack.from_text(settings["pack"])
-    store, machine = Store(settings["results"], runs[0].study), machine_of(settings)
+    own = job.from_text(settings["job"])
+    store = Store(settings["results"], own.runs[0].study)
+    machine = dataclasses.replace(machine_of(settings), graphed=own.graphed)
     torch.set_num_threads(machine.threads)
-    drain.attend(store.claims(60 * settings["claim_expiry"]), sweep)
-    with own_gpu() if machine.device == "cuda" else nullcontext():
-        for run in runs:
-            if not stop.wished():
-                do(run, machine, store, sweep, settings)
+    drain.attend(store.claims(60 * settings["claim_expiry"]), own.sweep)
+    with own_gpu(own.processes) if machine.device == "cuda" else nullcontext():
+        waiting = packs(own.runs, own.packing)
+        while waiting and not stop.wished():
+            pack, *waiting = waiting
+            if failure := do(pack, machine, store, own.sweep, settings):
+                waiting = halved(pack, waiting, failure)
             fault.point("between_runs")
-    drain.leave(sweep)
+    drain.leave(own.sweep)
 
 
-def do(run: Run, machine: Machine, store: Store, sweep: str, settings: Mapping[str, Any]) -> None:
-    """Train one run and write its row, unless another process does or has done it.
+def do(runs: Sequence[Run], machine: Machine, store: Store, sweep: str, settings: Mapping[str, Any]) -> str:
+    """Train the runs of a pack side by side and write their rows, but for those that another process does or has done.
 
-    Raises UserError as soon as the disk refuses, before the training if it can be known by then.
+    The class of failure where several runs came to nothing together, which says little of each; else nothing. Raises
+    UserError as soon as the disk refuses, before the training if it can be known by then.
     """
     claims = store.claims(60 * settings["claim_expiry"])
-    with claims.held(run.id, in_words(run), sweep) as attempt:
-        if not attempt or store.status(run.id) in FINAL:
-            return
-        with limited(settings["timeout"], claims.trace(run.id)) as over:
-            row = row_of(run, machine)
-        if over() and row.status == PREEMPTED and not stop.wished():
-            cause = f"not done after {settings['timeout']:g} minutes, the timeout of a run"
-            row = failed_row(run, "timeout", cause, device=machine.device)
-        if store.status(run.id) in FINAL:  # the claims were lost, and another was faster
-            return
-        if row.error:
-            row.error["attempts"] = attempt + store.retried()[run.id]
-        store.write(row)
-        if row.status in FINAL:
-            tracking.mirror(row, settings["tracking"], store.folder)
+    with ExitStack() as held:
+        attempts = {run.id: held.enter_context(claims.held(run.id, in_words(run), sweep)) for run in runs}
+        ours = [run for run in runs if attempts[run.id] and store.status(run.id) not in FINAL]
+        if not ours:
+            return ""
+        # the trace of a process that hangs names its run, where it is but one
+        trace = claims.trace(ours[0].id) if len(ours) == 1 else None
+        with limited(settings["timeout"], len(ours), trace) as over:
+            rows = rows_of(ours, machine)
+        if isinstance(rows, str):
+            return rows
+        for run, row in zip(ours, rows, strict=True):
+            if over() and row.status == PREEMPTED and not stop.wished():
+                cause = f"not done after {settings['timeout']:g} minutes, the timeout of a run"
+                row = failed_row(run, "timeout", cause, device=machine.device)
+            keep(row, attempts[run.id], store, settings)
+    return ""
+
+
+def keep(row: Row, attempt: int, store: Store, settings: Mapping[str, Any]) -> None:
+    """Write the row of a run, which was tried so many times."""
+    if store.status(row.id) in FINAL:  # the claims were lost, and another was faster
+        return
+    if row.error:
+        row.error["attempts"] = attempt + store.retried()[row.id]
+    store.write(row)
+    if row.status in FINAL:
+        tracking.mirror(row, settings["tracking"], store.folder)
+
+
+def halved(pack: Sequence[Run], waiting: Sequence[Sequence[Run]], failure: str) -> list[list[Run]]:
+    """What is left to do once a pack came to nothing: its halves, and what waits behind it.
+
+    What does not fit in memory will not fit behind it either, so all packs are made smaller then.
+    """
+    size = math.ceil(len(pack) / 2)
+    if failure == OUT_OF_MEMORY:
+        return packs([*pack, *chain(*waiting)], size)
+    return [*packs(pack, size), *map(list, waiting)]
 
 
 def machine_of(settings: Mapping[str, Any]) -> Machine:
@@ -75,32 +105,34 @@ def machine_of(settings: Mapping[str, Any]) -> Machine:
         device = "cuda" if has_gpu else "cpu"
     if device not in ("cpu", "cuda") or (device == "cuda" and not has_gpu):
         raise UserError(f"device={device} is not here; there is {'cpu, cuda' if has_gpu else 'cpu'}, or auto")
-    return Machine(device, settings["threads"], settings["data"], settings["download"], checkpointing(settings))
+    return Machine(
+        device,
+        settings["threads"],
+        settings["data"],
+        settings["download"],
+        checkpointing(settings),
+        compiled=settings["compile"],
+    )
 
 
-def row_of(run: Run, machine: Machine) -> Row:
-    """The row of a run; what it raises becomes a failed row, so that one bad run never takes the others along."""
+def rows_of(runs: Sequence[Run], machine: Machine) -> list[Row] | str:
+    """The rows of runs that train side by side. What one of them raises becomes a failed row where it is alone, so that
+    one bad run never takes the others along; of several it is the class of failure alone.
+    """
     try:
-        rows: list[Row] = registry.build(run, "task")([run], machine)
+        rows: list[Row] = registry.build(runs[0], "task")(runs, machine)
     except (Exception, SystemExit) as raised:
-        print(f"run {run.id} failed: {redacted(str(raised))}", file=sys.stderr)
-        return failed_row(run, failure_class(raised), str(raised), traceback.format_exc(), device=machine.device)
-    return rows[0]
-
-
-def failed_row(run: Run, failure: str, cause: str, trace: str = "", **known: Any) -> Row:
-    """The row of a run that came to nothing; `failure` is one of FAILURES."""
-    cause = cause.strip().partition("\n")[0] or failure
-    error = {"class": failure, "cause": cause, "traceback": trace, "attempts": 1, "node": platform.node(), **known}
-    return Row(run.id, run.study, FAILED, run.choices, environment=environment.describe(), error=error)
-
-
-def failure_class(raised: BaseException) -> str:
-    """The class of failure of what a run raised: out_of_memory or error."""
-    if isinstance(raised, MemoryError | torch.OutOfMemoryError):
-        return "out_of_memory"
-    told = isinstance(raised, RuntimeError) and any(words in str(raised) for words in WORDS_OF_MEMORY)
-    return "out_of_memory" if told else "error"
+        failure, cause = failure_class(raised), redacted(str(raised))
+        if len(runs) == 1:
+            print(f"run {runs[0].id} failed: {cause}", file=sys.stderr)
+            return [failed_row(runs[0], failure, str(raised), traceback.format_exc(), device=machine.device)]
+    else:
+        return rows
+    print(f"{len(runs)} runs side by side failed ({first_line(cause)}); now in halves", file=sys.stderr)
+    gc.collect()  # the tensors of what was raised
+    if machine.device == "cuda":
+        torch.cuda.empty_cache()
+    return failure
 
 
 def in_words(run: Run) -> str:

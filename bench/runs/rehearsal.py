@@ -1,44 +1,58 @@
 """A rehearsal before a sweep: every part is built once, so that a mistake is found before anything is trained.
 
-In: runs. Out: seconds per run, expected. Touches: the device; trains nothing, writes nothing.
+In: runs, settings. Out: what is expected of each shape, and how many processes are to train. Touches: what the tuning
+touches; trains nothing.
 """
 
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 from bench import registry
 from bench.parts.dataset.tensors import Dataset
-from bench.runs.pack import shape
+from bench.rows import environment
+from bench.runs.devices import gpus
+from bench.runs.job import Crew, Expected
+from bench.runs.pack import Shape, by_shape, shape
 from bench.runs.task.train import check, prepare
 from bench.runs.trainer import budget_of
+from bench.runs.tuning import AUTO, PER_GPU, WORTH_S, Memory, Trial, form_of, processes
 from bench.schema import Machine, Run, UserError
 
 BACKWARD = 2.0  # a backward pass costs about two forward passes, so evaluation costs a third of training per image
 
 
-def rehearse(runs: Iterable[Run], machine: Machine) -> dict[object, float]:
-    """Build each combination of parts once and time one step of each shape; seconds per run, by shape.
+def rehearse(runs: Sequence[Run], machine: Machine, settings: Mapping[str, Any]) -> tuple[dict[Shape, Expected], Crew]:
+    """Build each combination of parts once, and time a step of each shape, in the form that suits it best.
 
     Raises UserError for what cannot be built: an argument a law refuses, data that are missing or corrupt.
     """
     torch.set_num_threads(machine.threads)
+    trials = built(runs, machine, Memory(settings["cache"]))
+    counts = {cost: len(alike) for cost, alike in by_shape(runs).items()}
+    expected = {cost: expectation(trial, settings, counts[cost]) for cost, trial in trials.items()}
+    whole = {cost: counts[cost] * one.seconds for cost, one in expected.items()}
+    costliest = max(whole, key=lambda cost: whole[cost])
+    processes = crew(trials[costliest], expected[costliest], settings, sum(whole.values()))
+    return expected, Crew(processes, settings["job_seconds"])
+
+
+def built(runs: Iterable[Run], machine: Machine, memory: Memory) -> dict[Shape, Trial]:
+    """The trial of each shape, once every combination of parts has been built."""
     seen: set[object] = set()
-    seconds: dict[object, float] = {}
+    trials: dict[Shape, Trial] = {}
     for run in runs:
         cost = shape(run)
         weights, stepping = (cost, chosen(run, "initializer")), chosen(run, "optimizer", "schedule")
         if stepping not in seen:
             rehearse_stepping(run)
         if weights not in seen:  # apart from the stepping: some initializers train a while themselves
-            data, model = rehearse_weights(run, machine)
-            if cost not in seconds:
-                seconds[cost] = run_seconds(run, data, model)
+            trial = Trial(run, machine, *rehearse_weights(run, machine), memory)
+            trials.setdefault(cost, trial)
         seen |= {weights, stepping}
-    return seconds
+    return trials
 
 
 def chosen(run: Run, *words: str) -> tuple[tuple[str, str], ...]:
@@ -62,15 +76,30 @@ def rehearse_weights(run: Run, machine: Machine) -> tuple[Dataset, nn.Module]:
     return prepare(run, machine)
 
 
-def run_seconds(run: Run, data: Dataset, model: nn.Module) -> float:
-    """Seconds that the run will take, from one forward and backward pass."""
-    budget = budget_of(data, **{key: run.choices[key] for key in ("epochs", "steps", "batch_size", "warmup_steps")})
-    batch_size = budget.batch_size
-    images, labels = data.train.images[:batch_size], data.train.labels[:batch_size]
-    for _ in range(2):  # the first pass pays for what the library sets up once
-        started = time.perf_counter()
-        cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
-        float(labels[0])  # waits for a GPU
-        step_seconds = time.perf_counter() - started
-    evaluated = budget.steps / budget.epoch_steps * data.sizes[1] + data.sizes[2]
-    return float(step_seconds * (budget.steps + evaluated / batch_size / (1 + BACKWARD)))
+def expectation(trial: Trial, settings: Mapping[str, Any], count: int) -> Expected:
+    """The form in which so many runs of this shape are to train, and what it makes of their time.
+
+    Raises UserError for a form that they cannot have.
+    """
+    worth = count * run_seconds(trial, trial.alone) > WORTH_S
+    form = form_of(trial, settings["packing"], settings["graph"], count, worth)
+    return Expected(run_seconds(trial, form.steps_per_second), form.packing, form.graphed)
+
+
+def run_seconds(trial: Trial, steps_per_second: float) -> float:
+    """Seconds that a run takes, its evaluation included, at so many training steps per second."""
+    choices, sizes = trial.run.choices, trial.data.sizes
+    budget = budget_of(trial.data, **{key: choices[key] for key in ("epochs", "steps", "batch_size", "warmup_steps")})
+    evaluated = budget.steps / budget.epoch_steps * sizes[1] + sizes[2]
+    return (budget.steps + evaluated / budget.batch_size / (1 + BACKWARD)) / steps_per_second
+
+
+def crew(trial: Trial, expected: Expected, settings: Mapping[str, Any], seconds: float) -> int:
+    """How many processes are to train; measured on the shape that takes most of the time, if that is long enough."""
+    if settings["processes"] != AUTO:
+        return int(settings["processes"])
+    on_gpus = trial.machine.device == "cuda"
+    usual = gpus() if on_gpus else int(environment.describe()["cores"])
+    most = PER_GPU * usual if on_gpus else usual
+    worth = seconds > WORTH_S and most > 1
+    return processes(trial, expected.packing, expected.graphed, most) if worth else usual

@@ -11,7 +11,9 @@ from bench import fault
 from bench.rows import tracking
 from bench.rows.store import Reading, Store
 from bench.runs import limit
+from bench.runs.job import Crew, Expected
 from bench.runs.launches import Launch, Launches
+from bench.runs.pack import Shape
 from bench.runs.plan import Plan
 from bench.runs.progress import Progress
 from bench.schema import FAILED, FAILURES, FINAL, Run, UserError
@@ -30,14 +32,14 @@ def sweep(plan: Plan, store: Store, launch: Launch, settings: Mapping[str, Any])
         print(remark, file=sys.stderr)
     missing = left(plan.runs, reading, settings["retry"], store.retried())
     if missing:
-        rehearse(missing, settings)
+        expected, crew = rehearse(missing, settings)
         store.make_way(run.id for run in missing if run.id in reading.unread or failed(run, reading))
     store.write_plan(run.id for run in plan.runs)
     fault.point("after_plan")
-    launches = Launches(missing, store, launch, settings, Progress(store, plan.runs, missing))
     if missing:
-        launches.train()
-    launches.claims.tidy({run.id for run in plan.runs})
+        progress = Progress(store, plan.runs, missing)
+        Launches(missing, expected, crew, store, launch, settings, progress).train()
+    store.claims(60 * settings["claim_expiry"]).tidy({run.id for run in plan.runs})
 
 
 def left(runs: Sequence[Run], reading: Reading, retry: str | None, retried: Mapping[str, int]) -> list[Run]:
@@ -67,8 +69,8 @@ def failed(run: Run, reading: Reading, failure: str = "failed") -> bool:
     return row is not None and row.status == FAILED and failure in ("failed", (row.error or {}).get("class"))
 
 
-def rehearse(runs: Sequence[Run], settings: Mapping[str, Any]) -> dict[object, float]:
-    """Seconds per run, expected, by shape; torch is brought in here, so that a finished study answers without it."""
+def rehearse(runs: Sequence[Run], settings: Mapping[str, Any]) -> tuple[dict[Shape, Expected], Crew]:
+    """What is expected of each shape, and who is to train; torch comes in here: a finished study answers without it."""
     from bench.runs import perform, rehearsal
 
-    return rehearsal.rehearse(runs, perform.machine_of(settings))
+    return rehearsal.rehearse(runs, perform.machine_of(settings), settings)

@@ -21,9 +21,9 @@ from bench.runs.part import Part, part, training_seconds
 from bench.runs.seeds import generator
 from bench.schema import DIVERGED, OK, PREEMPTED, Machine, Run
 
-LOOK_EVERY = 20  # steps between looks at the loss; each look makes a GPU wait for the host
+WINDOW = 20  # steps whose mean loss is held against the target
 EVALUATION_BATCH = 1000  # images; large enough to fill a device, small enough for any memory
-PLAIN = ("curve", "gradient_norm", "steps_to_loss", "test_evaluations")  # what a state holds as it is
+PLAIN = ("curve", "gradient_norm", "test_evaluations")  # what a state holds as it is
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ class Trainer:
     packed: int  # runs trained side by side, this one included: its time is its share of theirs
     curve: list[dict[str, float | int | None]] = field(default_factory=list)
     losses: list[Tensor] = field(default_factory=list)  # one per step, on the device
-    gradient_norm: float | None = None  # at step 0
-    steps_to_loss: int | None = None
+    gradient_norm: Tensor | None = None  # at step 0, on the device
     test_evaluations: int = 0
     training_seconds: float = 0.0  # of this part
     earlier: list[Part] = field(default_factory=list)
@@ -81,18 +80,19 @@ class Trainer:
             group["peak"] = group["lr"]
 
     def fit(self, interrupted: Callable[["Trainer"], bool]) -> Course:
-        """Train to the end of the budget, which is `ok`, or until the loss is found not to be finite: `diverged`.
+        """Train to the end of the budget, which is `ok`, or of an epoch with a loss that is not finite: `diverged`.
 
         `preempted` as soon as `interrupted`, asked after every step, says so. Yields each batch, is sent its loss.
+        Within an epoch the host never waits for the device.
         """
         while len(self.curve) < self.budget.epochs:
-            status = yield from self.epoch(interrupted)
-            if status == PREEMPTED:
-                return status
             first = len(self.curve) * self.budget.epoch_steps
-            self.curve.append({"epoch": len(self.curve) + 1, "train_loss": self.mean_loss(first)})
-            if status == DIVERGED:
-                return status
+            if (yield from self.epoch(interrupted)) == PREEMPTED:
+                return PREEMPTED
+            mean = self.mean_loss(first)
+            self.curve.append({"epoch": len(self.curve) + 1, "train_loss": mean})
+            if not math.isfinite(mean):
+                return DIVERGED
             loss, accuracy = self.evaluate(self.data.validation)
             self.curve[-1] |= {"validation_loss": loss, "validation_accuracy": accuracy}
         return OK
@@ -104,11 +104,7 @@ class Trainer:
             started = time.perf_counter()
             loss = yield self.batch(indices)
             self.step(loss)
-            looks = self.steps % LOOK_EVERY == 0 or self.steps == self.budget.steps
-            finite = self.look() if looks else True
             self.training_seconds += time.perf_counter() - started
-            if not finite:
-                return DIVERGED
             if interrupted(self):
                 return PREEMPTED
         return OK
@@ -135,7 +131,7 @@ class Trainer:
             group["lr"] = group["peak"] * warmth * self.schedule(done / budget.steps)
         if done == 0:
             gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
-            self.gradient_norm = float(nn.utils.get_total_norm(gradients))
+            self.gradient_norm = nn.utils.get_total_norm(gradients)
         self.optimizer.step()
         self.losses.append(loss)
 
@@ -144,31 +140,35 @@ class Trainer:
         """How many steps are done."""
         return len(self.losses)
 
-    def look(self) -> bool:
-        """Whether the recent loss is finite; notes the first step at which its mean had come down to the target."""
-        recent = self.mean_loss(-LOOK_EVERY)
-        if self.steps_to_loss is None and recent <= self.target_loss and self.steps >= LOOK_EVERY:
-            self.steps_to_loss = self.steps
-        return math.isfinite(recent)
-
     def mean_loss(self, first: int) -> float:
-        """The mean train loss from step `first` on."""
-        return float(torch.stack(self.losses[first:]).double().mean())
+        """The mean train loss from step `first` on. Waits for the device, which is part of the training's time."""
+        started = time.perf_counter()
+        mean = float(torch.stack(self.losses[first:]).double().mean())
+        self.training_seconds += time.perf_counter() - started
+        return mean
+
+    def steps_to_loss(self) -> int | None:
+        """The first step, of every `WINDOW`th and the last, at which the mean loss of so many is down to the target."""
+        losses = torch.stack(self.losses).double().cpu()
+        ends = [*range(WINDOW, self.steps + 1, WINDOW), *([self.steps] if self.steps == self.budget.steps else [])]
+        reached = (end for end in ends if losses[max(0, end - WINDOW) : end].mean() <= self.target_loss)
+        return next((end for end in reached if end >= WINDOW), None)
 
     @torch.no_grad()
     def evaluate(self, split: Split) -> tuple[float, float]:
         """Mean cross-entropy and accuracy (0..1) over a split, with the running statistics."""
         self.model.eval()
         self.test_evaluations += split is self.data.test
-        loss, correct = 0.0, 0
+        loss = torch.zeros((), dtype=torch.float64, device=self.machine.device)
+        correct = torch.zeros((), dtype=torch.int64, device=self.machine.device)
         for images, labels in zip(
             torch.split(split.images, EVALUATION_BATCH), torch.split(split.labels, EVALUATION_BATCH), strict=True
         ):
             with self.autocast:
                 logits = self.model(images.contiguous(memory_format=torch.channels_last))
-            loss += float(cross_entropy(logits.double(), labels, reduction="sum"))
-            correct += int((logits.argmax(1) == labels).sum())
-        return loss / len(split.labels), correct / len(split.labels)
+            loss += cross_entropy(logits.double(), labels, reduction="sum")
+            correct += (logits.argmax(1) == labels).sum()
+        return float(loss) / len(split.labels), int(correct) / len(split.labels)
 
     def test(self) -> dict[str, float | int | None]:
         """The measures of the test set, which is read once."""
@@ -188,9 +188,9 @@ class Trainer:
             "validation_accuracy": last.get("validation_accuracy"),
             "first_epoch_accuracy": first.get("validation_accuracy"),
             "initial_loss": float(self.losses[0]),
-            "initial_gradient_norm": self.gradient_norm,
+            "initial_gradient_norm": None if self.gradient_norm is None else float(self.gradient_norm),
             "steps": self.steps,
-            "steps_to_loss": self.steps_to_loss,
+            "steps_to_loss": self.steps_to_loss(),
             "test_evaluations": self.test_evaluations,
             "images_per_second": self.steps * self.budget.batch_size / training_seconds(self.parts()),
         }

@@ -228,7 +228,7 @@ def test_two_sweeps_with_joblib_share_a_study(tmp_path, store, counting):
 
 @pytest.mark.slow
 def test_fifty_kills_of_the_group_the_sweep_or_a_worker_change_no_result(tmp_path, store):
-    command = [sys.executable, "-m", "bench", *TINY, "seed=range(100)", "steps=60", "packing=3"]
+    command = [sys.executable, "-m", "bench", *TINY, "seed=range(100)", "steps=60", "packing=1"]
     quiet = {"cwd": tmp_path, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
     rng, kills, sweep = random.Random(0), 0, subprocess.Popen(command, **quiet)
     while kills < 50:

@@ -18,13 +18,21 @@ from bench.runs.sweep import sweep
 @pytest.fixture
 def settings(tmp_path):
     machine = {"device": "cpu", "threads": 1, "data": "data", "download": False, "checkpoint": {"every": None}}
+    speed = {
+        "packing": 1,
+        "processes": 1,
+        "job_seconds": 1e9,
+        "graph": "auto",
+        "compile": False,
+        "cache": str(tmp_path),
+    }
     trouble = {"attempts": 3, "retry": None, "timeout": None, "claim_expiry": 10.0}
-    return machine | trouble | {"results": str(tmp_path), "tracking": {"name": "off"}, "packing": 2}
+    return machine | speed | trouble | {"results": str(tmp_path), "tracking": {"name": "off"}}
 
 
 @pytest.fixture
 def swept(settings):
-    """Sweep these runs, and return the sizes of the launches that it took."""
+    """Sweep these runs, and return how many jobs each launch had."""
 
     def swept(runs, deaths=(), launcher=Launcher, **changes):
         wished = settings | changes
@@ -47,28 +55,28 @@ def own_signals(monkeypatch):
 
 
 class Launcher:
-    """Performs packs in this process, as Hydra's basic launcher does; `deaths` says which launches die at once."""
+    """Performs jobs in this process, as Hydra's basic launcher does; `deaths` says which launches die at once."""
 
     def __init__(self, settings, deaths=()):
         self.settings, self.deaths, self.launches = settings, deaths, []
 
-    def __call__(self, packs):
-        self.launches.append(len(packs))
+    def __call__(self, jobs, processes):
+        self.launches.append(len(jobs))
         if len(self.launches) in self.deaths:
             raise ChildProcessError("killed")
-        for pack in packs:
-            self.perform(pack)
+        for job in jobs:
+            self.perform(job)
 
-    def perform(self, pack):
-        text = pack.removeprefix("pack='").removesuffix("'")
-        performing.perform(OmegaConf.create({**self.settings, "pack": text}))
+    def perform(self, job):
+        text = job.removeprefix("job='").removesuffix("'")
+        performing.perform(OmegaConf.create({**self.settings, "job": text}))
 
 
 class ForkingLauncher(Launcher):
-    """Performs each pack in a process of its own; when one dies, the packs after it are lost, as with joblib."""
+    """Performs each job in a process of its own; when one dies, the jobs after it are lost, as with joblib."""
 
-    def perform(self, pack):
-        if wait(fork(super().perform, pack)):
+    def perform(self, job):
+        if wait(fork(super().perform, job)):
             raise ChildProcessError("a worker was killed")
 
 

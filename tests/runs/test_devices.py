@@ -51,6 +51,11 @@ def test_a_device_is_free_again_after_its_context(tmp_path):
             assert place == 0
 
 
+def test_every_device_is_taken_once_before_any_is_shared():
+    assert devices.places(["GPU-a", "GPU-b"], 4) == ["GPU-a", "GPU-b", "GPU-a.1", "GPU-b.1"]
+    assert devices.places(["GPU-a", "GPU-b"], 1) == ["GPU-a", "GPU-b"]
+
+
 def test_as_many_gpus_are_counted_as_a_scheduler_lets_a_job_see(monkeypatch):
     counts = {}
     for visible in ("", "-1", "0", "1,3", "GPU-a,GPU-b,GPU-c"):

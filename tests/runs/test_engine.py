@@ -36,7 +36,7 @@ def trainer(run, machine, precision):
 
 def trained(trainers):
     models, courses = [one.model for one in trainers], [one.fit(lambda _: False) for one in trainers]
-    return engine.train(models, courses, EXACT)
+    return engine.train(models, courses, engine.builder(EXACT))
 
 
 def alone(trainers):
@@ -99,12 +99,68 @@ def test_a_diverged_replica_leaves_the_others_untouched(trainers):
 def test_weights_and_batches_are_those_of_the_run_alone_to_the_last_bit(trainers):
     asked = ("model=resnet8", "steps=2", "seed=range(3)")
     together, apart = trainers(*asked, precision=torch.float32), trainers(*asked, precision=torch.float32)
-    engine.Stacked([one.model for one in together], EXACT)
+    engine.Stacked([one.model for one in together], EXACT, compiled=False)
     for ours, theirs in zip(together, apart, strict=True):
         assert all(map(torch.equal, ours.model.state_dict().values(), theirs.model.state_dict().values()))
         first, other = next(ours.fit(lambda _: False)), next(theirs.fit(lambda _: False))
         assert torch.equal(first.images, other.images)
         assert torch.equal(first.labels, other.labels)
+
+
+def again_and_again(step):
+    """In place of a GPU's graph: the step is done anew, and what it finds goes where it was at first."""
+    found = step()
+
+    def play():
+        for own, value in zip(found, step(), strict=True):
+            own.copy_(value)
+
+    return play, found
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_captured_steps_are_the_steps(trainers, size):
+    asked = ("model=resnet8", "steps=20", f"seed=range({size})")
+    captured, plain = trainers(*asked), trainers(*asked)
+
+    def build(models):
+        return engine.Graphed(engine.builder(EXACT)(models), models, again_and_again)
+
+    assert (
+        engine.train([one.model for one in captured], [one.fit(lambda _: False) for one in captured], build)
+        == [OK] * size
+    )
+    trained(plain)
+    for ours, theirs in zip(captured, plain, strict=True):
+        assert distance(ours.model, theirs.model) == 0
+        assert torch.equal(torch.stack(ours.losses), torch.stack(theirs.losses))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [1, 2])
+def test_compiled_steps_are_the_steps(trainers, size):
+    asked = ("model=resnet8", "steps=20", f"seed=range({size})")
+    compiled, plain = trainers(*asked), trainers(*asked)
+    build = engine.builder(EXACT, compiled=True)
+    engine.train([one.model for one in compiled], [one.fit(lambda _: False) for one in compiled], build)
+    trained(plain)
+    for ours, theirs in zip(compiled, plain, strict=True):
+        assert distance(ours.model, theirs.model) < 1e-10
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("size", [1, 4])
+def test_steps_captured_on_a_gpu_are_the_steps(runs_of, machine, size):
+    there = dataclasses.replace(machine, device="cuda")
+    runs = runs_of(*TINY, "model=resnet8", "steps=20", f"seed=range({size})")
+    captured, plain = ([trainer(run, there, torch.float64) for run in runs] for _ in range(2))
+    exact = torch.autocast("cuda", torch.bfloat16, enabled=False)
+    for trainers, graphed in ((captured, True), (plain, False)):
+        models, courses = [one.model for one in trainers], [one.fit(lambda _: False) for one in trainers]
+        assert engine.train(models, courses, engine.builder(exact, graphed=graphed)) == [OK] * size
+    for ours, theirs in zip(captured, plain, strict=True):
+        assert distance(ours.model, theirs.model) < 1e-10
 
 
 def test_any_module_can_be_packed_such_as_torchvisions(runs_of, machine):

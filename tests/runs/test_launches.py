@@ -14,6 +14,7 @@ from bench import registry
 from bench.rows import tracking
 from bench.rows.store import Store
 from bench.runs import launches, limit
+from bench.runs.job import Crew
 from bench.schema import FAILED, OK, PREEMPTED, Row, UserError
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=1", "batch_size=16")
@@ -47,7 +48,7 @@ def die(*_):
 
 def test_a_launch_that_dies_before_any_run_began_is_made_again(runs_of, swept, rows):
     runs = runs_of(*TINY, "seed=range(3)")
-    assert swept(runs, deaths=(1, 2)) == [2, 2, 2]
+    assert swept(runs, deaths=(1, 2)) == [1, 1, 1]
     assert {row.status for row in rows().values()} == {OK}
 
 
@@ -89,7 +90,7 @@ def test_a_run_whose_process_was_killed_by_chance_is_done_again(runs_of, swept, 
 
 def test_what_was_under_way_at_two_deaths_is_launched_alone(tmp_path, settings, runs_of):
     runs = runs_of(*TINY, "seed=range(4)")
-    asked = launches.Launches(runs, Store(tmp_path, "mine"), list, settings, None)
+    asked = launches.Launches(runs, {}, Crew(1, 1.0), Store(tmp_path, "mine"), list, settings, None)
     assert asked.batch(runs) == runs
     asked.died = {"a": runs[0].id, "b": runs[1].id}
     assert asked.batch(runs) == runs[2:]
@@ -131,7 +132,7 @@ def test_a_run_that_hangs_outside_python_is_a_timeout_too(runs_of, swept, rows, 
     hanging, fine = runs_of(*TINY, "seed=range(2)")
     monkeypatch.setattr(limit, "GRACE_S", 0.2)
     during(lambda run: run.id == hanging.id and hang())
-    swept([hanging, fine], timeout=0.01, launcher=forking, packing=1)
+    swept([hanging, fine], timeout=0.01, launcher=forking, job_seconds=0.0)
     assert rows()[fine.id].status == OK
     error = rows()[hanging.id].error
     assert (error["class"], error["attempts"]) == ("timeout", 1)

@@ -16,12 +16,12 @@ def nothing_wished(monkeypatch):
 
 
 def test_no_limit_is_none(tmp_path):
-    with limited(None, tmp_path / "nowhere" / "trace") as over:
+    with limited(None, 1, tmp_path / "nowhere" / "trace") as over:
         assert not over()
 
 
 def test_what_takes_too_long_is_asked_to_stop_and_what_comes_after_it_is_not(tmp_path):
-    with limited(0.001, tmp_path / "trace") as over:
+    with limited(0.001, 1, tmp_path / "trace") as over:
         assert not stop.wished()
         while not stop.wished():
             time.sleep(0.001)
@@ -31,7 +31,7 @@ def test_what_takes_too_long_is_asked_to_stop_and_what_comes_after_it_is_not(tmp
 
 
 def test_what_is_done_in_time_is_left_alone(tmp_path):
-    with limited(0.002, tmp_path / "trace") as over:
+    with limited(0.002, 1, tmp_path / "trace") as over:
         pass
     time.sleep(0.2)
     assert not over()
@@ -40,7 +40,7 @@ def test_what_is_done_in_time_is_left_alone(tmp_path):
 
 
 def test_another_wish_outlives_a_limit(tmp_path):
-    with limited(10, tmp_path / "trace"):
+    with limited(10, 1, tmp_path / "trace"):
         stop.wish(signal.SIGTERM)
     assert stop.wished()
 
@@ -50,7 +50,7 @@ def test_what_does_not_hear_the_wish_takes_its_process_along_and_leaves_its_trac
         "import itertools, sys; from pathlib import Path; from bench.runs import limit; limit.GRACE_S = 0.1\n"
         "def hang():\n"
         "    sum(itertools.repeat(0))\n"
-        "with limit.limited(0.002, Path(sys.argv[1])):\n"
+        "with limit.limited(0.002, 1, Path(sys.argv[1])):\n"
         "    hang()\n"
     )
     ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "trace")], check=False, timeout=30)

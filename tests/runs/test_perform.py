@@ -8,35 +8,37 @@ from omegaconf import OmegaConf
 
 from bench import registry
 from bench.rows.store import Store
-from bench.runs import stop
-from bench.runs.pack import as_override
-from bench.runs.perform import failure_class, machine_of, perform
+from bench.runs import limit, stop
+from bench.runs import perform as performing
+from bench.runs.failure import failure_class
+from bench.runs.job import Job
+from bench.runs.perform import machine_of, perform
 from bench.schema import FAILED, OK, UserError
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=2", "batch_size=16")
-MACHINE = {"device": "cpu", "threads": 1, "data": "data", "download": False}
+MACHINE = {"device": "cpu", "threads": 1, "data": "data", "download": False, "compile": False}
 SETTINGS = MACHINE | {"results": "results", "checkpoint": {"every": None}, "timeout": None, "claim_expiry": 10.0}
 
 
 @pytest.fixture
 def perform_all(tmp_path, own_signals):
-    def perform_all(runs, **changes):
-        text = as_override(runs, "sweep-1").removeprefix("pack='").removesuffix("'")
+    def perform_all(runs, packing=1, **changes):
+        text = Job("sweep-1", runs, packing).as_override().removeprefix("job='").removesuffix("'")
         settings = SETTINGS | {"results": str(tmp_path), "tracking": {"name": "off"}} | changes
-        perform(OmegaConf.create(settings | {"pack": text}))
+        perform(OmegaConf.create(settings | {"job": text}))
         return Store(tmp_path, "mine").read().rows
 
     return perform_all
 
 
-def test_every_run_of_a_pack_leaves_its_row(runs_of, perform_all):
+def test_every_run_of_a_job_leaves_its_row(runs_of, perform_all):
     runs = runs_of(*TINY, "seed=range(3)")
     rows = perform_all(runs)
     assert set(rows) == {run.id for run in runs}
     assert {row.status for row in rows.values()} == {OK}
 
 
-def test_a_row_does_not_depend_on_the_pack_it_was_made_in(runs_of, perform_all, tmp_path):
+def test_a_row_does_not_depend_on_the_job_it_was_made_in(runs_of, perform_all, tmp_path):
     runs = runs_of(*TINY, "seed=range(3)")
     together = perform_all(runs)
     for row in tmp_path.glob("mine/*.json"):
@@ -63,6 +65,83 @@ def test_a_run_that_raises_leaves_a_failed_row_and_takes_no_other_along(runs_of,
     assert rows[bad.id].error["cause"] == "no room"
     assert "MemoryError" in rows[bad.id].error["traceback"]
     assert f"run {bad.id} failed: no room" in capsys.readouterr().err
+
+
+@pytest.fixture
+def room_for(monkeypatch):
+    """Let no more than so many runs fit in memory; the sizes of the packs that were tried."""
+
+    def room_for(most):
+        tried, build = [], registry.build
+
+        def task(runs, machine):
+            tried.append(len(runs))
+            if len(runs) > most:
+                raise MemoryError("no room")
+            return build(runs[0], "task")(runs, machine)
+
+        monkeypatch.setattr(registry, "build", lambda run, word: task if word == "task" else build(run, word))
+        return tried
+
+    return room_for
+
+
+def test_a_pack_that_does_not_fit_in_memory_is_halved_and_so_are_those_behind_it(
+    runs_of, perform_all, room_for, capsys
+):
+    tried = room_for(2)
+    rows = perform_all(runs_of(*TINY, "seed=range(12)"), packing=8)
+    assert {row.status for row in rows.values()} == {OK}
+    assert len(rows) == 12
+    assert tried == [8, 4, 2, 2, 2, 2, 2, 2]
+    assert {row.environment["packed"] for row in rows.values()} == {2}
+    assert "8 runs side by side failed (no room); now in halves" in capsys.readouterr().err
+
+
+def test_a_run_that_does_not_fit_in_memory_alone_is_a_failure(runs_of, perform_all, room_for):
+    tried = room_for(0)
+    rows = perform_all(runs_of(*TINY, "seed=range(3)"), packing=4)
+    assert tried == [3, 2, 1, 1, 1]
+    assert {(row.status, row.error["class"], row.error["attempts"]) for row in rows.values()} == {
+        (FAILED, "out_of_memory", 1)
+    }
+
+
+def test_a_run_that_raises_in_a_pack_is_found_and_the_packs_behind_it_stay_whole(runs_of, perform_all, monkeypatch):
+    runs = runs_of(*TINY, "seed=range(8)")
+    sizes, build = [], registry.build
+
+    def task(pack, machine):
+        sizes.append(len(pack))
+        if runs[1] in pack:
+            raise ValueError("this one cannot")
+        return build(pack[0], "task")(pack, machine)
+
+    monkeypatch.setattr(registry, "build", lambda run, word: task if word == "task" else build(run, word))
+    rows = perform_all(runs, packing=4)
+    assert sizes == [4, 2, 1, 1, 2, 4]
+    assert {id for id, row in rows.items() if row.status == FAILED} == {runs[1].id}
+    assert rows[runs[1].id].error["cause"] == "this one cannot"
+
+
+def test_a_pack_leaves_out_what_another_process_does_or_has_done(runs_of, perform_all, tmp_path):
+    runs = runs_of(*TINY, "seed=range(4)")
+    perform_all(runs[:1])
+    with Store(tmp_path, "mine").claims(600).held(runs[1].id):
+        rows = perform_all(runs, packing=4)
+    assert set(rows) == {run.id for run in (runs[0], *runs[2:])}
+    assert [rows[run.id].environment["packed"] for run in (runs[0], *runs[2:])] == [1, 2, 2]
+
+
+def test_a_pack_that_takes_too_long_is_several_timeouts_and_each_run_has_its_own_minutes(
+    runs_of, perform_all, monkeypatch
+):
+    given = []
+    original = limit.limited
+    monkeypatch.setattr(performing, "limited", lambda *words: given.append(words) or original(*words))
+    rows = perform_all(runs_of(*TINY[:-2], "steps=100000", "batch_size=16", "seed=0,1"), packing=2, timeout=0.01)
+    assert {row.error["class"] for row in rows.values()} == {"timeout"}
+    assert given == [(0.01, 2, None)]  # no trace of a hanging process would say which of them it was
 
 
 def test_a_secret_that_a_run_says_as_it_fails_is_in_no_row_and_no_log(runs_of, perform_all, monkeypatch, capsys):

@@ -1,29 +1,66 @@
+import pytest
+
 from bench.runs import rehearsal
 from bench.runs.pack import shape
+from bench.runs.tuning import WORTH_S, Memory, Trial
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=2", "batch_size=16")
 
 
-def test_weights_are_drawn_once_however_many_seeds_and_learning_rates_there_are(runs_of, machine, monkeypatch):
+@pytest.fixture
+def trial(runs_of, machine, tmp_path):
+    """The trial of the one run that these overrides name."""
+
+    def trial(*overrides):
+        (run,) = runs_of(*overrides)
+        return Trial(run, machine, *rehearsal.prepare(run, machine), Memory(str(tmp_path)))
+
+    return trial
+
+
+def test_weights_are_drawn_once_however_many_seeds_and_learning_rates_there_are(
+    runs_of, machine, settings, monkeypatch
+):
     drawn = []
     original = rehearsal.prepare
     monkeypatch.setattr(rehearsal, "prepare", lambda run, machine: drawn.append(run) or original(run, machine))
     rates = "optimizer.learning_rate=0.1,0.2,0.3"
-    rehearsal.rehearse(runs_of(*TINY, "seed=range(4)", rates, "initializer=he_normal,orthogonal"), machine)
+    rehearsal.rehearse(runs_of(*TINY, "seed=range(4)", rates, "initializer=he_normal,orthogonal"), machine, settings)
     assert [run.choices["initializer"] for run in drawn] == ["he_normal", "orthogonal"]
 
 
-def test_every_run_has_an_expected_time_by_its_shape(runs_of, machine):
+def test_every_run_has_an_expected_time_by_its_shape(runs_of, machine, settings):
     runs = runs_of(*TINY, "seed=0,1", "activation=relu,tanh")
-    seconds = rehearsal.rehearse(runs, machine)
-    assert {shape(run) for run in runs} == set(seconds)
-    assert all(value > 0 for value in seconds.values())
+    expected, crew = rehearsal.rehearse(runs, machine, settings)
+    assert {shape(run) for run in runs} == set(expected)
+    assert all(one.seconds > 0 for one in expected.values())
+    assert crew.processes == settings["processes"]
 
 
-def test_a_longer_training_is_expected_to_take_longer(runs_of, machine):
-    data, model = rehearsal.prepare(runs_of(*TINY)[0], machine)
+def test_a_longer_training_is_expected_to_take_longer(trial):
     short, long = (
-        min(rehearsal.run_seconds(run, data, model) for _ in range(5))
-        for run in runs_of(*TINY[:3], TINY[4], "steps=2,2000")
+        rehearsal.run_seconds(trial(*TINY[:3], TINY[4], steps), 100.0) for steps in ("steps=2", "steps=2000")
     )
     assert long > 10 * short
+
+
+def test_what_is_short_is_not_measured_in_many_forms(runs_of, machine, settings, monkeypatch):
+    sizes = []
+    original = Trial.speed
+    monkeypatch.setattr(Trial, "speed", lambda self, size, graphed: sizes.append(size) or original(self, size, graphed))
+    runs = runs_of(*TINY, "seed=range(4)")
+    expected, _ = rehearsal.rehearse(runs, machine, settings | {"packing": "auto"})
+    assert [one.packing for one in expected.values()] == [1]
+    assert sizes == [1]
+
+
+def test_as_many_processes_as_cores_train_what_is_short_and_as_many_as_were_fastest_what_is_long(
+    trial, settings, monkeypatch
+):
+    monkeypatch.setattr(rehearsal.environment, "describe", lambda: {"cores": 16})
+    monkeypatch.setattr(rehearsal, "processes", lambda trial, packing, graphed, most: most // 4)
+    auto = settings | {"processes": "auto"}
+    expected = rehearsal.Expected(1.0, 1)
+    assert rehearsal.crew(trial(*TINY), expected, auto, WORTH_S / 2) == 16
+    assert rehearsal.crew(trial(*TINY), expected, auto, WORTH_S * 2) == 4
+    assert rehearsal.crew(trial(*TINY), expected, settings | {"processes": 3}, WORTH_S * 2) == 3

@@ -19,7 +19,7 @@ def rows(tmp_path):
 
 def test_a_sweep_leaves_a_row_for_every_run_and_says_what_it_set_out_to_do(runs_of, swept, tmp_path):
     runs = runs_of(*TINY, "seed=range(3)")
-    assert swept(runs) == [2]
+    assert swept(runs, processes=2) == [2]
     assert set(rows(tmp_path)) == {run.id for run in runs}
     assert Store(tmp_path, "mine").read_plan() == [run.id for run in runs]
 
@@ -35,7 +35,7 @@ def test_the_same_sweep_again_launches_nothing_and_rewrites_nothing(runs_of, swe
 def test_adding_a_seed_runs_the_new_runs_alone(runs_of, swept, tmp_path):
     swept(runs_of(*TINY, "seed=0,1"))
     before = {path.name for path in tmp_path.glob("mine/*.json")}
-    assert swept(runs_of(*TINY, "seed=0,1,2"), packing=1) == [1]
+    assert swept(runs_of(*TINY, "seed=0,1,2")) == [1]
     assert len({path.name for path in tmp_path.glob("mine/*.json")} - before) == 1
 
 
@@ -168,7 +168,7 @@ def test_a_mode_of_tracking_that_does_not_exist_is_a_mistake(runs_of, swept):
 
 def test_a_launcher_that_starts_everything_is_handed_no_more_jobs_than_there_are_cores(runs_of, swept, tmp_path):
     runs = runs_of(*TINY, "seed=range(5)", "activation=relu,tanh")
-    assert swept(runs, packing=1, jobs_at_once=2) == [2]
+    assert swept(runs, processes=2, jobs_at_once=2) == [2, 2]
     assert set(rows(tmp_path)) == {run.id for run in runs}
     others = runs_of(*TINY, "seed=0", "activation=gelu,silu,elu")
-    assert swept(others, packing=1, jobs_at_once=2) == [2, 1]
+    assert swept(others, processes=2, jobs_at_once=2) == [2, 1]

@@ -61,7 +61,8 @@ def train(
         keeper = Keeper(run, machine, arithmetic(run, machine, trainer.data), trainer.budget.epoch_steps)
         trainers.append(keeper.resume(trainer, partial(begin, run)))
         courses.append(trainers[-1].fit(keeper.interrupts))
-    ended = engine.train([trainer.model for trainer in trainers], courses, autocast(precision, machine.device))
+    build = engine.builder(autocast(precision, machine.device), compiled=machine.compiled, graphed=machine.graphed)
+    ended = engine.train([trainer.model for trainer in trainers], courses, build)
     return [row_of(trainer, status) for trainer, status in zip(trainers, ended, strict=True)]
 
 
@@ -119,6 +120,7 @@ def arithmetic(run: Run, machine: Machine, data: Dataset) -> dict[str, object]:
         "threads": machine.threads,
         "precision": run.choices["precision"],
         "layout": "channels_last",
+        "compiled": machine.compiled,
         "dataset_checksum": data.checksum,
     }
 
@@ -131,6 +133,7 @@ def surroundings(trainer: Trainer) -> dict[str, object]:
         **arithmetic(trainer.run, trainer.machine, data),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "packed": trainer.packed,
+        "graphed": trainer.machine.graphed,
         "classes": data.classes,
         "train_images": data.sizes[0],
         "validation_images": data.sizes[1],

@@ -9,7 +9,7 @@ from bench.parts.dataset.tensors import Dataset, Split
 from bench.parts.gain import gain
 from bench.runs.seeds import generator
 from bench.runs.task.train import prepare
-from bench.runs.trainer import LOOK_EVERY, Trainer
+from bench.runs.trainer import WINDOW, Trainer
 from bench.schema import DIVERGED, OK
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "epochs=2", "batch_size=16")
@@ -99,13 +99,23 @@ def test_a_row_says_everything_that_was_measured(runs_of, machine):
         ["epoch", "train_loss", "validation_accuracy", "validation_loss"]
     ] * 2
     assert row.measures["steps"] == 2 * (256 // 16)
-    assert row.measures["steps_to_loss"] == LOOK_EVERY  # the first look there is
+    assert row.measures["steps_to_loss"] == WINDOW
     assert row.measures["first_epoch_accuracy"] == row.curve[0]["validation_accuracy"]
     assert row.measures["validation_accuracy"] == row.curve[-1]["validation_accuracy"]
     assert all(math.isfinite(value) and value >= 0 for value in row.measures.values())
     assert row.environment["test_images"] == 64
     assert row.environment["threads"] == 1
     assert len(row.environment["dataset_checksum"]) == 64
+
+
+def test_the_target_is_reached_where_the_mean_of_the_last_losses_is_down_to_it(runs_of, machine):
+    (run,) = runs_of(*TINY, "steps=70", "dataset.crop=0", "dataset.flip=false", "target_loss=0.9")
+    row = trained(run, machine)
+    steps = row.measures["steps_to_loss"]
+    assert steps % WINDOW == 0
+    assert WINDOW <= steps < 70
+    (never,) = runs_of(*TINY, "steps=70", "target_loss=0.0")
+    assert trained(never, machine).measures["steps_to_loss"] is None
 
 
 def test_the_first_measures_are_those_of_the_untrained_model(runs_of, machine):
@@ -124,7 +134,8 @@ def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(runs_of, machine):
     (run,) = runs_of(*TINY, "normalization=none", "optimizer.learning_rate=1e9", "warmup_steps=0")
     row = trained(run, machine)
     assert row.status == DIVERGED
-    assert row.measures["steps"] == LOOK_EVERY < 2 * (256 // 16)
+    assert row.measures["steps"] == 256 // 16  # it is seen at the end of the epoch
+    assert row.curve == [{"epoch": 1, "train_loss": pytest.approx(math.nan, nan_ok=True)}]
     assert "test_accuracy" not in row.measures
 
 

@@ -20,7 +20,7 @@ from bench.schema import UserError
 SETTINGS = {
     **{"law": ["normal", "he_normal"], "shape": ["16x16x3x3"], "network": ["resnet8"], "blocks": 3, "seconds": 1e-3},
     **{"quick": False, "study": {"name": "mine"}, "device": "cpu", "threads": 1, "data": "data", "download": False},
-    **{"results": "results", "checkpoint": {"every": None}},
+    **{"results": "results", "checkpoint": {"every": None}, "compile": False},
 }
 SHAPE = "40x64x3x3"  # n_in = 576, n_out = 360
 VARIANCE = {

@@ -1,0 +1,37 @@
+"""Failures: what a run that came to nothing is recorded as.
+
+In: what was raised. Out: a class of failure, a row. Touches: nothing.
+"""
+
+import platform
+from typing import Any
+
+import torch
+
+from bench.rows import environment
+from bench.schema import FAILED, Row, Run
+
+OUT_OF_MEMORY, ERROR = "out_of_memory", "error"
+
+# what torch says where it raises no error of memory but a RuntimeError
+WORDS_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
+
+
+def failed_row(run: Run, failure: str, cause: str, trace: str = "", **known: Any) -> Row:
+    """The row of a run that came to nothing; `failure` is one of FAILURES."""
+    cause = first_line(cause) or failure
+    error = {"class": failure, "cause": cause, "traceback": trace, "attempts": 1, "node": platform.node(), **known}
+    return Row(run.id, run.study, FAILED, run.choices, environment=environment.describe(), error=error)
+
+
+def failure_class(raised: BaseException) -> str:
+    """The class of failure of what a run raised: out_of_memory or error."""
+    if isinstance(raised, MemoryError | torch.OutOfMemoryError):
+        return OUT_OF_MEMORY
+    told = isinstance(raised, RuntimeError) and any(words in str(raised) for words in WORDS_OF_MEMORY)
+    return OUT_OF_MEMORY if told else ERROR
+
+
+def first_line(text: str) -> str:
+    """The first line of what was said."""
+    return text.strip().partition("\n")[0]
