@@ -20,6 +20,7 @@ COMMANDS = {
     "run": ("sweep.train", "train one run"),
     "plan": ("sweep.train", "what a sweep would do, and how long it would take; trains nothing"),
     "status": ("status.status", "how far a study is and what runs where, also from a second shell"),
+    "doctor": ("doctor.doctor", "what the machine is, what a sweep would use of it and why, and its measured ceilings"),
     "report": ("report.report", "the table of a study and what it says, and its paper as PDF and page"),
     "throughput": (
         "throughput.throughput",
@@ -58,10 +59,13 @@ A value with commas is an axis of the study; the rest is as in conf/. `python -m
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     command, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
-    if command in ("-h", "--help", "help"):
-        print(HELP.format(commands="\n".join(f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items())))
-        return 0
     try:
+        if command in ("-h", "--help", "help"):
+            print(
+                HELP.format(commands="\n".join(f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items())),
+                flush=True,
+            )
+            return 0
         return invoke(command, rest)
     except UserError as mistake:
         return told(mistake)

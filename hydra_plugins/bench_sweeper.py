@@ -3,7 +3,6 @@
 In: Hydra's configuration and launcher. Out: an exit code, as SystemExit. Touches: nothing of its own.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,6 +14,8 @@ from hydra.core.utils import JobStatus
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
+
+from bench.rows import environment
 
 AUTO = "auto"
 
@@ -59,7 +60,7 @@ class BenchSweeper(Sweeper):
         settings = plain(OmegaConf.masked_copy(self.master, [str(key) for key in self.master if key != "hydra"]))
         asked, launcher = settings["processes"], self.master.hydra.launcher
         if launcher._target_.endswith("submitit_launcher.LocalLauncher"):
-            processes = (os.cpu_count() or 1) if asked == AUTO else asked
+            processes = environment.usable_cores() if asked == AUTO else asked
             # it starts all jobs that it is handed, each in an interpreter of its own: few and long ones, then
             return settings | {"processes": processes, "jobs_at_once": processes, "job_seconds": sys.maxsize}
         if "n_jobs" not in launcher:

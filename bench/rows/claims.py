@@ -71,13 +71,12 @@ class Claims:
         if not chain:
             yield 0
             return
-        over = threading.Event()
-        threading.Thread(target=_beat, args=(chain[-1], over), daemon=True).start()
-        fault.point("after_claim")
         try:
+            _beat(chain[-1])
+            fault.point("after_claim")
             yield len(chain)
         finally:
-            over.set()
+            _beating.discard(chain[-1])
             fault.point("before_release")
             if _token(chain[-1]) == holder.token:  # else the folder was lost, and another has the run
                 _remove(chain)
@@ -211,10 +210,38 @@ def _token(path: Path) -> str:
     return holder.token if holder else ""
 
 
-def _beat(path: Path, over: threading.Event) -> None:
-    while not over.wait(BEAT_S):
-        with contextlib.suppress(OSError):  # the folder was lost, or the server is away for a while
-            os.utime(path)
+_beating: set[Path] = set()  # the claims that this process holds
+_another = threading.Event()  # has come
+_heart = threading.Thread()
+
+
+def _forked() -> None:
+    """A child holds none of the claims of its parent, and has no thread but its own."""
+    global _another
+    _beating.clear()
+    _another = threading.Event()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+def _beat(path: Path) -> None:
+    """Give signs of life for this claim from now on; one thread does so for all."""
+    global _heart
+    _beating.add(path)
+    _another.set()
+    if not _heart.is_alive():
+        _heart = threading.Thread(target=_live, daemon=True)
+        _heart.start()
+
+
+def _live() -> None:
+    while True:
+        _another.wait(BEAT_S)
+        _another.clear()
+        for path in list(_beating):
+            with contextlib.suppress(OSError):  # the folder was lost, or the server is away for a while
+                os.utime(path)
 
 
 def _is_old(path: Path) -> bool:

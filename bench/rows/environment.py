@@ -10,10 +10,12 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import bench
+from bench.rows import container
 
 PACKAGES = ("torch", "torchvision", "numpy", "hydra-core", "omegaconf")
 SOURCES = ("bench", "conf", "hydra_plugins", "pyproject.toml")  # an edit elsewhere cannot change a result
@@ -46,25 +48,47 @@ def _describe() -> dict[str, Any]:
         "processor": _processor(),
         "cores": _cores(),
         "initbench": bench.__version__,
-        **{name: _version(name) for name in PACKAGES},
+        **versions(PACKAGES),
         "git_commit": commit,
         "git_dirty": dirty,
     }
 
 
+def usable_cores() -> int:
+    """The cores that this process may use at all times, a container's quota of their time considered; at least one."""
+    cores, quota = int(describe()["cores"]), container.cores()
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
 def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
     """What the processor says that it can do, such as avx512_bf16; nothing where the system does not tell."""
-    return set(_about_processor("flags", cpuinfo).split())
+    return set(_said("flags", cpuinfo).split())
+
+
+def memory_bytes(meminfo: Path = Path("/proc/meminfo")) -> tuple[int | None, int | None]:
+    """All main memory of the machine, and what is free for new use; None for what the system does not tell."""
+    total, free = (_said(key, meminfo).removesuffix("kB").strip() for key in ("MemTotal", "MemAvailable"))
+    if total.isdecimal():
+        return int(total) * 1024, int(free) * 1024 if free.isdecimal() else None
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), None
+    except (AttributeError, OSError, ValueError):
+        return None, None
+
+
+def versions(packages: Iterable[str]) -> dict[str, str | None]:
+    """The version of each package, None for one that is not installed."""
+    return {package: _version(package) for package in packages}
 
 
 def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    return _about_processor("model name", cpuinfo) or platform.processor() or platform.machine()
+    return _said("model name", cpuinfo) or platform.processor() or platform.machine()
 
 
-def _about_processor(key: str, cpuinfo: Path) -> str:
-    """What Linux says of the first processor under this key."""
+def _said(key: str, file: Path) -> str:
+    """What Linux says in one of its files under this key, the first time; nothing where it does not."""
     try:
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")

@@ -128,7 +128,8 @@ def rows_of(runs: Sequence[Run], machine: Machine) -> list[Row] | str:
             return [failed_row(runs[0], failure, str(raised), traceback.format_exc(), device=machine.device)]
     else:
         return rows
-    print(f"{len(runs)} runs side by side failed ({first_line(cause)}); now in halves", file=sys.stderr)
+    told = "do not fit in memory" if failure == OUT_OF_MEMORY else f"failed ({first_line(cause)})"
+    print(f"{len(runs)} runs side by side {told}; now in halves", file=sys.stderr)
     gc.collect()  # the tensors of what was raised
     if machine.device == "cuda":
         torch.cuda.empty_cache()

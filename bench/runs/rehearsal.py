@@ -99,7 +99,7 @@ def crew(trial: Trial, expected: Expected, settings: Mapping[str, Any], seconds:
     if settings["processes"] != AUTO:
         return int(settings["processes"])
     on_gpus = trial.machine.device == "cuda"
-    usual = gpus() if on_gpus else int(environment.describe()["cores"])
+    usual = gpus() if on_gpus else environment.usable_cores()
     most = PER_GPU * usual if on_gpus else usual
     worth = seconds > WORTH_S and most > 1
     return processes(trial, expected.packing, expected.graphed, most) if worth else usual

@@ -56,7 +56,7 @@ class Memory:
 
     def __init__(self, folder: str | None) -> None:
         own = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "initbench"
-        self.path = (Path(folder) if folder else own) / "speeds.json"
+        self.path = (Path(str(folder)) if folder else own) / "speeds.json"
 
     def everything(self) -> dict[str, dict[int, float]]:
         """All speeds, by what they depend on, in words."""
@@ -87,8 +87,13 @@ class Trial:
 
     @cached_property
     def alone(self) -> float:
-        """Steps per second of one run after the other."""
-        return self.speed(1, graphed=False)
+        """Steps per second of one run after the other; a guess where none fits in memory, which its row will say."""
+        try:
+            return self.speed(1, graphed=False)
+        except (RuntimeError, MemoryError) as raised:
+            if failure_class(raised) == OUT_OF_MEMORY:
+                return 1.0
+            raise
 
     @property
     def key(self) -> str:

@@ -57,6 +57,25 @@ def test_what_fails_lets_go_too(claims):
     assert claims.read() == {}
 
 
+def test_a_process_that_can_start_no_thread_lets_go_too(claims, monkeypatch):
+    def full(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(claiming, "_heart", claiming.threading.Thread())
+    monkeypatch.setattr(claiming.threading.Thread, "start", full)
+    with pytest.raises(RuntimeError, match="new thread"), claims.held(ID):
+        pass
+    assert claims.read() == {}
+
+
+def test_a_child_gives_no_signs_of_life_for_its_parent(claims):
+    with claims.held(ID):
+        if (pid := os.fork()) == 0:
+            os._exit(len(claiming._beating))
+        assert os.waitpid(pid, 0)[1] == 0
+        assert claiming._beating
+
+
 def test_a_claim_says_who_holds_what_since_when_and_for_which_sweep(claims):
     before = time.time()
     with claims.held(ID, "resnet20 seed 0", "sweep-1"):

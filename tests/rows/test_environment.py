@@ -153,3 +153,28 @@ def test_peak_memory_is_known_where_there_is_no_proc(monkeypatch: pytest.MonkeyP
     with_proc = environment.peak_memory_bytes()
     monkeypatch.setattr(Path, "read_text", refuse)
     assert environment.peak_memory_bytes() >= 0.9 * with_proc
+
+
+def test_memory_is_in_bytes_all_of_it_and_what_is_free(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:       1000 kB\nMemFree:         100 kB\nMemAvailable:    400 kB\n")
+    assert environment.memory_bytes(meminfo) == (1_024_000, 409_600)
+    meminfo.write_text("MemTotal:       1000 kB\n")
+    assert environment.memory_bytes(meminfo) == (1_024_000, None)
+
+
+def test_all_memory_is_known_where_there_is_no_proc_and_none_where_nothing_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str) -> int:
+        raise ValueError(name)
+
+    total, _ = environment.memory_bytes()
+    assert environment.memory_bytes(tmp_path / "none") == (total, None)
+    monkeypatch.setattr(os, "sysconf", refuse)
+    assert environment.memory_bytes(tmp_path / "none") == (None, None)
+
+
+def test_versions_are_those_installed_and_none_for_the_others() -> None:
+    found = environment.versions(["pytest", "a-package-that-nobody-installed"])
+    assert found == {"pytest": pytest.__version__, "a-package-that-nobody-installed": None}

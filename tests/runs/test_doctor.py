@@ -117,6 +117,7 @@ def remarks(processes=1, threads=1, device="cpu", cache=FINE):
         (1, 8, None, "on 4 cores; write processes=1 threads=4"),
         (4, 1, 2.5, "on the 2.5 cores of this container's quota; write processes=2 threads=1"),
         (1, 1, 0.5, ""),
+        (8, 1, 9.0, "on 4 cores; write processes=4 threads=1"),
         ("as launched", 8, None, ""),
     ],
 )
@@ -136,9 +137,8 @@ def test_gpus_that_torch_cannot_use_are_remarked_on(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", None)
     (told,) = remarks()
-    assert told.startswith(
-        "2 GPUs are here, or named by CUDA_VISIBLE_DEVICES, that torch cannot use, built for the CPU"
-    )
+    assert told.startswith("torch, built for the CPU alone, can use none of the GPUs")
+    assert "(2); install a build of torch" in told
 
 
 def test_a_cache_that_cannot_be_written_is_remarked_on_and_stops_nothing():

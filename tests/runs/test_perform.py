@@ -95,7 +95,7 @@ def test_a_pack_that_does_not_fit_in_memory_is_halved_and_so_are_those_behind_it
     assert len(rows) == 12
     assert tried == [8, 4, 2, 2, 2, 2, 2, 2]
     assert {row.environment["packed"] for row in rows.values()} == {2}
-    assert "8 runs side by side failed (no room); now in halves" in capsys.readouterr().err
+    assert "8 runs side by side do not fit in memory; now in halves" in capsys.readouterr().err
 
 
 def test_a_run_that_does_not_fit_in_memory_alone_is_a_failure(runs_of, perform_all, room_for):

@@ -57,7 +57,7 @@ def test_what_is_short_is_not_measured_in_many_forms(runs_of, machine, settings,
 def test_as_many_processes_as_cores_train_what_is_short_and_as_many_as_were_fastest_what_is_long(
     trial, settings, monkeypatch
 ):
-    monkeypatch.setattr(rehearsal.environment, "describe", lambda: {"cores": 16})
+    monkeypatch.setattr(rehearsal.environment, "usable_cores", lambda: 16)
     monkeypatch.setattr(rehearsal, "processes", lambda trial, packing, graphed, most: most // 4)
     auto = settings | {"processes": "auto"}
     expected = rehearsal.Expected(1.0, 1)

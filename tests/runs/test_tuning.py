@@ -76,6 +76,11 @@ def test_a_model_that_cannot_be_stacked_is_said_and_one_that_does_not_fit_is_spl
     assert form_of(trial, 8, "auto", 9, worth=True) == Form(8, False, 100.0)
 
 
+def test_what_does_not_fit_in_memory_is_left_to_be_told_by_its_row(trial, speeds):
+    speeds({1: MemoryError()})
+    assert form_of(trial, "auto", "auto", 9, worth=False) == Form(1, False, 1.0)
+
+
 def test_steps_are_captured_on_a_gpu_alone(trial):
     assert tuning.graphs("auto", "cpu", worth=True) == [False]
     assert tuning.graphs("auto", "cuda", worth=True) == [False, True]

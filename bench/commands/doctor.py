@@ -1,0 +1,151 @@
+"""The command `doctor`: what the machine is, what a sweep would use of it and why, and what it can do at most.
+
+In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what bench/runs/doctor touches.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from bench.commands.settings import plain, shown
+from bench.report.render import aligned, wrapped
+
+WIDTH = 100  # characters of a line
+UNKNOWN = "cannot be found out"
+
+
+def doctor(config: DictConfig) -> int:
+    """Say what a sweep would meet here; 1 where something would stop it."""
+    from bench.runs import doctor as runs
+    from bench.runs.plan import typed
+    from bench.runs.reasons import Launcher, used
+
+    settings, launcher = plain(config), Launcher(*chosen_launcher())
+    wished = typed("ceilings", settings["ceilings"], True)
+    use, folders = used(settings, launcher), runs.folders(settings)
+    said = {
+        "machine": runs.machine(launcher),
+        "used": {name: asdict(one) for name, one in use.items()},
+        "folders": {name: asdict(one) for name, one in folders.items()},
+        "ceilings": [asdict(one) for one in runs.measured(str(use["device"].value))] if wished else [],
+        "remarks": runs.remarks(settings, use, folders),
+        "wrong": runs.wrong(settings, folders),
+    }
+    print(shown(said, in_words(said), settings))
+    return int(bool(said["wrong"]))
+
+
+def chosen_launcher() -> tuple[str, Mapping[str, Any], list[str]]:
+    """The launcher's name and configuration, and the names that there are."""
+    hydra = HydraConfig.get()
+    names = GlobalHydra.instance().config_loader().get_group_options("hydra/launcher")
+    return hydra.runtime.choices["hydra/launcher"], hydra.launcher, names
+
+
+def in_words(said: Mapping[str, Any]) -> str:
+    """The same for people."""
+    used = [[name, spoken(one["value"]), one["because"]] for name, one in said["used"].items()]
+    parts = [["This machine", *listed(machine(said["machine"]))], ["A sweep would use", *listed(used)]]
+    parts += [["Folders", *listed([[name, *folder(one)] for name, one in said["folders"].items()])]]
+    if said["ceilings"]:
+        cells = [["", "matmul fp32", "matmul bf16", "copy"], *map(ceiling, said["ceilings"])]
+        parts += [["At most, measured now", *aligned(cells)]]
+    ends = [*(f"remark: {one}" for one in said["remarks"]), *(f"wrong: {one}" for one in said["wrong"])]
+    ends += [] if said["wrong"] else ["Nothing here would stop a sweep."]
+    return "\n\n".join("\n".join(lines) for lines in [*parts, [line for one in ends for line in wrapped(one, WIDTH)]])
+
+
+def listed(facts: Sequence[Sequence[str]]) -> list[str]:
+    """The facts as lines, their columns under each other; the last column is wrapped."""
+    widths = [max(map(len, column)) for column in zip(*(fact[:-1] for fact in facts), strict=True)]
+    lines = []
+    for fact in facts:
+        start = "".join(f"  {cell:<{width}}" for cell, width in zip(fact, widths, strict=False)) + "  "
+        first, *rest = wrapped(fact[-1], max(WIDTH - len(start), WIDTH // 2))
+        lines += [start + first, *(" " * len(start) + line for line in rest)]
+    return lines
+
+
+def machine(about: Mapping[str, Any]) -> list[list[str]]:
+    """What the machine is, in words."""
+    return [
+        ["processor", ", ".join([about["processor"], *about["flags"]])],
+        ["cores", cores(about["cores"], about["quota_cores"], about["load"])],
+        ["memory", memory(about["memory_bytes"], about["free_memory_bytes"], about["memory_limit_bytes"])],
+        ["GPU", gpus(about["gpus"])],
+        ["Python", f"{about['python']} on {about['platform']}"],
+        ["torch", f"{about['torch']}, built for {about['torch_build']}"],
+        ["initbench", code(about["initbench"], about["git_commit"], about["git_dirty"])],
+        ["launchers", ", ".join(about["launchers"]) + missing(about["launcher_packages"])],
+        ["optional", ", ".join(installed(about["optional"])) + missing(about["optional"])],
+    ]
+
+
+def cores(count: int, quota: float | None, load: float | None) -> str:
+    """The cores of this process, and how many threads wanted one before it began."""
+    limited = "" if quota is None else f", of which a container's quota leaves {quota:g}"
+    busy = f"how busy they are {UNKNOWN}" if load is None else f"in the last minute {load:.1f} threads wanted one"
+    return f"{count} for this process{limited}; {busy}"
+
+
+def memory(total: int | None, free: int | None, limit: int | None) -> str:
+    """The main memory."""
+    left = f"{size(free)} of it free" if free is not None else f"how much of it is free {UNKNOWN}"
+    known = f"{size(total)}, {left}" if total is not None else UNKNOWN
+    return known + ("" if limit is None else f"; {size(limit)} for this container")
+
+
+def gpus(found: Sequence[Mapping[str, Any]] | None) -> str:
+    """The GPUs that torch can use."""
+    if found is None:
+        return UNKNOWN
+    told = "{name}, {size}, compute capability {compute_capability}"
+    return "; ".join(told.format(size=size(one["memory_bytes"]), **one) for one in found) or "none that torch can use"
+
+
+def code(version: str, commit: str | None, dirty: bool | None) -> str:
+    """Which code this is."""
+    if commit is None:
+        return f"{version}, in no git checkout"
+    return f"{version}, commit {commit[:12]}" + " with changes that are not committed" * bool(dirty)
+
+
+def installed(versions: Mapping[str, str | None]) -> list[str]:
+    """The packages that are there."""
+    return [f"{name} {version}" for name, version in versions.items() if version]
+
+
+def missing(versions: Mapping[str, str | None]) -> str:
+    """Those that are not."""
+    names = [name for name, version in versions.items() if version is None]
+    return f"; not installed: {', '.join(names)}" if names else ""
+
+
+def folder(one: Mapping[str, Any]) -> list[str]:
+    """What of a folder can be used, and its path."""
+    refused = f"cannot be written: {one['refusal']}" if one["refusal"] else "can be written"
+    free = "free space " + UNKNOWN if one["free_bytes"] is None else f"{size(one['free_bytes'])} free"
+    return [f"{refused}, {free}", one["path"]]
+
+
+def ceiling(one: Mapping[str, Any]) -> list[str]:
+    """The line of a device in the table of ceilings."""
+    place = "GPU" if one["device"] == "cuda" else f"{one['threads']} thread{'s' * (one['threads'] > 1)}"
+    speeds = [one["fp32_gflop_per_second"], one["bf16_gflop_per_second"]]
+    told = [f"{speed:,.0f} GFLOP/s" if speed else "cannot be measured" for speed in speeds]
+    copied = one["copy_gb_per_second"]
+    return [place, *told, f"{copied:,.1f} GB/s" if copied else "cannot be measured"]
+
+
+def size(count: int) -> str:
+    """Bytes, for people."""
+    return f"{count / 1e9:.1f} GB"
+
+
+def spoken(value: str | int | bool) -> str:
+    """A value as it stands on a command line."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,53 @@
+"""What a container may use of its machine, as its control groups say: in the file system of Linux, version 1 or 2.
+
+In: nothing. Out: cores, bytes. Touches: /proc and /sys, which it reads.
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+GROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
+def cores(groups: Path = GROUPS, own: Path = OWN) -> float | None:
+    """For how many cores' time this process has a quota; None where there is none."""
+    found = [math.inf]
+    for folder in _folders("cpu", groups, own):
+        old = [_read(folder / name) for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")]
+        quota, period, *_ = [*_read(folder / "cpu.max").split(), *old, "", ""]
+        if quota.isdecimal() and period.isdecimal() and int(period):  # "max" and -1 are no quota
+            found.append(int(quota) / int(period))
+    return None if math.isinf(min(found)) else min(found)
+
+
+def memory_bytes(groups: Path = GROUPS, own: Path = OWN) -> int | None:
+    """How much memory this process and those beside it may hold; None where nothing says so.
+
+    Version 1 says a number beyond all memory where there is no limit.
+    """
+    names = ("memory.max", "memory.limit_in_bytes")
+    said = [_read(folder / name) for folder in _folders("memory", groups, own) for name in names]
+    return min((int(text) for text in said if text.isdecimal()), default=None)
+
+
+def _folders(controller: str, groups: Path, own: Path) -> Iterator[Path]:
+    """The group of this process and all above it, since the smallest of their limits holds.
+
+    Inside a container the files of its own group often stand at the top, whatever its path is said to be.
+    """
+    for line in _read(own).splitlines():
+        controllers, _, path = line.partition(":")[2].partition(":")
+        if controllers and controller not in controllers.split(","):
+            continue
+        top = groups / controller if controllers else groups
+        inside = top / path.lstrip("/")
+        above = [folder for folder in (inside, *inside.parents) if folder.is_relative_to(top)]
+        yield from [folder for folder in above if ".." not in folder.parts]  # of a process that is in no group we see
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
