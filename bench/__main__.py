@@ -26,6 +26,7 @@ COMMANDS = {
         "throughput.throughput",
         "how fast each law fills weights, next to torch.nn.init, timm, Keras, JAX",
     ),
+    "speed": ("speed.speed", "how fast runs train, next to what a user of torch writes by default"),
     "coverage": ("coverage.coverage", "how often each kind of interval covers, by simulation"),
     "scale": ("scale.scale", "how long the commands take on a store of so many synthetic rows"),
     "list": ("list.list_names", "the initializers, activations, models, datasets, studies ... with law and source"),

@@ -15,7 +15,7 @@ from bench.rows.store import Store, studies
 from bench.schema import Row, UserError
 
 AUTO, OFF, FOLDER = "auto", "off", "paper/generated"
-BESIDE = ("throughput", "coverage", "scale")  # studies without training runs: never what a paper is about
+BESIDE = ("throughput", "speed", "coverage", "scale")  # studies without training runs: never what a paper is about
 
 Asked = Sequence[tuple[Mapping[str, Any], Sequence[Row]]]  # of each study, its settings and its rows
 

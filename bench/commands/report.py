@@ -45,12 +45,13 @@ def table(store: Store, settings: Mapping[str, Any]) -> str:
 
 def rendered(rows: Sequence[Row], settings: Mapping[str, Any]) -> str:
     """The report of rows in the format asked for."""
-    from bench.report import coverage, scale, summarize_study, throughput
+    from bench.report import coverage, scale, speed, summarize_study, throughput
     from bench.report.render import render
 
     if kind := beside(rows):
-        draw = {"throughput": throughput.render, "coverage": coverage.render, "scale": scale.render}[kind]
-        return draw(rows, settings["format"])
+        of_kind = {"throughput": throughput, "speed": speed, "coverage": coverage, "scale": scale}
+        drawn: str = of_kind[kind].render(rows, settings["format"])
+        return drawn
     return render(summarize_study(rows, settings, rows_of(settings, "coverage")), settings["format"])
 
 

@@ -4,19 +4,20 @@ In: the rows of `python -m bench throughput`. Out: text. Touches: nothing.
 """
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.report import statistics
+from bench.report import rates
 from bench.report.grid import Cells
+from bench.report.rates import percent, ratio, ratios, records, spread, three_digits, times_as_fast
 from bench.report.render import aligned, piped, wrapped
 from bench.schema import Row
 
 OURS, REFERENCE, CONTROL, LIMITS = "initbench", "torch.nn.init", "torch.nn.init again", ("generator", "memory")
+MILLION = 1e6
 VERSIONS = ("torch", "timm", "keras", "jax")
 NOTES = (
     "Millions of elements per second, the median over blocks [the slowest and the fastest block]; the other libraries "
@@ -45,27 +46,15 @@ def lines(row: Row) -> list[dict[str, Any]]:
 def line(library: str, seconds: Mapping[str, Any], row: Row) -> dict[str, Any]:
     """The speed of one library in one case. `seconds` has one time per block for each library."""
     elements = float(row.measures["elements"] or 0)
-    ratio = times_as_fast(seconds[library], seconds.get(REFERENCE))
     return {
         "library": library,
         "blocks": len(seconds[library]),
         "elements_per_second": elements / float(np.median(seconds[library])),
         "slowest_block": elements / float(seconds[library].max()),
         "fastest_block": elements / float(seconds[library].min()),
-        "ratio": ratio.value if ratio else None,
-        "ratio_low": ratio.low if ratio else None,
-        "ratio_high": ratio.high if ratio else None,
+        **ratios(times_as_fast(seconds[library], seconds.get(REFERENCE))),
         **{f"of_{limit}": share(seconds[library], seconds.get(limit)) for limit in LIMITS},
     }
-
-
-def times_as_fast(ours: Any, theirs: Any) -> statistics.Estimate | None:
-    """theirs / ours, both seconds (blocks,): the geometric mean and its interval; None where there are no others."""
-    if theirs is None:
-        return None
-    found = statistics.mean(np.log(theirs / ours))
-    low, high = (None if bound is None else math.exp(bound) for bound in (found.low, found.high))
-    return statistics.Estimate(math.exp(found.value), low, high, found.n)
 
 
 def share(ours: Any, limit: Any) -> float | None:
@@ -74,25 +63,16 @@ def share(ours: Any, limit: Any) -> float | None:
 
 
 def control(table: pd.DataFrame) -> dict[str, Any]:
-    """What torch.nn.init against itself says of this method: intervals that exclude 1 are false alarms."""
-    again = table[table["library"] == CONTROL].dropna(subset=["ratio_low"])
-    alarms = again[(again["ratio_low"] > 1) | (again["ratio_high"] < 1)]
-    worst = float(np.exp(np.abs(np.log(again["ratio"])).max()) - 1) if len(again) else None
-    return {"cases": len(again), "false_alarms": len(alarms), "largest_deviation": worst}
+    """What torch.nn.init against itself says of this method."""
+    return rates.control(table[table["library"] == CONTROL])
 
 
 def sentences(table: pd.DataFrame) -> list[str]:
     """How far the numbers can be trusted, and where ours is the slower one."""
-    said, ours = control(table), table[table["library"] == OURS]
+    ours = table[table["library"] == OURS]
     slower = [f"{one['law']} {one['target']}" for one in records(ours) if (one["ratio_high"] or 1) < 1]
-    told = []
-    if said["cases"]:
-        told.append(
-            f"Control: torch.nn.init against itself differs from 1 at 95 % in {said['false_alarms']} of "
-            f"{said['cases']} cases, by at most {100 * said['largest_deviation']:.1f} %."
-        )
-    told.append(f"Slower than torch.nn.init: {', '.join(slower) or 'no case'}.")
-    return told
+    told = f"Slower than torch.nn.init: {', '.join(slower) or 'no case'}."
+    return [*rates.of_control(control(table), REFERENCE), told]
 
 
 def cells(table: pd.DataFrame) -> Cells:
@@ -105,27 +85,13 @@ def cells(table: pd.DataFrame) -> Cells:
 
 def _case(case: Mapping[str, dict[str, Any]], peers: Sequence[str]) -> list[str]:
     ours = case[OURS]
-    rate = "{elements_per_second} [{slowest_block}, {fastest_block}]".format_map(
-        {key: _millions(ours[key]) for key in ("elements_per_second", "slowest_block", "fastest_block")}
-    )
+    rate = spread(ours, "elements_per_second", MILLION)
     others = [_millions(case[name]["elements_per_second"]) if name in case else "-" for name in peers]
-    return [ours["law"], ours["target"], rate, *others, _ratio(ours), *(_percent(ours[f"of_{one}"]) for one in LIMITS)]
+    return [ours["law"], ours["target"], rate, *others, ratio(ours), *(percent(ours[f"of_{one}"]) for one in LIMITS)]
 
 
 def _millions(rate: float) -> str:
-    return f"{rate / 1e6:.{max(0, 2 - math.floor(math.log10(rate / 1e6)))}f}"  # three digits
-
-
-def _ratio(one: Mapping[str, Any]) -> str:
-    if one["ratio"] is None:
-        return "-"
-    return "{:.2f}".format(one["ratio"]) + (
-        "" if one["ratio_low"] is None else f" [{one['ratio_low']:.2f}, {one['ratio_high']:.2f}]"
-    )
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.0f} %"
+    return three_digits(rate / MILLION)
 
 
 def places(rows: Iterable[Row]) -> str:
@@ -151,8 +117,3 @@ def render(rows: Iterable[Row], format: str = "text", width: int = 100) -> str:
     if format == "markdown":
         return "\n\n".join(["\n".join(piped(cells(table))), " ".join(told), NOTES]) + "\n"
     return "\n".join([*aligned(cells(table)), "", *wrapped(" ".join(told), width), "", *wrapped(NOTES, width)]) + "\n"
-
-
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The lines as dictionaries, None where there is no number."""
-    return [{str(key): None if pd.isna(one) else one for key, one in line.items()} for line in table.to_dict("records")]

@@ -13,8 +13,11 @@ from bench.schema import FAILED, Row, Run
 
 OUT_OF_MEMORY, ERROR = "out_of_memory", "error"
 
-# what torch says where it raises no error of memory but a RuntimeError
-WORDS_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
+# What torch says where it raises no error of memory but a RuntimeError; the last two are oneDNN's.
+WORDS_OF_MEMORY = (
+    *("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED"),
+    *("could not create a primitive", "could not create a memory object"),
+)
 
 
 def failed_row(run: Run, failure: str, cause: str, trace: str = "", **known: Any) -> Row:

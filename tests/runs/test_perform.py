@@ -1,6 +1,8 @@
 import platform
+import resource
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -96,6 +98,24 @@ def test_a_pack_that_does_not_fit_in_memory_is_halved_and_so_are_those_behind_it
     assert tried == [8, 4, 2, 2, 2, 2, 2, 2]
     assert {row.environment["packed"] for row in rows.values()} == {2}
     assert "8 runs side by side do not fit in memory; now in halves" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_packs_are_halved_where_memory_is_really_limited(runs_of, perform_all, forked, ended):
+    large = ("model=resnet20", "dataset=synthetic", "dataset.size=32", "batch_size=128", "steps=1")
+    runs = runs_of(*large, "seed=range(8)")
+
+    def limited():
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + 25 * 10**8  # enough for two, not for eight
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        perform_all(runs, packing=8)
+
+    assert ended(forked(limited)) == 0
+    rows = perform_all(runs)
+    assert {row.status for row in rows.values()} == {OK}
+    assert max(row.environment["packed"] for row in rows.values()) < 8
 
 
 def test_a_run_that_does_not_fit_in_memory_alone_is_a_failure(runs_of, perform_all, room_for):
