@@ -5,12 +5,13 @@ import re
 import yaml
 
 from bench.catalogue import CONF, options
-from bench.report import render, scale, summarize, throughput
+from bench.report import render, scale, speed, summarize, throughput
 from bench.rows.store import Store
 
 HOME = CONF.parent
 README = (HOME / "README.md").read_text(encoding="utf-8")
-HOW_FAST = README.partition("\n## How fast\n")[2].partition("\n## ")[0]
+HOW_FAST = README.partition("\n## How fast weights are drawn\n")[2].partition("\n## ")[0]
+TRAINING = README.partition("\n## How fast runs train\n")[2].partition("\n## ")[0]
 HOW_LARGE = README.partition("\n## How large\n")[2].partition("\n## ")[0]
 
 
@@ -20,7 +21,8 @@ def test_the_tables_and_the_answer_are_made_of_the_committed_rows():
     summary = summarize(rows, margin, options("study")["default"]["question"])
     written = render(summary, "markdown")
     assert summary.question.answer in README
-    tables = re.findall(r"(?:^\|.*\n)+", README.replace(HOW_FAST, "").replace(HOW_LARGE, ""), re.MULTILINE)
+    rest = README.replace(TRAINING, "").replace(HOW_FAST, "").replace(HOW_LARGE, "")
+    tables = re.findall(r"(?:^\|.*\n)+", rest, re.MULTILINE)
     assert len(tables) == 2
     assert all(table in written for table in tables)
     scaled = {round(value, 1) for value in summary.blocks["margin_points"]}
@@ -35,6 +37,14 @@ def test_the_speeds_are_those_of_the_committed_rows():
     assert all(line in written.splitlines() for line in lines)
     told = [throughput.places(rows), *throughput.sentences(throughput.frame(rows))]
     assert all(sentence in " ".join(HOW_FAST.split()) for sentence in told)
+
+
+def test_the_speeds_of_training_are_those_of_the_committed_rows():
+    rows = list(Store(HOME / "results", "speed").read().rows.values())
+    written = speed.render(rows, "markdown").splitlines()
+    table = [line for line in written if line.startswith("|")]
+    assert re.findall(r"^\|.*$", TRAINING, re.MULTILINE) == table
+    assert all(sentence in " ".join(TRAINING.split()) for sentence in speed.sentences(rows))
 
 
 def test_the_times_of_a_large_store_are_those_of_the_committed_rows():

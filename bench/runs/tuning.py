@@ -35,7 +35,7 @@ PACKINGS = {"cpu": (1, 2, 4), "cuda": (1, 2, 4, 8, 16, 32, 64)}
 PER_GPU = 4  # processes on one GPU, at most
 ENOUGH = 1.05  # a larger number is taken where it is so many times as fast: it holds more memory, and ends as one
 SECONDS, LONG_SECONDS = 0.2, 1.0  # of measuring, in one process and in several; at least one step
-WORTH_S = 60.0  # of training, below which nothing is measured that takes long itself
+WORTH_S = 300.0  # of training, below which nothing is measured that takes long itself
 PATIENCE_S = 120.0  # for processes to be there
 
 Number = TypeVar("Number")
