@@ -29,23 +29,32 @@ def plain(config: DictConfig) -> dict[str, Any]:
 def check(settings: Mapping[str, Any]) -> None:
     """Raises UserError for a setting of a wrong type or size, before anything is done with it."""
     from bench.report import FORMATS, check_study
-    from bench.runs.plan import typed
 
     defaults = {
         key: value for key, value in catalogue.load(catalogue.CONF / "settings.yaml").items() if key in settings
     }
     for key, default in defaults.items():
-        if key in MEASURED and settings[key] == AUTO:
-            continue
-        default = MEASURED.get(key, default)
-        value = typed(key, settings[key], default)
-        if isinstance(default, int | float) and value <= 0 and not isinstance(default, bool):
-            raise UserError(f"{key}={value} is not above 0; for example {key}={default}")
-        if value == "":
-            raise UserError(f"{key} has no value; write {key}=VALUE")
+        if key not in MEASURED:
+            check_one(key, settings[key], default)
+        elif settings[key] != AUTO:
+            try:
+                check_one(key, settings[key], MEASURED[key])
+            except UserError as mistake:
+                raise UserError(f"{mistake}, or {key}=auto") from mistake
     if settings["format"] not in FORMATS:
         raise UserError(registry.unknown("format", settings["format"], FORMATS))
     check_study(settings)
+
+
+def check_one(key: str, value: Any, default: Any) -> None:
+    """Raises UserError for a value that is not of the type of the default, is empty, or not above 0."""
+    from bench.runs.plan import typed
+
+    value = typed(key, value, default)
+    if isinstance(default, int | float) and value <= 0 and not isinstance(default, bool):
+        raise UserError(f"{key}={value} is not above 0; for example {key}={default}")
+    if value == "":
+        raise UserError(f"{key} has no value; write {key}=VALUE")
 
 
 def known_store(settings: Mapping[str, Any]) -> Store:
