@@ -1,8 +1,9 @@
 """The engine: it computes losses and gradients for one training, or for several of one shape at once, as a pack.
 
-A pack stacks the weights of its models and takes one step for all of them in one batched call (torch.func.vmap over any
-module, batch norm and its running statistics included). Each training keeps its own order, augmentation, optimizer,
-schedule, evaluation and end, so that nothing but the order of rounding tells a pack from runs alone.
+A pack stacks the weights of its models and takes one step for all of them in one batched call: torch.func.vmap over any
+module that draws no random numbers, batch norm and its running statistics included. Each training keeps its own order,
+augmentation, optimizer, schedule, evaluation and end, so that nothing but the order of rounding tells a pack from runs
+alone.
 
 In: trainings. Out: how each of them ended. Touches: the device.
 """
@@ -104,7 +105,8 @@ class Stacked:
 
     def __init__(self, models: Sequence[nn.Module], autocast: torch.autocast, compiled: bool) -> None:
         self.models, self.autocast = models, autocast
-        step = vmap(grad_and_value(self._loss), in_dims=(0, 0, 0, 0, None), randomness="different")
+        # a module that draws as it trains, such as dropout, would draw otherwise than alone: torch raises
+        step = vmap(grad_and_value(self._loss), in_dims=(0, 0, 0, 0, None), randomness="error")
         self.step = torch.compile(step) if compiled else step
         self.form = deepcopy(models[0]).to("meta").train()
         self.parameters = stacked(dict(model.named_parameters()) for model in models)

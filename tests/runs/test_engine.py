@@ -107,6 +107,14 @@ def test_weights_and_batches_are_those_of_the_run_alone_to_the_last_bit(trainers
         assert torch.equal(first.labels, other.labels)
 
 
+def test_a_model_that_would_draw_other_numbers_in_a_pack_is_refused():
+    models = [nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(4, 2)) for _ in range(2)]
+    batches = [engine.Batch(torch.ones(3, 1, 2, 2), torch.zeros(3, dtype=torch.int64), 0.0)] * 2
+    with pytest.raises(RuntimeError, match="random"):
+        engine.Stacked(models, EXACT, compiled=False).losses(batches)
+    assert len(engine.Alone(models[0], EXACT, compiled=False).losses(batches[:1])) == 1
+
+
 def again_and_again(step):
     """In place of a GPU's graph: the step is done anew, and what it finds goes where it was at first."""
     found = step()
