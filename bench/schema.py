@@ -12,6 +12,8 @@ from typing import Any
 
 SCHEMA = 2  # of a row; raise it when a reader of old rows would misread new ones
 
+AUTO = "auto"  # of a setting that is decided on the spot
+
 WORDS = ("task", "model", "normalization", "activation", "initializer", "dataset", "optimizer", "schedule")
 
 OK, DIVERGED, FAILED, PREEMPTED = "ok", "diverged", "failed", "preempted"

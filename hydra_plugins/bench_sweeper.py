@@ -15,9 +15,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from bench.rows import environment
-
-AUTO = "auto"
+from bench.runs.launcher import processes_of, starts_all
 
 
 class BenchSweeper(Sweeper):
@@ -58,15 +56,10 @@ class BenchSweeper(Sweeper):
         from bench.commands.settings import plain
 
         settings = plain(OmegaConf.masked_copy(self.master, [str(key) for key in self.master if key != "hydra"]))
-        asked, launcher = settings["processes"], self.master.hydra.launcher
-        if launcher._target_.endswith("submitit_launcher.LocalLauncher"):
-            processes = environment.usable_cores() if asked == AUTO else asked
-            # it starts all jobs that it is handed, each in an interpreter of its own: few and long ones, then
+        processes = processes_of(settings["processes"], self.master.hydra.launcher)
+        if starts_all(self.master.hydra.launcher):  # few and long jobs, then
             return settings | {"processes": processes, "jobs_at_once": processes, "job_seconds": sys.maxsize}
-        if "n_jobs" not in launcher:
-            return settings | {"processes": 1}
-        jobs = launcher.n_jobs if asked == AUTO else asked
-        return settings | {"processes": AUTO if jobs == -1 else jobs}
+        return settings | {"processes": processes}
 
     def _launcher(self, processes: int) -> Any:
         launcher = self.master.hydra.launcher

@@ -13,9 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from bench import catalogue, registry
 from bench.rows.store import Store
-from bench.schema import UserError
+from bench.schema import AUTO, UserError
 
-AUTO = "auto"
 MEASURED: dict[str, Any] = {"packing": 8, "processes": 2, "graph": False}  # or auto; an example of the other values
 
 

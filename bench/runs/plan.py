@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from bench import catalogue, registry
-from bench.schema import WORDS, Run, UserError
+from bench.schema import AUTO, WORDS, Run, UserError
 
 Compose = Callable[[list[str]], DictConfig]
 Axes = Mapping[str, Sequence[Any]]
@@ -147,7 +147,7 @@ def decided(key: str, value: Any, base: DictConfig) -> Any:
         return value
     from bench.runs import precision
 
-    return precision.resolved(value, base["device"]) if value == precision.AUTO else value
+    return precision.resolved(value, base["device"]) if value == AUTO else value
 
 
 def of_task(base: DictConfig) -> list[str]:

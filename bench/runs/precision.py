@@ -10,10 +10,9 @@ import torch
 
 from bench.registry import unknown
 from bench.rows import environment
-from bench.schema import UserError
+from bench.schema import AUTO, UserError
 
 FP32, BF16 = "fp32", "bf16"
-AUTO = "auto"
 FLAGS = ("avx512_bf16", "amx_bf16")  # of processors that multiply bfloat16 faster than float32
 
 

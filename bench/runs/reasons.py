@@ -11,8 +11,10 @@ from bench import catalogue
 from bench.rows import environment
 from bench.runs import precision
 from bench.runs.devices import gpus
+from bench.runs.launcher import processes_of, starts_all
 from bench.runs.perform import machine_of
-from bench.runs.tuning import AUTO, PER_GPU, WORTH_S, Memory, graphs
+from bench.runs.tuning import PER_GPU, WORTH_S, Memory, graphs
+from bench.schema import AUTO
 
 Settings = Mapping[str, Any]
 
@@ -82,17 +84,16 @@ def flags() -> list[str]:
 
 def processes(asked: int | str, launcher: Launcher, here: str) -> Use:
     """How many processes train at once, as the sweeper and the rehearsal decide it."""
-    told, target = f"hydra/launcher={launcher.name}", launcher.configuration["_target_"]
-    if target.endswith("basic_launcher.BasicLauncher"):
-        return Use(1, f"{told} trains in the process of the sweep itself")
-    if target.endswith("submitit_launcher.LocalLauncher"):
-        count = environment.usable_cores() if asked == AUTO else asked
+    told, configuration = f"hydra/launcher={launcher.name}", launcher.configuration
+    count = processes_of(asked, configuration)
+    if configuration["_target_"].endswith("basic_launcher.BasicLauncher"):
+        return Use(count, f"{told} trains in the process of the sweep itself")
+    if starts_all(configuration):
         return Use(count, asked_for("processes", asked) or f"processes=auto: {told} starts one per core")
-    if "n_jobs" not in launcher.configuration:
+    if "n_jobs" not in configuration:
         return Use("as launched", f"{told} decides how many jobs run at once")
-    jobs = launcher.configuration["n_jobs"]
-    if asked != AUTO or jobs != -1:
-        return Use(jobs if asked == AUTO else asked, asked_for("processes", asked) or f"hydra.launcher.n_jobs={jobs}")
+    if count != AUTO:
+        return Use(count, asked_for("processes", asked) or f"hydra.launcher.n_jobs={configuration['n_jobs']}")
     if here == "cuda":
         return Use(gpus(), f"processes=auto: one per GPU; up to {PER_GPU}, where a sweep measures that to be faster")
     return Use(

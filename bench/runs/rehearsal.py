@@ -18,8 +18,8 @@ from bench.runs.job import Crew, Expected
 from bench.runs.pack import Shape, by_shape, shape
 from bench.runs.task.train import check, prepare
 from bench.runs.trainer import budget_of
-from bench.runs.tuning import AUTO, PER_GPU, WORTH_S, Memory, Trial, form_of, processes
-from bench.schema import Machine, Run, UserError
+from bench.runs.tuning import PER_GPU, WORTH_S, Memory, Trial, form_of, processes
+from bench.schema import AUTO, Machine, Run, UserError
 
 BACKWARD = 2.0  # a backward pass costs about two forward passes, so evaluation costs a third of training per image
 

@@ -150,9 +150,8 @@ class Trainer:
     def steps_to_loss(self) -> int | None:
         """The first step, of every `WINDOW`th and the last, at which the mean loss of so many is down to the target."""
         losses = torch.stack(self.losses).double().cpu()
-        ends = [*range(WINDOW, self.steps + 1, WINDOW), *([self.steps] if self.steps == self.budget.steps else [])]
-        reached = (end for end in ends if losses[max(0, end - WINDOW) : end].mean() <= self.target_loss)
-        return next((end for end in reached if end >= WINDOW), None)
+        ends = [end for end in range(WINDOW, self.steps + 1) if end % WINDOW == 0 or end == self.budget.steps]
+        return next((end for end in ends if losses[end - WINDOW : end].mean() <= self.target_loss), None)
 
     @torch.no_grad()
     def evaluate(self, split: Split) -> tuple[float, float]:

@@ -28,9 +28,8 @@ from bench.runs.failure import OUT_OF_MEMORY, failure_class, first_line
 from bench.runs.part import device_name
 from bench.runs.precision import autocast
 from bench.runs.task.train import prepare
-from bench.schema import Machine, Run, UserError
+from bench.schema import AUTO, Machine, Run, UserError
 
-AUTO = "auto"
 PACKINGS = {"cpu": (1, 2, 4), "cuda": (1, 2, 4, 8, 16, 32, 64)}
 PER_GPU = 4  # processes on one GPU, at most
 ENOUGH = 1.05  # a larger number is taken where it is so many times as fast: it holds more memory, and ends as one

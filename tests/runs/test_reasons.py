@@ -10,8 +10,8 @@ from bench import catalogue
 from bench.rows import environment
 from bench.runs import reasons
 from bench.runs.reasons import Launcher, Use, used
-from bench.runs.tuning import AUTO, Memory
-from bench.schema import UserError
+from bench.runs.tuning import Memory
+from bench.schema import AUTO, UserError
 from hydra_plugins.bench_sweeper import BenchSweeper
 
 JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
@@ -98,6 +98,7 @@ def test_with_gpus_there_is_a_process_for_each_and_capturing_is_measured(use, tw
         ["hydra/launcher=submitit_local", "processes=3"],
         ["hydra.launcher.n_jobs=3"],
         ["hydra.launcher.n_jobs=3", "processes=4"],
+        ["hydra.launcher.n_jobs=-2"],
         ["processes=5"],
     ],
     ids=" ".join,

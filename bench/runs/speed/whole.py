@@ -18,8 +18,7 @@ from bench.rows.store import Store
 from bench.runs.perform import machine_of
 from bench.runs.plan import Compose, plan
 from bench.runs.speed import script
-from bench.runs.tuning import AUTO
-from bench.schema import Row, Run, UserError
+from bench.schema import AUTO, Row, Run, UserError
 
 Numbers = dict[str, float | int | None]
 Found = tuple[Numbers, list[Numbers], dict[str, Any]]
