@@ -90,7 +90,7 @@ def invoke(command: str, argv: list[str]) -> int:
     module, _, name = COMMANDS[command][0].partition(".")
     function = getattr(import_module(f"bench.commands.{module}"), name)
     if command not in PLANNED:
-        function = carried_out(function)
+        function = carried_out(command, function)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints errors itself and exits with 1
     sys.argv = [f"python -m bench {command}", *for_hydra(command, argv)]
     try:
@@ -102,14 +102,17 @@ def invoke(command: str, argv: list[str]) -> int:
     return 0
 
 
-def carried_out(function: Callable[[Any], int]) -> Callable[[Any], None]:
+def carried_out(command: str, function: Callable[[Any], int]) -> Callable[[Any], None]:
     """The function of a command, whose exit code Hydra would drop and whose mistakes it would dress up."""
+    from hydra.errors import HydraException
 
     def job(config: Any) -> None:
         try:
             sys.exit(function(config))
         except UserError as mistake:
             sys.exit(told(mistake))
+        except HydraException as error:  # of what the command itself composes
+            sys.exit(told(UserError(explained(command, error))))
         except BrokenPipeError:
             sys.exit(unread())
 

@@ -13,13 +13,12 @@ import pandas as pd
 from bench.report import rates
 from bench.report.grid import Cells
 from bench.report.rates import percent, ratio, ratios, records, spread, three_digits, times_as_fast
-from bench.report.render import aligned, piped, wrapped
+from bench.report.render import FORMATS, aligned, piped, wrapped
 from bench.schema import Row, UserError
 
 REFERENCE, CONTROL = "plain", "plain again"
 GIGA, MEGA, MILLISECONDS = 1e9, 1e6, 1e3
 BUSY = 0.5  # processes that want a core, on average, while nothing is measured yet
-FORMATS = ("text", "markdown", "csv", "json")
 COLUMNS = ["id", "work", "arm", "ratio", "ratio_low", "ratio_high"]  # of a table without lines
 NOTES = (
     "Images per second over all runs, the median over blocks [the slowest and the fastest block]. Times plain: how "

@@ -95,7 +95,9 @@ def processes(asked: int | str, launcher: Launcher, here: str) -> Use:
     if count != AUTO:
         return Use(count, asked_for("processes", asked) or f"hydra.launcher.n_jobs={configuration['n_jobs']}")
     if here == "cuda":
-        return Use(gpus(), f"processes=auto: one per GPU; up to {PER_GPU}, where a sweep measures that to be faster")
+        return Use(
+            max(1, gpus()), f"processes=auto: one per GPU; up to {PER_GPU}, where a sweep measures that to be faster"
+        )
     return Use(
         environment.usable_cores(), "processes=auto: one per core; fewer, where a sweep measures that to be faster"
     )

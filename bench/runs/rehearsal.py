@@ -35,8 +35,7 @@ def rehearse(runs: Sequence[Run], machine: Machine, settings: Mapping[str, Any])
     expected = {cost: expectation(trial, settings, counts[cost]) for cost, trial in trials.items()}
     whole = {cost: counts[cost] * one.seconds for cost, one in expected.items()}
     costliest = max(whole, key=lambda cost: whole[cost])
-    processes = crew(trials[costliest], expected[costliest], settings, sum(whole.values()))
-    return expected, Crew(processes, settings["job_seconds"])
+    return expected, crew(trials[costliest], expected[costliest], settings, sum(whole.values()))
 
 
 def built(runs: Iterable[Run], machine: Machine, memory: Memory) -> dict[Shape, Trial]:
@@ -94,12 +93,12 @@ def run_seconds(trial: Trial, steps_per_second: float) -> float:
     return (budget.steps + evaluated / budget.batch_size / (1 + BACKWARD)) / steps_per_second
 
 
-def crew(trial: Trial, expected: Expected, settings: Mapping[str, Any], seconds: float) -> int:
+def crew(trial: Trial, expected: Expected, settings: Mapping[str, Any], seconds: float) -> Crew:
     """How many processes are to train; measured on the shape that takes most of the time, if that is long enough."""
-    if settings["processes"] != AUTO:
-        return int(settings["processes"])
-    on_gpus = trial.machine.device == "cuda"
-    usual = gpus() if on_gpus else environment.usable_cores()
-    most = PER_GPU * usual if on_gpus else usual
-    worth = seconds > WORTH_S and most > 1
-    return processes(trial, expected.packing, expected.graphed, most) if worth else usual
+    count, on_gpus = settings["processes"], trial.machine.device == "cuda"
+    if count == AUTO:
+        count = max(1, gpus()) if on_gpus else environment.usable_cores()  # some GPUs have no file of their own
+        most = PER_GPU * count if on_gpus else count
+        if seconds > WORTH_S and most > 1:
+            count = processes(trial, expected.packing, expected.graphed, most)
+    return Crew(count, settings["job_seconds"])

@@ -3,11 +3,7 @@
 In: how many rows, loose or sealed. Out: one row with seconds and memory. Touches: a temporary folder, processes.
 """
 
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +12,7 @@ import numpy as np
 from bench.rows import environment
 from bench.rows.record import text_of
 from bench.rows.store import SEALED, Store
+from bench.runs.command import timed
 from bench.runs.plan import Compose, plan
 from bench.schema import DIVERGED, OK, Row, Run, UserError
 
@@ -39,7 +36,7 @@ def measure(compose: Compose, study: Mapping[str, Any], count: int, form: str, i
         fill(Store(results, STUDY), asked, form)
         measures: dict[str, float | int | None] = {}
         for command, words in COMMANDS.items():
-            cost = timed([command, *words, *([seeds] if command == "plan" else []), f"results={results}"])
+            cost = timed(["bench", command, *words, *([seeds] if command == "plan" else []), f"results={results}"])
             measures |= {f"{command}_{name}": value for name, value in cost.items()}
     return Row(Run(into, choices).id, into, OK, choices, measures, environment=environment.describe())
 
@@ -96,18 +93,3 @@ def synthetic_row(run: Run, numbers: list[float], curve: list[Any], about: Mappi
     finished = {"finished": f"2026-01-01T00:00:00+00:00 {run.id}"}  # as different as times are
     status = DIVERGED if diverged else OK
     return Row(run.id, run.study, status, run.choices, measures, curve, {**about, **finished, **place, **data})
-
-
-def timed(words: Sequence[str]) -> dict[str, float | int]:
-    """What one command took, of the wall clock and of the processor, and its peak memory. UserError when it fails."""
-    started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "bench", *words], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise UserError(f"`python -m bench {' '.join(words)}` ended with exit code {process.returncode}; see above")
-    return {
-        "seconds": time.perf_counter() - started,
-        "processor_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_memory_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),  # macOS counts bytes
-    }

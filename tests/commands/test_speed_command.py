@@ -46,7 +46,7 @@ def test_a_row_is_kept_even_if_the_next_cannot_be_measured(tmp_path, monkeypatch
         (["work=resnet9/1x8x8"], "no model is named 'resnet9'; did you mean resnet"),
         (["block=3"], "no key is named 'block'; did you mean blocks"),
         (['sweep=["epoch=3"]'], "no key is named 'epoch'; did you mean epochs"),
-        (["sweep=[seed]"], "work and sweep take key=value"),
+        (["sweep=[seed]"], "cannot read 'seed'"),
         (['sweep=["initializer=xavier"]'], "no initializer is named 'xavier'"),
         (["precision=fp8"], "no precision is named 'fp8'; did you mean fp"),
     ],

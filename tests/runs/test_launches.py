@@ -14,7 +14,7 @@ from bench import registry
 from bench.rows import tracking
 from bench.rows.store import Store
 from bench.runs import launches, limit
-from bench.runs.job import Crew
+from bench.runs.job import Crew, Expected
 from bench.schema import FAILED, OK, PREEMPTED, Row, UserError
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=1", "batch_size=16")
@@ -97,6 +97,19 @@ def test_what_was_under_way_at_two_deaths_is_launched_alone(tmp_path, settings, 
     assert asked.batch(runs[:2]) == runs[:2]
     asked.died |= {"c": runs[0].id, "d": runs[1].id}
     assert asked.batch(runs[:2]) == runs[:1]
+
+
+def test_packs_are_halved_for_each_launch_in_which_a_process_died_and_what_was_under_way_is_alone(
+    tmp_path, settings, runs_of
+):
+    asked = launches.Launches([], {}, Crew(1, 1.0), Store(tmp_path, "mine"), list, settings, None)
+    expected = Expected(1.0, packing=8)
+    sizes = []
+    for asked.deadly in range(5):
+        sizes.append(asked.smaller(expected, apart=False).packing)
+    assert sizes == [8, 4, 2, 1, 1]
+    asked.deadly = 0
+    assert asked.smaller(expected, apart=True).packing == 1
 
 
 @pytest.mark.parametrize(("steps_each", "finishes"), [(1, True), (0, False)])

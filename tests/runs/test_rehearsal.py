@@ -61,6 +61,6 @@ def test_as_many_processes_as_cores_train_what_is_short_and_as_many_as_were_fast
     monkeypatch.setattr(rehearsal, "processes", lambda trial, packing, graphed, most: most // 4)
     auto = settings | {"processes": "auto"}
     expected = rehearsal.Expected(1.0, 1)
-    assert rehearsal.crew(trial(*TINY), expected, auto, WORTH_S / 2) == 16
-    assert rehearsal.crew(trial(*TINY), expected, auto, WORTH_S * 2) == 4
-    assert rehearsal.crew(trial(*TINY), expected, settings | {"processes": 3}, WORTH_S * 2) == 3
+    assert rehearsal.crew(trial(*TINY), expected, auto, WORTH_S / 2).processes == 16
+    assert rehearsal.crew(trial(*TINY), expected, auto, WORTH_S * 2).processes == 4
+    assert rehearsal.crew(trial(*TINY), expected, settings | {"processes": 3}, WORTH_S * 2).processes == 3

@@ -50,8 +50,3 @@ def test_the_commands_are_measured_on_a_store_and_told_in_a_table(compose, tmp_p
     assert json.loads(report.render([row], "json"))[0]["rows"] == 80
     with pytest.raises(UserError, match="no format is named 'xml'"):
         report.render([row], "xml")
-
-
-def test_a_command_that_fails_is_a_mistake():
-    with pytest.raises(UserError, match="ended with exit code 2"):
-        scale.timed(["report", "study=nothing", "results=nowhere"])

@@ -59,7 +59,7 @@ def arms_of(run: Run, machine: Machine, settings: Mapping[str, Any]) -> list[Arm
 
     Where that computes in bfloat16, the same in float32 too. Raises what the rehearsal of a sweep raises.
     """
-    cores, precision = int(environment.describe()["cores"]), run.choices["precision"]
+    cores, precision = environment.usable_cores(), run.choices["precision"]
     together = as_swept(TOGETHER, run, machine, settings)
     arms = [
         Arm(PLAIN, 1, cores, 1, FP32),

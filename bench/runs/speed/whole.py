@@ -4,10 +4,8 @@ In: runs, settings. Out: seconds, memory. Touches: processes, a temporary folder
 """
 
 import json
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 
 from bench.rows import environment
 from bench.rows.store import Store
+from bench.runs.command import timed
 from bench.runs.perform import machine_of
 from bench.runs.plan import Compose, plan
 from bench.runs.speed import script
@@ -50,7 +49,7 @@ def sweeps(runs: Sequence[Run], settings: Mapping[str, Any]) -> Found:
         with tempfile.TemporaryDirectory() as folder:
             commands = {"plain": as_script(runs, settings, Path(folder)), "sweep": as_sweep(settings, Path(folder))}
             order = [*commands] if block % 2 == 0 else [*commands][::-1]
-            seconds = {name: timed(commands[name]) for name in order}
+            seconds = {name: timed(commands[name])["seconds"] for name in order}
         told = ", ".join(f"{name} {seconds[name]:.1f} s" for name in commands)
         print(f"sweep, block {block + 1} of {settings['sweep_blocks']}: {told}", file=sys.stderr, flush=True)
         curve.append({"block": block, **{name: seconds[name] for name in commands}})
@@ -106,7 +105,7 @@ def training_seconds(row: Row) -> float:
 
 def soak(count: int, settings: Mapping[str, Any]) -> Found:
     """What a run costs beyond its training, and the memory of the processes by and by, in a sweep of very many runs."""
-    processes = int(environment.describe()["cores"] if settings["processes"] == AUTO else settings["processes"])
+    processes = environment.usable_cores() if settings["processes"] == AUTO else int(settings["processes"])
     few = FEW * processes
     if count <= few:
         raise UserError(f"soak={count} is not many next to {few} runs; for example soak=1000, or 0 to leave it out")
@@ -126,7 +125,7 @@ def swept(count: int, settings: Mapping[str, Any]) -> Swept:
     """Sweep so many runs of one step. Raises UserError where one of them has no row."""
     with tempfile.TemporaryDirectory() as folder:
         words = [f"study={STUDY}", *SHORT, f"seed=range({count})", *places(Path(folder), settings)]
-        seconds = timed(["bench", "sweep", *words])
+        seconds = timed(["bench", "sweep", *words])["seconds"]
         rows = Store(Path(folder) / "results", STUDY).read().rows.values()
     if len(rows) != count:
         raise UserError(f"soak: a sweep of {count} runs left {len(rows)} rows")
@@ -155,13 +154,3 @@ def memory(rows: Sequence[Row]) -> list[Numbers]:
         for end in ends
         if end
     ]
-
-
-def timed(words: Sequence[str]) -> float:
-    """Seconds of the wall clock that `python -m WORDS` takes as a process; UserError when it fails."""
-    started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = done.stderr.strip().rpartition("\n")[2]
-        raise UserError(f"`python -m {' '.join(words)}` ended with exit code {done.returncode}: {said}")
-    return time.perf_counter() - started
