@@ -6,9 +6,9 @@ In: the data folder and choices of a run. Out: a Dataset. Touches: the data fold
 import functools
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import torch
-from torchvision.datasets import CIFAR10, CIFAR100
 
 from bench.parts.dataset.tensors import Dataset, Split, prepare
 from bench.registry import dataset
@@ -31,7 +31,7 @@ def cifar10(
     """50,000 + 10,000 images of 3x32x32. Raises UserError when a file is missing or has another md5 than published."""
     return prepare(
         "cifar10",
-        *_read("cifar10", CIFAR10, root, download),
+        *_read("cifar10", root, download),
         classes=10,
         validation=validation,
         subset=subset,
@@ -58,7 +58,7 @@ def cifar100(
     """50,000 + 10,000 images of 3x32x32, fine labels. Raises UserError as cifar10 does."""
     return prepare(
         "cifar100",
-        *_read("cifar100", CIFAR100, root, download),
+        *_read("cifar100", root, download),
         classes=100,
         validation=validation,
         subset=subset,
@@ -69,7 +69,10 @@ def cifar100(
     )
 
 
-def _read(name: str, kind: type[CIFAR10], root: Path, download: bool) -> tuple[Split, Split]:
+def _read(name: str, root: Path, download: bool) -> tuple[Split, Split]:
+    from torchvision import datasets  # takes a second, for which runs on other data do not wait
+
+    kind = getattr(datasets, name.upper())
     try:
         train, test = (kind(root, train=train, download=download) for train in (True, False))
     except (RuntimeError, OSError) as cause:
@@ -79,12 +82,12 @@ def _read(name: str, kind: type[CIFAR10], root: Path, download: bool) -> tuple[S
     return _split(train), _split(test)
 
 
-def _split(part: CIFAR10) -> Split:
+def _split(part: Any) -> Split:
     images = torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous()  # torchvision keeps (N, H, W, C)
     return Split(images, torch.tensor(part.targets))
 
 
-def _trouble(kind: type[CIFAR10], root: Path) -> str:
+def _trouble(kind: Any, root: Path) -> str:
     """What keeps torchvision, which says only that something does, from reading the files."""
     for name, expected in (*kind.train_list, *kind.test_list, (kind.meta["filename"], kind.meta["md5"])):
         path = root / kind.base_folder / name

@@ -7,7 +7,6 @@ import functools
 from pathlib import Path
 
 import torch
-from sklearn.datasets import load_digits
 
 from bench.parts.dataset.tensors import Dataset, Split, prepare
 from bench.registry import dataset
@@ -28,6 +27,8 @@ def digits(
     checksum: str | None,
 ) -> Dataset:
     """1,797 images of 1x8x8, grey levels 0 to 16, in one pool from which test and validation are carved."""
+    from sklearn.datasets import load_digits  # takes a second, for which runs on other data do not wait
+
     raw = load_digits()
     images = torch.from_numpy(raw.images).to(torch.uint8).unsqueeze(1)
     return prepare(

@@ -4,7 +4,6 @@ In: a shape, a number of classes, the run's activation and normalization. Out: a
 """
 
 import torch
-import torchvision.models
 from torch import nn
 
 from bench.parts.model.layer import (
@@ -18,11 +17,7 @@ from bench.parts.model.layer import (
 from bench.registry import model, unknown
 from bench.schema import UserError
 
-DEPTHS = {
-    18: torchvision.models.resnet18,
-    34: torchvision.models.resnet34,
-    50: torchvision.models.resnet50,
-}
+DEPTHS = (18, 34, 50)
 STEMS = ("cifar", "imagenet")
 
 
@@ -43,12 +38,14 @@ def torchvision_resnet(
     and no pool. Each block has an activation module of its own; within a block its two or three uses share it, as in
     torchvision. Raises UserError for another depth or stem, or another residual than "sum".
     """
+    from torchvision import models  # takes a second, for which runs of other models do not wait
+
     refuse_other_than_sum(residual, "torchvision's ResNets add branch and shortcut")
     if depth not in DEPTHS:
         raise UserError(f"torchvision_resnet has no depth {depth}; take {', '.join(map(str, DEPTHS))}")
     if stem not in STEMS:
         raise UserError(unknown("stem", stem, STEMS))
-    net = DEPTHS[depth](num_classes=classes, norm_layer=normalization)
+    net = getattr(models, f"resnet{depth}")(num_classes=classes, norm_layer=normalization)
     kernel, stride = (3, 1) if stem == "cifar" else (7, 2)
     net.conv1, net.bn1 = convolution_and_norm(shape[0], net.conv1.out_channels, kernel, stride, normalization)
     if stem == "cifar":
