@@ -63,11 +63,18 @@ def test_a_sweep_resumes_grows_and_answers(bench, tmp_path):
     assert (planned["total"], planned["done"], planned["left"]) == (6, 4, 2)
     assert planned["minutes"] > 0
     assert bench("sweep", *QUICK, "seed=0,1").stdout == first.stdout
+    assert without_torch("sweep", *QUICK, "seed=0,1", cwd=tmp_path) == first.stdout
 
     bench("sweep", *QUICK, "seed=0,1,2")  # the default launcher, in processes
     assert {path: path.read_bytes() for path in rows} == rows
     told = json.loads(bench("status", "study=mine", "format=json").stdout)
     assert (told["total"], told["done"], told["left"], told["failed"]) == (6, 6, 0, 0)
+
+
+def without_torch(*arguments, cwd):
+    """What a command prints in a process that cannot import torch, which takes seconds."""
+    code = "import sys; sys.modules['torch'] = None; from bench.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    return subprocess.run([sys.executable, "-c", code, *arguments], cwd=cwd, stdout=subprocess.PIPE, text=True).stdout
 
 
 def test_the_table_is_the_mean_of_the_rows(bench, tmp_path):

@@ -143,11 +143,11 @@ def fixed(base: DictConfig, axes: Axes) -> Choice:
 
 def decided(key: str, value: Any, base: DictConfig) -> Any:
     """The value of a setting of the task, once it is decided what `precision=auto` means on this device."""
-    if key != "precision":
+    if key != "precision" or value != AUTO:
         return value
-    from bench.runs import precision
+    from bench.runs.precision import resolved  # brings torch, for which a finished study does not wait
 
-    return precision.resolved(value, base["device"]) if value == AUTO else value
+    return resolved(value, base["device"])
 
 
 def of_task(base: DictConfig) -> list[str]:
