@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from bench.runs.pack import Shape, by_shape, packs
 from bench.schema import Run
 
+SHARES = 2  # a job is at most half of what is left for each process: what is expected is a guess
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -23,10 +25,18 @@ class Expected:
 
 @dataclass(frozen=True)
 class Crew:
-    """The processes that train: how many at once, and how many seconds of training each is handed at a time."""
+    """The processes that train: how many at once, and how many seconds of training each is handed at a time.
+
+    One process says nothing of shares: what a cluster makes of the jobs, only the cluster knows.
+    """
 
     processes: int
-    job_seconds: float
+    job_seconds: float  # at least; 0 for one pack at a time
+
+    @property
+    def shares(self) -> bool:
+        """Whether jobs may be longer, as long as much is left for each process."""
+        return self.processes > 1 and self.job_seconds > 0
 
 
 @dataclass(frozen=True)
@@ -52,17 +62,28 @@ def from_text(text: str) -> Job:
 
 
 def jobs(runs: Sequence[Run], expected: Mapping[Shape, Expected], crew: Crew, sweep: str) -> list[Job]:
-    """The runs as jobs of about `job_seconds`, the longest first, so that the processes end at about the same time."""
-    sized = [
-        (len(own) * of.seconds, Job(sweep, own, of.packing, of.graphed, crew.processes))
-        for shape, alike in by_shape(runs).items()
-        for of in [expected[shape]]
-        for own in packs(alike, _size(len(alike), of, crew))
-    ]
-    return [job for _, job in sorted(sized, key=lambda one: -one[0])]
+    """The runs as jobs, the longest runs first.
+
+    A job takes `job_seconds`, or a share of what is left where that is longer: to start a job takes half a second, so
+    they are few, and the last ones are short, so that the processes end at about the same time.
+    """
+    alike = sorted(by_shape(runs).items(), key=lambda one: -expected[one[0]].seconds)
+    left = sum(len(own) * expected[shape].seconds for shape, own in alike)
+    most = math.ceil(len(runs) / crew.processes)  # runs: no process goes without as long as there are some
+    least = min(crew.job_seconds, left / crew.processes)
+    made = []
+    for shape, own in alike:
+        of, taken = expected[shape], 0
+        while taken < len(own):
+            fair = left / (SHARES * crew.processes) if crew.shares else 0.0
+            size = min(most, _whole_packs(max(least, fair), of))
+            job = Job(sweep, own[taken : taken + size], of.packing, of.graphed, crew.processes)
+            made.append(job)
+            taken += size
+            left -= len(job.runs) * of.seconds
+    return made
 
 
-def _size(count: int, expected: Expected, crew: Crew) -> int:
-    """Runs per job: whole packs that take about `job_seconds`, but so few that no process goes without."""
-    full = max(1, math.ceil(crew.job_seconds / expected.seconds / expected.packing)) * expected.packing
-    return min(full, math.ceil(count / crew.processes))
+def _whole_packs(seconds: float, expected: Expected) -> int:
+    """How many runs take about so many seconds, in whole packs."""
+    return max(1, math.ceil(seconds / expected.seconds / expected.packing)) * expected.packing

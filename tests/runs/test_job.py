@@ -15,10 +15,24 @@ def handed(runs, expected, crew):
     return [(job.runs[0].choices["model"], len(job.runs)) for job in made]
 
 
-def test_a_job_takes_about_as_long_as_is_asked_for_and_the_longest_comes_first(runs_of):
+def test_a_job_takes_about_as_long_as_is_asked_for_and_the_longest_runs_come_first(runs_of):
     runs = runs_of("seed=range(20)", "model=plain8,resnet8")
     expected = {"plain8": Expected(1.0, 1), "resnet8": Expected(7.0, 1)}
-    assert handed(runs, expected, Crew(2, 5.0)) == [("resnet8", 1)] * 20 + [("plain8", 5)] * 4
+    assert handed(runs, expected, Crew(1, 5.0)) == [("resnet8", 1)] * 20 + [("plain8", 5)] * 4
+
+
+def test_jobs_are_long_as_long_as_much_is_left_for_each_of_several_processes(runs_of):
+    runs = runs_of("seed=range(60)", "model=plain8,resnet8")
+    expected = {"plain8": Expected(1.0, 1), "resnet8": Expected(3.0, 1)}
+    made = handed(runs, expected, Crew(2, 5.0))
+    assert made[:3] == [("resnet8", 20), ("resnet8", 15), ("resnet8", 12)]  # of 240 s a quarter, of 180 s, of 135 s
+    assert made[-2:] == [("plain8", 5), ("plain8", 3)]
+    assert len(made) < len(handed(runs, expected, Crew(1, 5.0))) / 3
+
+
+def test_jobs_may_be_single_packs_whatever_is_left(runs_of):
+    runs = runs_of("seed=range(12)", "model=plain8")
+    assert handed(runs, {"plain8": Expected(1.0, 3)}, Crew(2, 0.0)) == [("plain8", 3)] * 4
 
 
 def test_a_job_is_made_of_whole_packs(runs_of):
