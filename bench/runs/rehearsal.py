@@ -4,6 +4,7 @@ In: runs, settings. Out: what is expected of each shape, and how many processes 
 touches; trains nothing.
 """
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from bench.rows import environment
 from bench.runs.devices import gpus
 from bench.runs.job import Crew, Expected
 from bench.runs.pack import Shape, by_shape, shape
+from bench.runs.precision import BF16, resolved
 from bench.runs.task.train import check, prepare
 from bench.runs.trainer import budget_of
 from bench.runs.tuning import PER_GPU, WORTH_S, Memory, Trial, form_of, processes
@@ -31,6 +33,10 @@ def rehearse(runs: Sequence[Run], machine: Machine, settings: Mapping[str, Any])
     """
     torch.set_num_threads(machine.threads)
     trials = built(runs, machine, Memory(settings["cache"]))
+    if any(run.choices["precision"] == BF16 for run in runs) and resolved(AUTO, machine.device) != BF16:
+        print(
+            f"precision=bf16: {machine.device} has no units for it here, fp32 may be many times faster", file=sys.stderr
+        )
     counts = {cost: len(alike) for cost, alike in by_shape(runs).items()}
     expected = {cost: expectation(trial, settings, counts[cost]) for cost, trial in trials.items()}
     whole = {cost: counts[cost] * one.seconds for cost, one in expected.items()}

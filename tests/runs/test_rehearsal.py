@@ -37,6 +37,17 @@ def test_every_run_has_an_expected_time_by_its_shape(runs_of, machine, settings)
     assert crew.processes == settings["processes"]
 
 
+@pytest.mark.parametrize(("flags", "said"), [({"avx2"}, True), ({"avx2", "avx512_bf16"}, False)])
+def test_bf16_on_a_processor_without_units_for_it_is_remarked_on(
+    runs_of, machine, settings, monkeypatch, capsys, flags, said
+):
+    monkeypatch.setattr("bench.rows.environment.processor_flags", lambda: flags)
+    rehearsal.rehearse(runs_of(*TINY, "precision=fp32"), machine, settings)
+    assert capsys.readouterr().err == ""
+    rehearsal.rehearse(runs_of(*TINY, "precision=bf16"), machine, settings)
+    assert ("no units for it" in capsys.readouterr().err) == said
+
+
 def test_a_longer_training_is_expected_to_take_longer(trial):
     short, long = (
         rehearsal.run_seconds(trial(*TINY[:3], TINY[4], steps), 100.0) for steps in ("steps=2", "steps=2000")
