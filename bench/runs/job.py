@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from bench.runs.pack import Shape, by_shape, packs
+from bench.runs.pack import Shape, by_shape
 from bench.schema import Run
 
 SHARES = 2  # a job is at most half of what is left for each process: what is expected is a guess
