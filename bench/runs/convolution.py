@@ -26,8 +26,8 @@ class Convolution(nn.Conv2d):
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H', W'), of the layout channels_last where the product is taken."""
-        height, width = images.shape[2:]
-        if height * width >= math.prod(self.kernel_size):
+        height, width = images.shape[-2:]
+        if images.ndim < 4 or height * width >= math.prod(self.kernel_size):
             return super().forward(images)
         shape, taps = reach((height, width), self.kernel_size, self.stride, self.padding, self.dilation)
         # i, t, p: pixels in, taps, pixels out; c, o: channels in and out

@@ -70,6 +70,11 @@ def test_the_output_keeps_channels_last_in_memory():
     assert layer(torch.zeros(4, 8, 2, 2)).is_contiguous(memory_format=torch.channels_last)
 
 
+def test_an_image_that_is_no_batch_goes_through_as_it_does_through_torch():
+    layer = with_products(nn.Conv2d(2, 3, 3, padding=1))
+    assert layer(torch.zeros(2, 2, 2)).shape == (3, 2, 2)
+
+
 def test_autocast_has_the_product_in_its_numbers():
     layer = with_products(nn.Conv2d(2, 3, 3, padding=1))
     with torch.autocast("cpu", torch.bfloat16):
