@@ -27,7 +27,7 @@ def test_jobs_are_long_as_long_as_much_is_left_for_each_of_several_processes(run
     made = handed(runs, expected, Crew(2, 5.0))
     assert made[:3] == [("resnet8", 15), ("resnet8", 12), ("resnet8", 9)]  # of 120 s 30, of 90 s 24, of 66 s 18
     assert made[-2:] == [("plain8", 5), ("plain8", 1)]
-    assert len(made) < len(handed(runs, expected, Crew(1, 5.0))) / 2
+    assert len(made) <= len(handed(runs, expected, Crew(1, 5.0))) / 2
 
 
 def test_a_job_is_not_much_longer_than_was_asked_for(runs_of):
