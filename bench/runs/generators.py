@@ -14,7 +14,9 @@ def seed(number: int) -> None:
     """Start all of them from one seed, so that a run does not depend on what its process did before."""
     random.seed(number)
     np.random.seed(number % 2**32)  # noqa: NPY002, it is the global one that a user's part may draw from
-    torch.manual_seed(number)
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_available():  # else torch.manual_seed would note the whole stack, for a GPU that may come
+        torch.cuda.manual_seed_all(number)
 
 
 def states() -> dict[str, Any]:
