@@ -45,7 +45,7 @@ def test_the_same_arguments_in_one_process_read_once(tmp_path: Path, monkeypatch
         reads.append(load_digits())
         return reads[-1]
 
-    monkeypatch.setattr(module, "load_digits", counted)
+    monkeypatch.setattr("sklearn.datasets.load_digits", counted)
     arguments: dict[str, Any] = {"test": 9, "subset": None, "split_seed": 0, "crop": 0, "flip": False, "checksum": None}
     first = module.digits(tmp_path, False, validation=9, **arguments)
     assert module.digits(tmp_path, False, validation=9, **arguments) is first
