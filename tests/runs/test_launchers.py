@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 STUDY = [
-    *("study=mine", "model=resnet8", "model.width=4", "dataset=synthetic", "steps=900", "batch_size=16"),
+    *("study=mine", "model=resnet8", "model.width=4", "dataset=synthetic", "batch_size=16"),
     *("initializer=he_normal,glorot_uniform", "seed=range(4)", "packing=1", "tracking=off"),
 ]
+SHORT, LONG = "steps=60", "steps=900"  # long enough to be met under way
 SLURM = Path(__file__).with_name("slurm")
 TIMES = ("seconds", "images_per_second", "peak_memory_bytes")
 
@@ -45,8 +46,13 @@ def installed(plugin):
 
 
 @pytest.fixture(scope="module")
+def in_one_process(tmp_path_factory):
+    return sweep(tmp_path_factory.mktemp("short"), SHORT, "hydra/launcher=basic")
+
+
+@pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    return sweep(tmp_path_factory.mktemp("basic"), "hydra/launcher=basic")
+    return sweep(tmp_path_factory.mktemp("long"), LONG, "hydra/launcher=basic")
 
 
 @pytest.mark.parametrize(
@@ -57,10 +63,10 @@ def undisturbed(tmp_path_factory):
         pytest.param("ray", "hydra_ray_launcher", marks=pytest.mark.ray),
     ],
 )
-def test_a_launcher_leaves_the_rows_that_one_process_leaves(launcher, plugin, undisturbed, tmp_path):
+def test_a_launcher_leaves_the_rows_that_one_process_leaves(launcher, plugin, in_one_process, tmp_path):
     if not installed(plugin):
         pytest.skip(f"{plugin} is not installed here")
-    assert sweep(tmp_path, f"hydra/launcher={launcher}") == undisturbed
+    assert sweep(tmp_path, SHORT, f"hydra/launcher={launcher}") == in_one_process
     assert {path.name for path in tmp_path.iterdir()} == {"results"}
 
 
@@ -81,7 +87,7 @@ def slurm(tmp_path_factory):
 def under_way(slurm, tmp_path):
     """Start a sweep under Slurm and wait until its first job runs; the sweep and the job's id."""
     launcher = ("hydra/launcher=submitit_slurm", "hydra.launcher.timeout_min=5")
-    process = subprocess.Popen(command(*launcher), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command(LONG, *launcher), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         yield process, running_job()
     finally:
@@ -107,7 +113,7 @@ def ended(process):
 
 @pytest.mark.slurm
 def test_slurm_leaves_the_rows_that_one_process_leaves(slurm, undisturbed, tmp_path):
-    assert sweep(tmp_path, "hydra/launcher=submitit_slurm") == undisturbed
+    assert sweep(tmp_path, LONG, "hydra/launcher=submitit_slurm") == undisturbed
 
 
 @pytest.mark.slurm
