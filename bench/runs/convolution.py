@@ -7,7 +7,6 @@ library prepares it; the same sums are taken, in another order.
 In: a model. Out: the same model. Touches: nothing.
 """
 
-import functools
 import math
 
 import torch
@@ -38,7 +37,6 @@ class Convolution(nn.Conv2d):
         return found.view(-1, *shape, self.out_channels).permute(0, 3, 1, 2)
 
 
-@functools.cache
 def reach(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> tuple[Pair, Tensor]:
     """The size of the output, and 1 where a tap of the kernel takes a pixel of the input to one of the output, else 0.
 
