@@ -8,12 +8,13 @@ In: a model. Out: the same model. Touches: nothing.
 """
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Pair = tuple[int, int]
+Pair = tuple[int, ...]  # of rows and columns, as nn.Conv2d types it
 PLAIN = ("zeros", tuple)  # a padding of zeros, so many on each side
 
 
@@ -28,7 +29,8 @@ class Convolution(nn.Conv2d):
         height, width = images.shape[-2:]
         if images.ndim < 4 or height * width >= math.prod(self.kernel_size):
             return super().forward(images)
-        shape, taps = reach((height, width), self.kernel_size, self.stride, self.padding, self.dilation)
+        padding = cast(Pair, self.padding)  # a layer padded by a word is none of these
+        shape, taps = reach((height, width), self.kernel_size, self.stride, padding, self.dilation)
         # i, t, p: pixels in, taps, pixels out; c, o: channels in and out
         matrix = torch.einsum("itp,oct->poic", taps.to(self.weight), self.weight.flatten(2))
         bias = None if self.bias is None else self.bias.repeat(len(matrix))

@@ -14,8 +14,8 @@ def seed(number: int) -> None:
     """Start all of them from one seed, so that a run does not depend on what its process did before."""
     random.seed(number)
     np.random.seed(number % 2**32)  # noqa: NPY002, it is the global one that a user's part may draw from
-    torch.default_generator.manual_seed(number)
-    if torch.cuda.is_available():  # else torch.manual_seed would note the whole stack, for a GPU that may come
+    torch.default_generator.manual_seed(number)  # torch.manual_seed notes the whole stack where there is no GPU
+    if torch.cuda.is_available():
         torch.cuda.manual_seed_all(number)
 
 

@@ -78,7 +78,7 @@ def jobs(runs: Sequence[Run], expected: Mapping[Shape, Expected], crew: Crew, sw
 
 
 def _share(left: float, crew: Crew) -> float:
-    """Of so many seconds that are left, those that a job may take; none of one process: that may be a cluster."""
+    """Of so many seconds that are left, those that a job may take; 0 where one process may stand for a cluster."""
     return min(left / (SHARES * crew.processes), LONGEST * crew.job_seconds) if crew.processes > 1 else 0.0
 
 

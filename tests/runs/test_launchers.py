@@ -16,7 +16,7 @@ STUDY = [
     *("study=mine", "model=resnet8", "model.width=4", "dataset=synthetic", "batch_size=16"),
     *("initializer=he_normal,glorot_uniform", "seed=range(4)", "packing=1", "tracking=off"),
 ]
-SHORT, LONG = "steps=60", "steps=900"  # long enough to be met under way
+SHORT, LONG = "steps=60", "steps=900"  # a long one can be met under way
 SLURM = Path(__file__).with_name("slurm")
 TIMES = ("seconds", "images_per_second", "peak_memory_bytes")
 
