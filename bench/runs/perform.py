@@ -21,7 +21,7 @@ from bench import fault, registry
 from bench.rows import tracking
 from bench.rows.redaction import redacted
 from bench.rows.store import Store
-from bench.runs import drain, job, stop
+from bench.runs import drain, job, process, stop
 from bench.runs.checkpoint import checkpointing
 from bench.runs.devices import own_gpu
 from bench.runs.failure import OUT_OF_MEMORY, failed_row, failure_class, first_line
@@ -39,7 +39,7 @@ def perform(config: DictConfig) -> None:
     own = job.from_text(settings["job"])
     store = Store(settings["results"], own.runs[0].study)
     machine = dataclasses.replace(machine_of(settings), graphed=own.graphed)
-    torch.set_num_threads(machine.threads)
+    process.settle(machine.threads)
     drain.attend(store.claims(60 * settings["claim_expiry"]), own.sweep)
     with own_gpu(own.processes) if machine.device == "cuda" else nullcontext():
         waiting = packs(own.runs, own.packing)
@@ -134,9 +134,7 @@ def rows_of(runs: Sequence[Run], machine: Machine) -> list[Row] | str:
         return rows
     told = "do not fit in memory" if failure == OUT_OF_MEMORY else f"failed ({first_line(cause)})"
     print(f"{len(runs)} runs side by side {told}; now in halves", file=sys.stderr)
-    gc.collect()  # the tensors of what was raised
-    if machine.device == "cuda":
-        torch.cuda.empty_cache()
+    process.give_back()  # the tensors of what was raised
     return failure
 
 

@@ -71,6 +71,8 @@ def failed(run: Run, reading: Reading, failure: str = "failed") -> bool:
 
 def rehearse(runs: Sequence[Run], settings: Mapping[str, Any]) -> tuple[dict[Shape, Expected], Crew]:
     """What is expected of each shape, and who is to train; torch comes in here: a finished study answers without it."""
-    from bench.runs import perform, rehearsal
+    from bench.runs import perform, process, rehearsal
 
-    return rehearsal.rehearse(runs, perform.machine_of(settings), settings)
+    found = rehearsal.rehearse(runs, perform.machine_of(settings), settings)
+    process.give_back()  # what it was tried with: others train now
+    return found

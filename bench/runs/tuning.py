@@ -23,6 +23,7 @@ from torch import nn
 
 from bench.parts.dataset.tensors import Dataset
 from bench.rows.files import write_whole
+from bench.runs import process
 from bench.runs.engine import Batch, builder
 from bench.runs.failure import OUT_OF_MEMORY, failure_class, first_line
 from bench.runs.part import device_name
@@ -237,7 +238,7 @@ def _begin(barrier: Barrier) -> None:
 
 def _steps(run: Run, machine: Machine, packing: int, graphed: bool, place: int) -> float:
     """Steps per second of one of several processes that begin together."""
-    torch.set_num_threads(machine.threads)
+    process.settle(machine.threads)
     if machine.device == "cuda":
         torch.cuda.set_device(place % torch.cuda.device_count())
     trial = Trial(run, machine, *prepare(run, machine), Memory(None))

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from bench import registry
 from bench.rows import environment
+from bench.runs import process
 from bench.runs.pack import packs, shape
 from bench.runs.precision import FP32
 from bench.runs.rehearsal import rehearse
@@ -148,7 +149,7 @@ def _begin(barrier: Barrier) -> None:
 
 def _by_engine(runs: Sequence[Run], work: Work, machine: Machine, packing: int, place: int) -> int:
     """Train these runs as a sweep's process does, but for their rows, which are dropped; the images it took."""
-    torch.set_num_threads(machine.threads)
+    process.settle(machine.threads)
     if machine.device == "cuda":
         torch.cuda.set_device(place % torch.cuda.device_count())
     train = registry.build(runs[0], "task")
