@@ -109,6 +109,7 @@ def build(run: Run, word: str) -> Callable[..., Any]:
     return functools.partial(function, **arguments)
 
 
+@functools.cache
 def keyword_arguments(function: Callable[..., Any]) -> dict[str, Any]:
     """The arguments that conf/ has to give, each with its type."""
     hints = typing.get_type_hints(function)

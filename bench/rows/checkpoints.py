@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.rows.files import write_whole
+from bench.rows.files import listed, write_whole
 
 KEPT = 2  # the newest, and the one before it in case the newest proves damaged
 
@@ -36,11 +36,11 @@ class Checkpoints:
 
     def newest_first(self, made_with: Mapping[str, Any]) -> list[Path]:
         """The checkpoints that were made with just this, those of the most steps first."""
-        return sorted(self.folder.glob(f"{self.id}.{_mark(made_with)}.*.pt"), key=_steps, reverse=True)
+        return sorted(self._named(f"{self.id}.{_mark(made_with)}.", ".pt"), key=_steps, reverse=True)
 
     def others(self, made_with: Mapping[str, Any]) -> dict[Path, list[str]]:
         """The newest of each sort that was made with something else, and what differs, in words."""
-        newest = {path.name.split(".")[1]: path for path in sorted(self.folder.glob(f"{self.id}.*.pt"), key=_steps)}
+        newest = {path.name.split(".")[1]: path for path in sorted(self._named(f"{self.id}.", ".pt"), key=_steps)}
         newest.pop(_mark(made_with), None)
         return {path: _differences(path, made_with) for path in newest.values()}
 
@@ -53,7 +53,7 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Remove all of this run's, whatever they were made with: the run is over."""
-        _remove([*self.folder.glob(f"{self.id}.*"), *self._torn()])
+        _remove([*self._named(f"{self.id}."), *self._torn()])
 
     def move_aside(self, path: Path) -> None:
         """Rename to NAME.broken, so that it is no checkpoint any more."""
@@ -62,7 +62,11 @@ class Checkpoints:
 
     def _torn(self) -> list[Path]:
         """What a writer left that was killed: a run has one writer at a time."""
-        return list(self.folder.glob(f".{self.id}.*.tmp"))
+        return self._named(f".{self.id}.", ".tmp")
+
+    def _named(self, beginning: str, end: str = "") -> list[Path]:
+        """The files of such names. A pattern would be compiled for each run anew, which takes longer than to list."""
+        return [self.folder / name for name in listed(self.folder) if name.startswith(beginning) and name.endswith(end)]
 
 
 def _remove(paths: Iterable[Path]) -> None:

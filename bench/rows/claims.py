@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import fault
-from bench.rows.files import spoken
+from bench.rows.files import listed, spoken
 from bench.rows.processes import born, lives, place
 from bench.schema import UserError
 
@@ -83,12 +83,14 @@ class Claims:
 
     def read(self) -> dict[str, Claim]:
         """Who holds each run that is claimed, by id."""
-        return {id: claim for id in self._names() if re.fullmatch("[0-9a-f]{16}", id) and (claim := self._last(id))}
+        return {
+            id: claim for id in listed(self.folder) if re.fullmatch("[0-9a-f]{16}", id) and (claim := self._last(id))
+        }
 
     def tidy(self, done: Collection[str]) -> None:
         """Remove what the dead left: of runs that are done, and of days ago. The folder goes once it is empty."""
         gone = set(done) - {id for id, claim in self.read().items() if claim.alive}
-        paths = [self.folder / name for name in self._names()]
+        paths = [self.folder / name for name in listed(self.folder)]
         _remove(path for path in paths if path.name.lstrip(".").partition(".")[0] in gone or _is_old(path))
         with contextlib.suppress(OSError):
             self.folder.rmdir()
@@ -152,11 +154,6 @@ class Claims:
         with contextlib.suppress(OSError):
             return now - path.stat().st_mtime < self.expiry_s
         return False
-
-    def _names(self) -> list[str]:
-        with contextlib.suppress(OSError):
-            return os.listdir(self.folder)
-        return []
 
 
 def _write(own: Path, holder: Holder) -> None:

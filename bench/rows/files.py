@@ -41,6 +41,13 @@ def write_whole(path: Path, content: str | bytes) -> None:
     _sync_folder(path.parent)
 
 
+def listed(folder: Path) -> list[str]:
+    """The names in a folder; none where it cannot be read."""
+    with contextlib.suppress(OSError):
+        return os.listdir(folder)
+    return []
+
+
 def spoken(error: OSError) -> str:
     """What the operating system says of an error, in its words."""
     return error.strerror or str(error)
