@@ -4,6 +4,7 @@ In: runs, settings. Out: seconds, memory. Touches: processes, a temporary folder
 """
 
 import json
+import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -110,12 +111,14 @@ def soak(count: int, settings: Mapping[str, Any]) -> Found:
     if count <= few:
         raise UserError(f"soak={count} is not many next to {few} runs; for example soak=1000, or 0 to leave it out")
     settings = {**settings, "processes": processes}
-    short, long = (swept(runs, settings) for runs in (few, count))
+    # a start takes a second more or less from one time to the next: one before and one after say more than one
+    before, long, after = (swept(runs, settings) for runs in (few, count, few))
+    found = [costs(short, long, processes) for short in (before, after)]
     measures: Numbers = {
         "runs": count,
         "processes": processes,
         "seconds": long.seconds,
-        **costs(short, long, processes),
+        **{name: statistics.fmean(one[name] for one in found) for name in found[0]},
     }
     print(f"soak: {count} runs in {long.seconds:.1f} s", file=sys.stderr, flush=True)
     return measures, memory(long.rows), {}
@@ -132,7 +135,7 @@ def swept(count: int, settings: Mapping[str, Any]) -> Swept:
     return Swept(seconds, sorted(rows, key=lambda row: str(row.environment["finished"])))
 
 
-def costs(short: Swept, long: Swept, processes: int) -> Numbers:
+def costs(short: Swept, long: Swept, processes: int) -> dict[str, float]:
     """Seconds of a process per run, beyond its training steps, and outside the run itself.
 
     Both are slopes between two sweeps, the wall clock times the processes, less what the runs say of themselves: what
