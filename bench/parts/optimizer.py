@@ -3,10 +3,28 @@
 In: a model. Out: a torch optimizer. Touches: nothing; stepping it is the task's business.
 """
 
+import inspect
+from typing import TypeVar
+
 import torch
 from torch import nn
 
 from bench.registry import optimizer
+
+Kind = TypeVar("Kind", bound=torch.optim.Optimizer)
+
+
+def eager(kind: type[Kind]) -> type[Kind]:
+    """This kind of optimizer, for updates that nobody compiles.
+
+    Torch fetches its compiler, for seconds in each process, as an optimizer is made and stepped: only to be told how
+    to compile around it. The methods are torch's own, without that.
+    """
+    step, add_param_group = inspect.unwrap(kind.step), inspect.unwrap(kind.add_param_group)
+    return type(kind.__name__, (kind,), {"step": torch.no_grad()(step), "add_param_group": add_param_group})
+
+
+SGD, Adam, AdamW = eager(torch.optim.SGD), eager(torch.optim.Adam), eager(torch.optim.AdamW)
 
 
 @optimizer
@@ -21,7 +39,7 @@ def sgd(
 ) -> torch.optim.Optimizer:
     """Stochastic gradient descent with (Nesterov) momentum; weight decay is added to the gradient."""
     groups = parameter_groups(model, learning_rate, weight_decay, decay_norm_and_bias)
-    return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=nesterov, foreach=True)
+    return SGD(groups, lr=learning_rate, momentum=momentum, nesterov=nesterov, foreach=True)
 
 
 @optimizer
@@ -36,7 +54,7 @@ def adam(
 ) -> torch.optim.Optimizer:
     """Adam (Kingma and Ba 2015); weight decay is added to the gradient."""
     groups = parameter_groups(model, learning_rate, weight_decay, decay_norm_and_bias)
-    return torch.optim.Adam(groups, lr=learning_rate, betas=(betas[0], betas[1]), eps=epsilon, foreach=True)
+    return Adam(groups, lr=learning_rate, betas=(betas[0], betas[1]), eps=epsilon, foreach=True)
 
 
 @optimizer
@@ -51,7 +69,7 @@ def adamw(
 ) -> torch.optim.Optimizer:
     """Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019)."""
     groups = parameter_groups(model, learning_rate, weight_decay, decay_norm_and_bias)
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=(betas[0], betas[1]), eps=epsilon, foreach=True)
+    return AdamW(groups, lr=learning_rate, betas=(betas[0], betas[1]), eps=epsilon, foreach=True)
 
 
 def parameter_groups(

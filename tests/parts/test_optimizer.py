@@ -1,6 +1,8 @@
 """Optimizers decay what they are asked to, and a module may ask for a learning rate of its own."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from bench.parts.activation import relu
 from bench.parts.model.cifar import resnet
 from bench.parts.model.scalar import Multiplier, Scalar, Shift
 from bench.parts.normalization import none
-from bench.parts.optimizer import parameter_groups
+from bench.parts.optimizer import eager, parameter_groups
 from bench.registry import find
 
 OPTIONS = catalogue.options("optimizer")
@@ -52,6 +54,37 @@ def test_weights_alone_decay_and_a_scalar_learns_at_its_own_rate(name):
 @pytest.mark.parametrize("name", OPTIONS)
 def test_everything_decays_when_asked(name):
     assert {decay for _, decay in settings(network(), name, decay_norm_and_bias=True).values()} == {0.01}
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])
+def test_an_update_is_that_of_torch(kind):
+    models = [network()]
+    models.append(copy.deepcopy(models[0]))
+    for model, made in zip(models, (eager(kind), kind), strict=True):
+        stepping = made(model.parameters(), lr=0.1, weight_decay=0.01)
+        for step in range(1, 4):
+            for parameter in model.parameters():
+                parameter.grad = step * torch.ones_like(parameter).requires_grad_()
+            stepping.step()
+    own, theirs = (list(model.parameters()) for model in models)
+    assert all(map(torch.equal, own, theirs))
+    assert all(parameter.grad_fn is None for parameter in own)
+
+
+def test_to_make_and_step_an_optimizer_does_not_fetch_the_compiler():
+    code = """
+import sys
+import torch
+from bench.parts.optimizer import SGD, Adam, AdamW
+parameter = torch.nn.Parameter(torch.ones(1))
+parameter.grad = torch.ones(1)
+for kind in (SGD, Adam, AdamW):
+    kind([parameter], lr=0.1).step()
+assert "torch._dynamo" not in sys.modules
+torch.optim.SGD([parameter], lr=0.1)
+assert "torch._dynamo" in sys.modules  # once torch does without it, so can we
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_frozen_parameter_is_in_no_group():
