@@ -4,12 +4,18 @@ In: choices of a run. Out: a Dataset. Touches: scikit-learn's own files, to read
 """
 
 import functools
+from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from bench.parts.dataset.tensors import Dataset, Split, prepare
 from bench.registry import dataset
+
+FILE = "sklearn/datasets/data/digits.csv.gz"  # of scikit-learn: a line per image, its pixels and its label
+SIZE, CLASSES = 8, 10  # of an image, each way; of labels
 
 
 @dataset
@@ -27,15 +33,13 @@ def digits(
     checksum: str | None,
 ) -> Dataset:
     """1,797 images of 1x8x8, grey levels 0 to 16, in one pool from which test and validation are carved."""
-    from sklearn.datasets import load_digits  # takes a second, for which runs on other data do not wait
-
-    raw = load_digits()
-    images = torch.from_numpy(raw.images).to(torch.uint8).unsqueeze(1)
+    table = torch.from_numpy(read())
+    images = table[:, :-1].to(torch.uint8).view(-1, 1, SIZE, SIZE)
     return prepare(
         "digits",
-        Split(images, torch.from_numpy(raw.target).long()),
+        Split(images, table[:, -1].long()),
         test,
-        classes=len(raw.target_names),
+        classes=CLASSES,
         validation=validation,
         subset=subset,
         split_seed=split_seed,
@@ -43,3 +47,14 @@ def digits(
         flip=flip,
         checksum=checksum,
     )
+
+
+def read() -> "np.ndarray[Any, Any]":
+    """(1797, 65): the pixels of each image, row by row, and its label."""
+    file = Path(str(distribution("scikit-learn").locate_file(FILE)))
+    if file.is_file():  # to import scikit-learn takes seconds, in each process of a sweep
+        return np.loadtxt(file, delimiter=",")
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    return np.column_stack([pixels, labels])

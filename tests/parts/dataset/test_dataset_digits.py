@@ -38,14 +38,24 @@ def test_digits_write_nothing(load: Load, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("file", [module.FILE, "moved/elsewhere.csv.gz"])
+def test_digits_are_those_of_scikit_learn_wherever_it_keeps_them(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FILE", file)
+    pixels, labels = load_digits(return_X_y=True)
+    table = module.read()
+    assert (table[:, :-1] == pixels).all()
+    assert (table[:, -1] == labels).all()
+
+
 def test_the_same_arguments_in_one_process_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[Any] = []
+    read = module.read
 
     def counted() -> Any:
-        reads.append(load_digits())
+        reads.append(read())
         return reads[-1]
 
-    monkeypatch.setattr("sklearn.datasets.load_digits", counted)
+    monkeypatch.setattr(module, "read", counted)
     arguments: dict[str, Any] = {"test": 9, "subset": None, "split_seed": 0, "crop": 0, "flip": False, "checksum": None}
     first = module.digits(tmp_path, False, validation=9, **arguments)
     assert module.digits(tmp_path, False, validation=9, **arguments) is first
