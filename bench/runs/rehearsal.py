@@ -24,6 +24,7 @@ from bench.runs.tuning import PER_GPU, WORTH_S, Memory, Trial, form_of, processe
 from bench.schema import AUTO, Machine, Run, UserError
 
 BACKWARD = 2.0  # a backward pass costs about two forward passes, so evaluation costs a third of training per image
+OVERHEAD_S = 0.02  # what a run costs besides: its model, its calls, its row; 12 to 31 ms on the two processors seen
 
 
 def rehearse(runs: Sequence[Run], machine: Machine, settings: Mapping[str, Any]) -> tuple[dict[Shape, Expected], Crew]:
@@ -96,7 +97,7 @@ def run_seconds(trial: Trial, steps_per_second: float) -> float:
     choices, sizes = trial.run.choices, trial.data.sizes
     budget = budget_of(trial.data, **{key: choices[key] for key in ("epochs", "steps", "batch_size", "warmup_steps")})
     evaluated = budget.steps / budget.epoch_steps * sizes[1] + sizes[2]
-    return (budget.steps + evaluated / budget.batch_size / (1 + BACKWARD)) / steps_per_second
+    return OVERHEAD_S + (budget.steps + evaluated / budget.batch_size / (1 + BACKWARD)) / steps_per_second
 
 
 def crew(trial: Trial, expected: Expected, settings: Mapping[str, Any], seconds: float) -> Crew:
