@@ -39,7 +39,7 @@ def perform(config: DictConfig) -> None:
     own = job.from_text(settings["job"])
     store = Store(settings["results"], own.runs[0].study)
     machine = dataclasses.replace(machine_of(settings), graphed=own.graphed)
-    process.settle(machine.threads)
+    process.settle(machine.threads, own.packing)
     drain.attend(store.claims(60 * settings["claim_expiry"]), own.sweep)
     with own_gpu(own.processes) if machine.device == "cuda" else nullcontext():
         waiting = packs(own.runs, own.packing)

@@ -16,17 +16,18 @@ OPTIONS = {
 }
 
 
-def settle(threads: int) -> None:
-    """Train with so many threads from now on, and keep what is freed for the next tensor.
+def settle(threads: int, packing: int) -> None:
+    """Train with so many threads from now on, in packs of so many runs; alone, a run keeps what it frees.
 
     Glibc gives the system back what lies free at the end of its heap, and the next step asks for the same again:
-    hundreds to thousands of pages, which the system fills with zeros first: a tenth of a step. Tensors above 32 MiB are
-    mapped for themselves all the same: in the heap they would leave holes, and where memory is limited a smaller pack
-    would not fit after a larger one. A C library without such options is left as it is.
+    hundreds to thousands of pages, which the system fills with zeros first: a tenth of a step. A pack gives it back all
+    the same: where memory is limited, a smaller one has to fit after one that did not, and the heap would have holes. A
+    C library without such options is left as it is.
     """
     torch.set_num_threads(threads)
-    for option, value in OPTIONS.items():
-        of_libc("mallopt")(option, value)
+    if packing == 1:
+        for option, value in OPTIONS.items():
+            of_libc("mallopt")(option, value)
 
 
 def give_back() -> None:

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from bench import registry
 from bench.parts.dataset.tensors import Dataset
 from bench.rows import environment
-from bench.runs import process
 from bench.runs.devices import gpus
 from bench.runs.job import Crew, Expected
 from bench.runs.pack import Shape, by_shape, shape
@@ -32,7 +32,7 @@ def rehearse(runs: Sequence[Run], machine: Machine, settings: Mapping[str, Any])
 
     Raises UserError for what cannot be built: an argument a law refuses, data that are missing or corrupt.
     """
-    process.settle(machine.threads)
+    torch.set_num_threads(machine.threads)
     trials = built(runs, machine, Memory(settings["cache"]))
     if any(run.choices["precision"] == BF16 for run in runs) and resolved(AUTO, machine.device) != BF16:
         print(

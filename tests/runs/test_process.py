@@ -13,7 +13,7 @@ glibc = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="an
 
 @glibc
 def test_what_was_freed_is_there_for_the_next_tensor():
-    process.settle(torch.get_num_threads())
+    process.settle(torch.get_num_threads(), packing=1)
 
     def faults() -> int:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -29,7 +29,7 @@ def test_what_nothing_uses_is_given_back():
     def held() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
-    process.settle(torch.get_num_threads())
+    process.settle(torch.get_num_threads(), packing=1)
     tensors = [torch.ones(SIZE) for _ in range(16)]
     del tensors
     before = held()
@@ -39,14 +39,21 @@ def test_what_nothing_uses_is_given_back():
 
 def test_another_c_library_is_left_as_it_is(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
-    process.settle(torch.get_num_threads())
+    process.settle(torch.get_num_threads(), packing=1)
     process.give_back()
+
+
+def test_packs_keep_nothing(monkeypatch):
+    asked = []
+    monkeypatch.setattr(process, "of_libc", asked.append)
+    process.settle(torch.get_num_threads(), packing=2)
+    assert asked == []
 
 
 def test_a_process_trains_with_the_threads_it_was_given():
     before = torch.get_num_threads()
     try:
-        process.settle(1)
+        process.settle(1, packing=1)
         assert torch.get_num_threads() == 1
     finally:
-        process.settle(before)
+        process.settle(before, packing=1)
