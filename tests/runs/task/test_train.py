@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from bench import registry
+from bench.parts import optimizer
 from bench.parts.dataset.tensors import Dataset, Split
 from bench.parts.gain import gain
 from bench.runs.seeds import generator
@@ -162,13 +163,13 @@ def test_steps_replace_epochs(runs_of, machine):
 
 def test_the_learning_rate_warms_up_and_follows_its_schedule(runs_of, machine, monkeypatch):
     rates = []
-    original = torch.optim.SGD.step
+    original = optimizer.SGD.step
 
     def watched(self, *arguments):
         rates.append(self.param_groups[0]["lr"])
         return original(self, *arguments)
 
-    monkeypatch.setattr(torch.optim.SGD, "step", watched)
+    monkeypatch.setattr(optimizer.SGD, "step", watched)
     (run,) = runs_of(*TINY, "warmup_steps=4", "schedule=cosine")
     trained(run, machine)
     cosine = [0.05 * (1 + math.cos(math.pi * step / 32)) / 2 for step in range(32)]
