@@ -1,6 +1,6 @@
 """A process that trains: its threads, and the memory that it holds on to.
 
-In: how many threads. Out: nothing. Touches: this process.
+In: how many threads, and runs in a pack. Out: nothing. Touches: this process.
 """
 
 import ctypes
@@ -20,9 +20,9 @@ def settle(threads: int, packing: int) -> None:
     """Train with so many threads from now on, in packs of so many runs; alone, a run keeps what it frees.
 
     Glibc gives the system back what lies free at the end of its heap, and the next step asks for the same again:
-    hundreds to thousands of pages, which the system fills with zeros first: a tenth of a step. A pack gives it back all
-    the same: where memory is limited, a smaller one has to fit after one that did not, and the heap would have holes. A
-    C library without such options is left as it is.
+    hundreds to thousands of pages, which the system fills with zeros first: a tenth of a step. For packs nothing is
+    changed: where memory is limited, a smaller one has to fit after one that did not, and a heap that keeps more has
+    more holes. A C library without such options is left as it is.
     """
     torch.set_num_threads(threads)
     if packing == 1:
