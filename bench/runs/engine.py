@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
 TRIALS = 3  # of a step before it is captured
@@ -106,14 +106,15 @@ class Stacked:
     def __init__(self, models: Sequence[nn.Module], autocast: torch.autocast, compiled: bool) -> None:
         self.models, self.autocast = models, autocast
         # a module that draws as it trains, such as dropout, would draw otherwise than alone: torch raises
-        step = vmap(grad_and_value(self._loss), in_dims=(0, 0, 0, 0, None), randomness="error")
-        self.step = torch.compile(step) if compiled else step
+        forward = vmap(self._loss, in_dims=(0, 0, 0, 0, None), randomness="error")
+        self.forward = torch.compile(forward) if compiled else forward
         self.form = deepcopy(models[0]).to("meta").train()
         self.parameters = stacked(dict(model.named_parameters()) for model in models)
         self.buffers = stacked(dict(model.named_buffers()) for model in models)
         for place, model in enumerate(models):
             for name, parameter in model.named_parameters():
-                parameter.data = self.parameters[name][place]
+                parameter.data = self.parameters[name].detach()[place]
+                self.parameters[name].requires_grad_(parameter.requires_grad)
             for name in self.buffers:
                 module, _, own = name.rpartition(".")
                 model.get_submodule(module)._buffers[own] = self.buffers[name][place]
@@ -122,11 +123,16 @@ class Stacked:
         """The losses of the R batches; the gradients are in the parameters of each model."""
         images = torch.stack([batch.images for batch in batches])
         labels = torch.stack([batch.labels for batch in batches])
+        for parameter in self.parameters.values():
+            parameter.grad = None
         with self.autocast:
-            gradients, losses = self.step(self.parameters, self.buffers, images, labels, batches[0].label_smoothing)
+            losses = self.forward(self.parameters, self.buffers, images, labels, batches[0].label_smoothing)
+        # each loss depends on one model alone, so these are the gradients of each
+        losses.sum().backward()  # type: ignore[no-untyped-call]
         for place, model in enumerate(self.models):
             for name, parameter in model.named_parameters():
-                parameter.grad = gradients[name][place]
+                gradient = self.parameters[name].grad  # none of what is frozen or unused, as alone
+                parameter.grad = None if gradient is None else gradient[place]
         return list(losses.detach())
 
     def _loss(

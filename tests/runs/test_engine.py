@@ -115,6 +115,28 @@ def test_a_model_that_would_draw_other_numbers_in_a_pack_is_refused():
     assert len(engine.Alone(models[0], EXACT, compiled=False).losses(batches[:1])) == 1
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_what_is_frozen_or_unused_has_no_gradient_alone_or_in_a_pack(size):
+    models = [Partly() for _ in range(size)]
+    engine.builder(EXACT)(models).losses(
+        [engine.Batch(torch.ones(3, 2), torch.zeros(3, dtype=torch.int64), 0.0)] * size
+    )
+    for model in models:
+        assert [name for name, parameter in model.named_parameters() if parameter.grad is not None] == ["learnt.weight"]
+
+
+class Partly(nn.Module):
+    """A linear map that learns, one that is frozen, and one that nothing depends on."""
+
+    def __init__(self):
+        super().__init__()
+        self.learnt, self.frozen, self.unused = (nn.Linear(2, 2, bias=False) for _ in range(3))
+        self.frozen.requires_grad_(False)
+
+    def forward(self, images):
+        return self.learnt(self.frozen(images))
+
+
 def again_and_again(step):
     """In place of a GPU's graph: the step is done anew, and what it finds goes where it was at first."""
     found = step()

@@ -108,14 +108,14 @@ def test_packs_are_halved_where_memory_is_really_limited(runs_of, perform_all, f
 
     def limited():
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + 25 * 10**8  # enough for two, not for eight
+        most = pages * resource.getpagesize() + 17 * 10**8  # enough for four, not for eight
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         perform_all(runs, packing=8)
 
     assert ended(forked(limited)) == 0
     rows = perform_all(runs)
     assert {row.status for row in rows.values()} == {OK}
-    assert max(row.environment["packed"] for row in rows.values()) < 8
+    assert max(row.environment["packed"] for row in rows.values()) in (2, 4)
 
 
 def test_a_run_that_does_not_fit_in_memory_alone_is_a_failure(runs_of, perform_all, room_for):
