@@ -75,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("bench: interrupted; finished runs are kept, the same command goes on from here", file=sys.stderr)
         return 130
+    except Exception as error:
+        return too_large(error)
 
 
 def invoke(command: str, argv: list[str]) -> int:
@@ -115,6 +117,8 @@ def carried_out(command: str, function: Callable[[Any], int]) -> Callable[[Any],
             sys.exit(told(UserError(explained(command, error))))
         except BrokenPipeError:
             sys.exit(unread())
+        except Exception as error:
+            sys.exit(too_large(error))
 
     return job
 
@@ -123,6 +127,16 @@ def unread() -> int:
     """The reader of our output, such as `head`, has seen enough: nothing is wrong, and nothing more is said."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def too_large(error: Exception) -> int:
+    """Say that this process may not have as much memory as it needs; raises any other error again."""
+    from bench.runs.failure import OUT_OF_MEMORY, failure_class, first_line
+
+    if failure_class(error) != OUT_OF_MEMORY:
+        raise error
+    cause = first_line(str(error)) or type(error).__name__
+    return told(UserError(f"not enough memory ({cause}). Finished runs are kept; with more, the same command goes on"))
 
 
 def told(mistake: UserError) -> int:

@@ -239,6 +239,23 @@ def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys, 
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize("command", ["plan", "doctor"])
+def test_a_command_that_does_not_fit_in_memory_says_so(command, tmp_path):
+    starved = ["bash", "-c", f"ulimit -v 400000; exec {sys.executable} -m bench {command}"]
+    done = subprocess.run(starved, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("bench: not enough memory (")
+
+
+def test_an_error_of_our_own_is_not_taken_for_missing_memory(monkeypatch):
+    def invoke(command, rest):
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(door, "invoke", invoke)
+    with pytest.raises(RuntimeError, match="ours"):
+        door.main(["plan"])
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     listing = f"{sys.executable} -m bench list | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", listing], cwd=tmp_path, capture_output=True, text=True, check=False)

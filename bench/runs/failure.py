@@ -3,20 +3,20 @@
 In: what was raised. Out: a class of failure, a row. Touches: nothing.
 """
 
+import errno
 import platform
 from typing import Any
-
-import torch
 
 from bench.rows import environment
 from bench.schema import FAILED, Row, Run
 
 OUT_OF_MEMORY, ERROR = "out_of_memory", "error"
 
-# What torch says where it raises no error of memory but a RuntimeError; the last two are oneDNN's.
+# What errors of another kind say of missing memory: torch's, oneDNN's, the system's (a stack, a library).
 WORDS_OF_MEMORY = (
     *("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED"),
     *("could not create a primitive", "could not create a memory object"),
+    *("can't start new thread", "failed to map segment"),
 )
 
 
@@ -29,10 +29,9 @@ def failed_row(run: Run, failure: str, cause: str, trace: str = "", **known: Any
 
 def failure_class(raised: BaseException) -> str:
     """The class of failure of what a run raised: out_of_memory or error."""
-    if isinstance(raised, MemoryError | torch.OutOfMemoryError):
-        return OUT_OF_MEMORY
-    told = isinstance(raised, RuntimeError) and any(words in str(raised) for words in WORDS_OF_MEMORY)
-    return OUT_OF_MEMORY if told else ERROR
+    plain = isinstance(raised, MemoryError) or getattr(raised, "errno", None) == errno.ENOMEM
+    told = isinstance(raised, RuntimeError | ImportError) and any(words in str(raised) for words in WORDS_OF_MEMORY)
+    return OUT_OF_MEMORY if plain or told else ERROR
 
 
 def first_line(text: str) -> str:
