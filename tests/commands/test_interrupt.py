@@ -20,8 +20,10 @@ TINY = [
     *("initializer=he_normal,glorot_uniform", "tracking=off"),
 ]
 COSTS = {"seconds", "images_per_second", "peak_memory_bytes"}
+# as a shell starts it, which hears Ctrl-C even if these tests were started where nobody does, with & in a script
 ON_A_TERMINAL = (
-    "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "import fcntl, os, signal, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "signal.signal(signal.SIGINT, signal.SIG_DFL);"
     "os.execv(sys.executable, [sys.executable, '-m', 'bench', *sys.argv[1:]])"
 )
 
