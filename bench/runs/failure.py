@@ -29,9 +29,11 @@ def failed_row(run: Run, failure: str, cause: str, trace: str = "", **known: Any
 
 def failure_class(raised: BaseException) -> str:
     """The class of failure of what a run raised: out_of_memory or error."""
-    plain = isinstance(raised, MemoryError) or getattr(raised, "errno", None) == errno.ENOMEM
+    # torch's own goes by its name: torch itself may be what does not fit
+    plain = isinstance(raised, MemoryError) or type(raised).__name__ == "OutOfMemoryError"
+    refused = getattr(raised, "errno", None) == errno.ENOMEM
     told = isinstance(raised, RuntimeError | ImportError) and any(words in str(raised) for words in WORDS_OF_MEMORY)
-    return OUT_OF_MEMORY if plain or told else ERROR
+    return OUT_OF_MEMORY if plain or refused or told else ERROR
 
 
 def first_line(text: str) -> str:
