@@ -24,7 +24,7 @@ from bench.runs.tuning import PER_GPU, WORTH_S, Memory, Trial, form_of, processe
 from bench.schema import AUTO, Machine, Run, UserError
 
 BACKWARD = 2.0  # a backward pass costs about two forward passes, so evaluation costs a third of training per image
-OVERHEAD_S = 0.02  # what a run costs besides: its model, its calls, its row; 12 to 31 ms on the two processors seen
+OVERHEAD_S = 0.02  # what a run costs besides: its model, its calls, its row; 12 to 36 ms on the two processors seen
 
 
 def rehearse(runs: Sequence[Run], machine: Machine, settings: Mapping[str, Any]) -> tuple[dict[Shape, Expected], Crew]:
