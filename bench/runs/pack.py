@@ -4,6 +4,7 @@ In: runs. Out: their shapes, and packs. Touches: nothing.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from bench.schema import Run
 
@@ -16,8 +17,13 @@ RESIDUAL = "initializer.residual"  # the blocks of the model that an initializer
 
 def shape(run: Run) -> Shape:
     """What decides the tensors of a run and so its cost: runs of one shape can train side by side."""
-    own = ((key, value) for key, value in run.choices.items() if key.partition(".")[0] not in FREE_OF_SHAPE)
-    return tuple(sorted((key, repr(value)) for key, value in (*own, (RESIDUAL, run.choices.get(RESIDUAL, "sum")))))
+    return tuple((key, repr(run.choices.get(key, "sum"))) for key in keys_of_shape(tuple(run.choices)))
+
+
+@cache
+def keys_of_shape(keys: tuple[str, ...]) -> list[str]:
+    """Those of the keys of a run that its shape depends on; all runs of a study have few sets of keys between them."""
+    return sorted({*(key for key in keys if key.partition(".")[0] not in FREE_OF_SHAPE), RESIDUAL})
 
 
 def by_shape(runs: Iterable[Run]) -> dict[Shape, list[Run]]:

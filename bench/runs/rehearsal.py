@@ -16,7 +16,7 @@ from bench.parts.dataset.tensors import Dataset
 from bench.rows import environment
 from bench.runs.devices import gpus
 from bench.runs.job import Crew, Expected
-from bench.runs.pack import Shape, by_shape, shape
+from bench.runs.pack import Shape, by_shape
 from bench.runs.precision import BF16, resolved
 from bench.runs.task.train import check, prepare
 from bench.runs.trainer import budget_of
@@ -33,24 +33,23 @@ def rehearse(runs: Sequence[Run], machine: Machine, settings: Mapping[str, Any])
     Raises UserError for what cannot be built: an argument a law refuses, data that are missing or corrupt.
     """
     torch.set_num_threads(machine.threads)
-    trials = built(runs, machine, Memory(settings["cache"]))
+    alike = by_shape(runs)
+    trials = built(alike, machine, Memory(settings["cache"]))
     if any(run.choices["precision"] == BF16 for run in runs) and resolved(AUTO, machine.device) != BF16:
         print(
             f"precision=bf16: {machine.device} has no units for it here, fp32 may be many times faster", file=sys.stderr
         )
-    counts = {cost: len(alike) for cost, alike in by_shape(runs).items()}
-    expected = {cost: expectation(trial, settings, counts[cost]) for cost, trial in trials.items()}
-    whole = {cost: counts[cost] * one.seconds for cost, one in expected.items()}
+    expected = {cost: expectation(trial, settings, len(alike[cost])) for cost, trial in trials.items()}
+    whole = {cost: len(alike[cost]) * one.seconds for cost, one in expected.items()}
     costliest = max(whole, key=lambda cost: whole[cost])
     return expected, crew(trials[costliest], expected[costliest], settings, sum(whole.values()))
 
 
-def built(runs: Iterable[Run], machine: Machine, memory: Memory) -> dict[Shape, Trial]:
+def built(alike: Mapping[Shape, Iterable[Run]], machine: Machine, memory: Memory) -> dict[Shape, Trial]:
     """The trial of each shape, once every combination of parts has been built."""
     seen: set[object] = set()
     trials: dict[Shape, Trial] = {}
-    for run in runs:
-        cost = shape(run)
+    for cost, run in ((cost, run) for cost, runs in alike.items() for run in runs):
         weights, stepping = (cost, chosen(run, "initializer")), chosen(run, "optimizer", "schedule")
         if stepping not in seen:
             rehearse_stepping(run)
