@@ -131,7 +131,7 @@ def unread() -> int:
 
 def too_large(error: Exception) -> int:
     """Say that this process may not have as much memory as it needs; raises any other error again."""
-    from bench.runs.failure import OUT_OF_MEMORY, failure_class, first_line
+    from bench.launch.failure import OUT_OF_MEMORY, failure_class, first_line
 
     if failure_class(error) != OUT_OF_MEMORY:
         raise error

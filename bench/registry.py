@@ -1,4 +1,4 @@
-"""One switchboard: a name in conf/ -> a function in bench/parts, bench/runs/task, or a user's own module.
+"""One switchboard: a name in conf/ -> a function in bench/parts, bench/train/task, or a user's own module.
 
 In: a run, or a word and a function's name. Out: the function. Touches: imports, nothing else.
 """
@@ -79,7 +79,7 @@ def find(word: str, name: str) -> Callable[..., Any]:
     """
     home, _, bare = name.rpartition(":")
     try:
-        _import_all(home or ("bench.runs.task" if word == "task" else f"bench.parts.{word}"))
+        _import_all(home or ("bench.train.task" if word == "task" else f"bench.parts.{word}"))
     except ImportError as missing:
         raise UserError(f"{word} {name}: cannot import {home or word}: {missing}") from missing
     if bare not in _functions[word]:

@@ -1,4 +1,4 @@
-"""Hydra's door to our sweeper: plug-ins must live in this namespace; the work is in bench/commands and bench/runs.
+"""Hydra's door to our sweeper: plug-ins must live in this namespace; the work is in bench/commands.
 
 In: Hydra's configuration and launcher. Out: an exit code, as SystemExit. Touches: nothing of its own.
 """
@@ -15,7 +15,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from bench.runs.launcher import processes_of, starts_all
+from bench.launch.launcher import processes_of, starts_all
 
 
 class BenchSweeper(Sweeper):

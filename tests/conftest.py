@@ -8,7 +8,7 @@ from hydra import initialize_config_dir
 from omegaconf import DictConfig
 
 from bench import catalogue
-from bench.runs.plan import plan
+from bench.plan.plan import plan
 from bench.schema import Machine, Run
 
 

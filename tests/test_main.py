@@ -14,8 +14,8 @@ from dataclasses import replace
 import pytest
 
 from bench import __main__ as door
+from bench.plan.plan import parse
 from bench.rows.store import Store
-from bench.runs.plan import parse
 
 QUICK = [
     *("study=mine", "model=resnet8", "model.width=4", "dataset=synthetic", "epochs=1", "batch_size=16"),

@@ -4,8 +4,11 @@ import re
 
 import yaml
 
+from bench.benchmarks.scale import table as scale
+from bench.benchmarks.speed import table as speed
+from bench.benchmarks.throughput import table as throughput
 from bench.catalogue import CONF, options
-from bench.report import render, scale, speed, summarize, throughput
+from bench.report import render, summarize
 from bench.rows.store import Store
 
 HOME = CONF.parent

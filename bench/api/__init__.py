@@ -3,7 +3,7 @@
 In: a module, an initializer's name. Out: the module, filled in place, or a table. Touches: the tensors it is handed.
 """
 
-from bench.api.call import gain, initialize, initializers
+from bench.api.initialization import gain, initialize, initializers
 from bench.schema import UserError
 
 __all__ = ["UserError", "gain", "initialize", "initializers"]

@@ -13,12 +13,12 @@ from omegaconf import DictConfig
 
 from bench import registry
 from bench.commands.settings import plain
-from bench.report.coverage import render
+from bench.machine import environment
+from bench.report.analysis.coverage import render
 from bench.report.statistics import wilson
 from bench.report.statistics.intervals import METHODS, RESAMPLES
 from bench.report.statistics.simulation import SHAPES
 from bench.report.statistics.simulation import coverage as simulate
-from bench.rows import environment
 from bench.rows.store import Store
 from bench.schema import OK, Row, Run, UserError
 

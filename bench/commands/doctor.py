@@ -1,6 +1,6 @@
 """The command `doctor`: what the machine is, what a sweep would use of it and why, and what it can do at most.
 
-In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what bench/runs/doctor touches.
+In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what bench/launch/doctor touches.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from bench.commands.settings import plain, shown
-from bench.report.render import aligned, wrapped
+from bench.report.terminal import aligned, wrapped
 
 WIDTH = 100  # characters of a line
 UNKNOWN = "cannot be found out"
@@ -20,9 +20,9 @@ UNKNOWN = "cannot be found out"
 
 def doctor(config: DictConfig) -> int:
     """Say what a sweep would meet here; 1 where something would stop it."""
-    from bench.runs import doctor as runs
-    from bench.runs.plan import typed
-    from bench.runs.reasons import Launcher, used
+    from bench.launch import doctor as runs
+    from bench.launch.decisions import Launcher, used
+    from bench.plan.plan import typed
 
     settings, launcher = plain(config), Launcher(*chosen_launcher())
     wished = typed("ceilings", settings["ceilings"], True)

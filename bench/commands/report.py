@@ -45,8 +45,12 @@ def table(store: Store, settings: Mapping[str, Any]) -> str:
 
 def rendered(rows: Sequence[Row], settings: Mapping[str, Any]) -> str:
     """The report of rows in the format asked for."""
-    from bench.report import coverage, scale, speed, summarize_study, throughput
-    from bench.report.render import render
+    from bench.benchmarks.scale import table as scale
+    from bench.benchmarks.speed import table as speed
+    from bench.benchmarks.throughput import table as throughput
+    from bench.report import summarize_study
+    from bench.report.analysis import coverage
+    from bench.report.terminal import render
 
     if kind := beside(rows):
         of_kind = {"throughput": throughput, "speed": speed, "coverage": coverage, "scale": scale}
@@ -70,7 +74,7 @@ def _read(store: Store, curves: bool) -> Reading:
 
 
 def _chosen(reading: Reading, where: Sequence[str]) -> list[Row]:
-    from bench.report.where import kept
+    from bench.report.analysis.filter import kept
 
     rows = list(reading.rows.values())
     return rows if beside(rows) else kept(rows, where)  # conditions are about training runs

@@ -1,20 +1,20 @@
 """The command `scale`: how long the commands take on a large store, and how much memory.
 
-In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what bench/runs/scale touches.
+In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what the measurement touches.
 """
 
 import hydra
 from omegaconf import DictConfig
 
+from bench.benchmarks.scale import table as report
 from bench.commands.settings import plain
-from bench.report import scale as report
 from bench.rows.store import Store
 
 
 def scale(config: DictConfig) -> int:
     """Measure the commands on a store of synthetic rows, keep the figures as a row, and print all there are."""
-    from bench.runs.plan import typed
-    from bench.runs.scale import measure
+    from bench.benchmarks.scale.measure import measure
+    from bench.plan.plan import typed
 
     settings = plain(config)
     count = typed("rows", settings["rows"], 1)

@@ -47,7 +47,7 @@ def check(settings: Mapping[str, Any]) -> None:
 
 def check_one(key: str, value: Any, default: Any) -> None:
     """Raises UserError for a value that is not of the type of the default, is empty, or not above 0."""
-    from bench.runs.plan import typed
+    from bench.plan.plan import typed
 
     value = typed(key, value, default)
     if isinstance(default, int | float) and value <= 0 and not isinstance(default, bool):

@@ -1,6 +1,6 @@
 """The command `speed`: how fast the training engine is.
 
-In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what bench/runs/speed touches.
+In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what bench/benchmarks/speed touches.
 """
 
 import hydra
@@ -12,8 +12,8 @@ from bench.rows.store import Store
 
 def speed(config: DictConfig) -> int:
     """Measure the engine next to a plain loop, keep each row as soon as it is there, and print the table."""
-    from bench.report.speed import render
-    from bench.runs.speed.measure import measure
+    from bench.benchmarks.speed.measure import measure
+    from bench.benchmarks.speed.table import render
 
     settings = plain(config)
     store = Store(settings["results"], settings["study"]["name"])

@@ -12,8 +12,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from bench.commands.settings import known_store, plain, shown
-from bench.rows.claims import Claim
-from bench.runs.progress import minutes
+from bench.launch.progress import minutes
+from bench.rows.leases import Claim
 from bench.schema import FINAL, Row
 
 SHOWN = 20  # runs under way, in the text; all of them in JSON

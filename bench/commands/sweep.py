@@ -1,7 +1,7 @@
 """The commands that plan runs and train them: sweep, run and plan go through the sweeper in hydra_plugins/.
 
 In: what the sweeper hands over: how to compose, how to launch, the settings. Out: text, and an exit code.
-Touches: what bench/runs touches.
+Touches: what a sweep touches.
 """
 
 import json
@@ -19,15 +19,15 @@ from bench.schema import FAILED, FINAL, UserError
 
 def train(config: DictConfig) -> None:
     """What Hydra's launcher calls for each job; torch is brought in by the process that trains."""
-    from bench.runs.perform import perform
+    from bench.launch.worker import perform
 
     perform(config)
 
 
 def sweep(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
     """Train what a study lacks and print its table; 1 when a run failed."""
-    from bench.runs.plan import plan
-    from bench.runs.sweep import sweep as do
+    from bench.launch.sweep import sweep as do
+    from bench.plan.plan import plan
 
     asked = plan(compose, settings["study"], settings["overrides"])
     store = Store(settings["results"], asked.study)
@@ -38,8 +38,8 @@ def sweep(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
 
 def run(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
     """Train one run, if it has no row yet, and print its row; 1 when it failed."""
-    from bench.runs.plan import plan
-    from bench.runs.sweep import sweep as do
+    from bench.launch.sweep import sweep as do
+    from bench.plan.plan import plan
 
     asked = plan(compose, settings["study"], settings["overrides"])
     if len(asked.runs) > 1:
@@ -53,9 +53,9 @@ def run(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
 
 def plan(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
     """Say what a sweep with the same overrides would do, and how long it would take; nothing is trained."""
-    from bench.runs.pack import shape
-    from bench.runs.plan import plan as make
-    from bench.runs.sweep import left, rehearse
+    from bench.launch.sweep import left, rehearse
+    from bench.plan.plan import plan as make
+    from bench.plan.shape import shape
 
     asked = make(compose, settings["study"], settings["overrides"])
     store = Store(settings["results"], asked.study)

@@ -1,6 +1,6 @@
 """The command `throughput`: how fast laws fill weights.
 
-In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what bench/runs/throughput touches.
+In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what the measurement touches.
 """
 
 import sys
@@ -13,8 +13,8 @@ from bench.rows.store import Store
 
 def throughput(config: DictConfig) -> int:
     """Measure how fast laws fill weights, keep one row per case, and print the table; 1 when a library failed."""
-    from bench.report.throughput import render
-    from bench.runs.throughput.measure import measure
+    from bench.benchmarks.throughput.measure import measure
+    from bench.benchmarks.throughput.table import render
 
     settings = plain(config)
     store = Store(settings["results"], settings["study"]["name"])

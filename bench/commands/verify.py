@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.commands.settings import known_store, shown
+from bench.plan.plan import Compose, plan
 from bench.rows import raw
 from bench.rows import verify as rows
 from bench.rows.store import Store
-from bench.runs.plan import Compose, plan
 from bench.schema import UserError
 
 

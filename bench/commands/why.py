@@ -11,9 +11,9 @@ from typing import Any
 from hydra.errors import MissingConfigException
 
 from bench.commands.settings import shown
+from bench.plan.plan import Compose, plan
+from bench.plan.why import Place, Reason, explain
 from bench.rows.store import Store, studies
-from bench.runs.plan import Compose, plan
-from bench.runs.why import Place, Reason, explain
 from bench.schema import Run, UserError
 
 

@@ -5,8 +5,8 @@ In: a Summary. Out: cells of text. Touches: nothing.
 
 import pandas as pd
 
-from bench.report import decisions
-from bench.report.summary import Summary
+from bench.report.analysis import pairs
+from bench.report.analysis.summary import Summary
 
 TITLE = "At a glance: mean test accuracy in percent; * with diverged runs, which are in no mean"
 Cells = list[list[str]]  # the first line is the header, the first column text, the others numbers
@@ -17,7 +17,7 @@ def grid(summary: Summary, intervals: bool) -> Cells:
     arms = list(dict.fromkeys(summary.table["initializer"].sort_values()))
     header = ["block", *arms]
     lines = summary.table.assign(block=_block_of_line(summary)).set_index(["block", "initializer"])
-    digits = dict(zip(summary.blocks["name"], map(decisions.digits, summary.blocks["margin_points"]), strict=True))
+    digits = dict(zip(summary.blocks["name"], map(pairs.digits, summary.blocks["margin_points"]), strict=True))
     return [header, *([name, *(_cell(lines, name, arm, digits[name], intervals) for arm in arms)] for name in digits)]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from bench.report.study import summarize_study
+from bench.report.analysis.study import summarize_study
 from bench.rows.raw import Findings, Raw
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.rows.files import listed, write_whole
+from bench.machine.files import listed, write_whole
 
 KEPT = 2  # the newest, and the one before it in case the newest proves damaged
 

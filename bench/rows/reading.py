@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.rows.files import spoken
+from bench.machine.files import spoken
 from bench.rows.record import AnotherSchema, parse
 from bench.schema import SCHEMA, Row, UserError
 

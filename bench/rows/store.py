@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from bench.machine.files import write_whole
 from bench.rows import reading
 from bench.rows.checkpoints import Checkpoints
-from bench.rows.claims import Claims
-from bench.rows.files import write_whole
+from bench.rows.leases import Claims
 from bench.rows.reading import SEALED, Reading
 from bench.rows.record import AnotherSchema, parse, text_of
 from bench.schema import DIVERGED, FINAL, OK, SCHEMA, Row, UserError

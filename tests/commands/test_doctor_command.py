@@ -8,18 +8,15 @@ import pytest
 
 from bench import __main__ as door
 from bench.commands import doctor
-from bench.rows import environment
-from bench.runs import ceilings
+from bench.machine import environment, peak
 
 
 @pytest.fixture
 def told(tmp_path, monkeypatch, capfd):
     """What `doctor` says in an empty folder, and its exit code; nothing may appear in the folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        ceilings, "matmul", lambda precision, device, threads: {"fp32": 100e9, "bf16": 2000e9}[precision]
-    )
-    monkeypatch.setattr(ceilings, "copy", lambda device, threads: 20.5e9)
+    monkeypatch.setattr(peak, "matmul", lambda precision, device, threads: {"fp32": 100e9, "bf16": 2000e9}[precision])
+    monkeypatch.setattr(peak, "copy", lambda device, threads: 20.5e9)
 
     def told(*words):
         before = {*tmp_path.iterdir()}
@@ -67,7 +64,7 @@ def test_json_is_strict_and_says_the_same(told):
 
 
 def test_without_ceilings_nothing_is_measured(told, monkeypatch):
-    monkeypatch.setattr(ceilings, "matmul", None)
+    monkeypatch.setattr(peak, "matmul", None)
     code, out, _ = told("ceilings=false", "format=json")
     assert (code, json.loads(out)["ceilings"]) == (0, [])
     assert "GFLOP/s" not in told("ceilings=false")[1]

@@ -157,7 +157,7 @@ def test_a_notice_to_the_sweep_alone_reaches_its_processes_and_the_same_command_
 COUNTED = r"""
 import inspect, os
 from bench.registry import task
-from bench.runs.task.train import train
+from bench.train.task.train import train
 
 def note(runs, what):
     with open(os.environ["TRAINED"], "a") as log:

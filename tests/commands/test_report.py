@@ -37,7 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No figures, and a PDF that is none: what they look like is tested where they are made."""
-    monkeypatch.setattr("bench.report.paper.figure.figures", lambda *_: {})
+    monkeypatch.setattr("bench.report.figures.figures", lambda *_: {})
     monkeypatch.setattr("bench.report.paper.pdf.pdf", lambda document: repr(document).encode())
 
 

@@ -10,9 +10,9 @@ from hydra import compose, initialize_config_dir
 
 from bench import __main__ as door
 from bench import catalogue
+from bench.benchmarks.scale.measure import synthetic
+from bench.plan.plan import plan
 from bench.rows.store import Store
-from bench.runs.plan import plan
-from bench.runs.scale import synthetic
 from bench.schema import Row
 
 AXES = ["initializer=he_normal,glorot_uniform", "seed=0,1", "epochs=2"]

@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.report import coverage as intervals
-from bench.report import throughput as speeds
-from bench.report.paper import PAPER, provenance, words
-from bench.report.paper.document import Document, Figure, Table
+from bench.benchmarks.throughput import table as speeds
+from bench.report.analysis import coverage as intervals
+from bench.report.document import Document, Figure, Table
+from bench.report.paper import PAPER, provenance
 from bench.report.paper.evidence import common, evidence
 from bench.report.paper.keys import flat
 from bench.report.paper.references import Bibliography
 from bench.report.paper.study import Study
-from bench.report.paper.table import appendix, cost, measured, overall, protocol, results
 from bench.report.paper.text import fill
+from bench.report.tables import appendix, cost, measured, overall, protocol, results
+from bench.report.wording import study as words
 from bench.schema import OK, Row, UserError
 
 OF_STUDY: tuple[Callable[[Study], Table | None], ...] = (
@@ -92,7 +93,7 @@ def tables(studies: Sequence[Study], sources: Sources) -> list[Table]:
 
 def figures(studies: Sequence[Study], sources: Sources) -> list[Figure]:
     """Every figure that the rows have something for."""
-    from bench.report.paper.figure import figures as draw  # brings matplotlib
+    from bench.report.figures import figures as draw
 
     found: list[Figure] = []
     for place, study in enumerate(studies):

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from bench.report.paper.document import Cell, Table
+from bench.report.document import Cell, Table
 
 WIDTH = 493.0  # pt, 174 mm
 LARGEST, SMALLEST = 8.5, 6.3  # pt of type

@@ -5,16 +5,17 @@ In: a Study. Out: Keys. Touches: nothing.
 
 from typing import Any
 
-from bench.report import decisions, finding
-from bench.report.decisions import DIFFERENT, EQUIVALENT, UNDECIDED
-from bench.report.paper import words
-from bench.report.paper.abstract import abstract
+from bench.report.analysis import finding
+from bench.report.analysis import pairs as decisions
+from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, UNDECIDED
+from bench.report.analysis.question import NEITHER
 from bench.report.paper.keys import Keys, put
-from bench.report.paper.number import PERCENT, counted, interval, number, p, points
 from bench.report.paper.study import Line, Study
-from bench.report.question import NEITHER
 from bench.report.statistics import intervals
 from bench.report.statistics.sample import LEVEL
+from bench.report.wording import study as words
+from bench.report.wording.abstract import abstract
+from bench.report.wording.format import PERCENT, counted, interval, number, p, points
 from bench.schema import WORDS
 
 NO_MEAN, NO_INTERVAL = "no mean", "no interval (one run)"

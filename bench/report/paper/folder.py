@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.report.paper.document import Document, Table
+from bench.report.document import Document, Table
 from bench.schema import UserError
 
 MANIFEST = "manifest.json"
@@ -21,9 +21,9 @@ MANIFEST = "manifest.json"
 
 def files(document: Document, keys: Mapping[str, str]) -> dict[str, bytes]:
     """Every file of the paper by its path in the folder, the manifest last."""
-    from bench.report.paper import export
     from bench.report.paper.page import page
     from bench.report.paper.pdf import pdf
+    from bench.report.tables import export
 
     made = {"report.pdf": pdf(document), "report.html": page(document).encode()}
     for table in (block for block in document.blocks if isinstance(block, Table)):

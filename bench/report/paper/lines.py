@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from bench.report.paper.document import Cell, Table
-from bench.report.paper.number import DASH
+from bench.report.document import Cell, Table
+from bench.report.wording.format import DASH
 
 BLANKS = ("", DASH)
 LONG = 40  # letters; a longer text wraps

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from bench.report.document import Document, Figure, Prose, Reference, Table
 from bench.report.paper import PAPER
-from bench.report.paper.document import Document, Figure, Prose, Reference, Table
 from bench.report.paper.lines import Lines, is_run, numbers
 from bench.report.paper.prose import inline, sections
 

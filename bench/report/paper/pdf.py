@@ -10,10 +10,11 @@ from typing import Any
 
 import typst
 
-from bench.report.paper import PAPER, tree
+from bench.report.document import Cell, Document, Figure, Prose, Table
+from bench.report.figures.svg import width
+from bench.report.paper import PAPER
 from bench.report.paper.columns import LONG, Put, parts
-from bench.report.paper.document import Cell, Document, Figure, Prose, Table
-from bench.report.paper.figure.svg import width
+from bench.report.tables import tree
 from bench.schema import UserError
 
 FONTS = ("Libertinus Serif", "DejaVu Sans Mono")  # of report.typ

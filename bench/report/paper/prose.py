@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from bench.report.paper.tree import MARKDOWN
+from bench.report.tables.tree import MARKDOWN
 
 TOP = 2  # the title of a page is its only heading of level 1
 

@@ -7,8 +7,8 @@ import hashlib
 import importlib.metadata
 from collections.abc import Iterable, Sequence
 
-from bench.report.paper.number import counted, listed
-from bench.rows import environment
+from bench.machine import environment
+from bench.report.wording.format import counted, listed
 from bench.rows.record import text_of
 from bench.schema import Row
 

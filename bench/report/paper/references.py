@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.registry import unknown
-from bench.report.paper.document import Reference
-from bench.report.paper.markdown import Markdown, escaped
-from bench.report.paper.number import listed
+from bench.report.document import Reference
+from bench.report.tables.markdown import Markdown, escaped
+from bench.report.wording.format import listed
 from bench.schema import UserError
 
 ENTRY = re.compile(r"^@\w+\{(?P<key>[^,\s]+),\n(?P<fields>.*?)^\}", re.MULTILINE | re.DOTALL)

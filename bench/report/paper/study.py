@@ -10,10 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report import decisions, summarize_study
-from bench.report.blocks import Block, blocks
-from bench.report.decisions import DIFFERENT
-from bench.report.summary import Summary
+from bench.report import summarize_study
+from bench.report.analysis import pairs as decisions
+from bench.report.analysis.blocks import Block, blocks
+from bench.report.analysis.pairs import DIFFERENT
+from bench.report.analysis.summary import Summary
 from bench.schema import Row
 
 Line = dict[str, Any]  # of a frame: its fields by name, None where there is no number

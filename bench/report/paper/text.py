@@ -11,10 +11,10 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, TemplateError, UndefinedError, nodes
 
-from bench.report.paper.document import Figure, Prose, Table
+from bench.report.document import Figure, Prose, Table
 from bench.report.paper.keys import UnknownKey, unknown
-from bench.report.paper.markdown import Markdown, escaped
-from bench.report.paper.number import listed
+from bench.report.tables.markdown import Markdown, escaped
+from bench.report.wording.format import listed
 from bench.schema import UserError
 
 PLACE = "\ue000"  # of the private use area: it marks where a table or a figure stands, and no value may bring it

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from bench.report.document import Cell, Document, Table
 from bench.report.paper.columns import LARGEST, PIECE, SMALLEST, WRAPS, parts
-from bench.report.paper.document import Cell, Document, Table
 from bench.report.paper.pdf import pdf
 
 

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bench.report.paper.document import Cell, Document, Figure, Prose, Reference, Table
+from bench.report.document import Cell, Document, Figure, Prose, Reference, Table
 from bench.report.paper.lines import Lines, ranges
 from bench.report.paper.page import page
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.report.paper.document import Cell, Document, Figure, Prose, Reference, Table
+from bench.report.document import Cell, Document, Figure, Prose, Reference, Table
 from bench.report.paper.page import page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page is not opened")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bench.catalogue import CONF
+from bench.report.document import Document, Figure, Prose, Table
 from bench.report.paper import PAPER
 from bench.report.paper.build import Sources, document
-from bench.report.paper.document import Document, Figure, Prose, Table
 from bench.report.paper.study import Study
 from bench.schema import Row, UserError
 
@@ -21,7 +21,7 @@ MakeArm = Callable[..., list[Row]]
 def no_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A figure takes a second; those who ask for `drawn` get them."""
     if "drawn" not in request.fixturenames:
-        monkeypatch.setattr("bench.report.paper.figure.figures", lambda *_: {})
+        monkeypatch.setattr("bench.report.figures.figures", lambda *_: {})
 
 
 @pytest.fixture

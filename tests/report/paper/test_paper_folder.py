@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.document import Cell, Document, Prose, Table
 from bench.report.paper import folder
-from bench.report.paper.document import Cell, Document, Prose, Table
 from bench.schema import UserError
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from bench.report.paper.keys import Keys, UnknownKey, flat, put
-from bench.report.paper.markdown import Markdown, escaped
+from bench.report.tables.markdown import Markdown, escaped
 
 
 @pytest.fixture

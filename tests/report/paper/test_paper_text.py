@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from bench.report.paper.document import Cell, Prose, Table
+from bench.report.document import Cell, Prose, Table
 from bench.report.paper.keys import Keys, put
 from bench.report.paper.text import fill
 from bench.schema import UserError

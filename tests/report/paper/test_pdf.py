@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import typst
 
-from bench.report.paper.document import Cell, Document, Figure, Prose, Reference, Table
-from bench.report.paper.markdown import escaped
+from bench.report.document import Cell, Document, Figure, Prose, Reference, Table
 from bench.report.paper.pdf import content, pdf
+from bench.report.tables.markdown import escaped
 from bench.schema import UserError
 
 SPECIAL = [

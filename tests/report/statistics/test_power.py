@@ -8,7 +8,7 @@ from statsmodels.formula.api import ols  # type: ignore[import-untyped]
 from statsmodels.stats.anova import anova_lm  # type: ignore[import-untyped]
 from statsmodels.stats.power import TTestPower  # type: ignore[import-untyped]
 
-from bench.report.statistics.design import power, seeds_needed, variance
+from bench.report.statistics.power import power, seeds_needed, variance
 
 
 @pytest.mark.parametrize(

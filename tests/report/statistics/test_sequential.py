@@ -5,8 +5,8 @@ import pytest
 from numpy.random import Generator
 from scipy import stats
 
-from bench.report import decisions
-from bench.report.decisions import DIFFERENT
+from bench.report.analysis import pairs as decisions
+from bench.report.analysis.pairs import DIFFERENT
 from bench.report.statistics.sequential import is_plan, levels, spent
 
 LOOKS = [5, 10, 20]

@@ -1,0 +1,231 @@
+"""Initialize any module of torch in place, or see beforehand what it would get.
+
+In: a module, the name of an initializer in conf/. Out: the module, or a table. Touches: the module, once all is well.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar, overload
+
+import torch
+from torch import Generator, Tensor, nn
+
+from bench import catalogue, registry
+from bench.api.copies import Slot, deliver, drafted, values
+from bench.api.modules import adopted
+from bench.api.preview import Filling, Named, Recipe, Table, cell, fillings
+from bench.parts import seeds
+from bench.parts.dataset.tensors import Split
+from bench.parts.gain import gain as gain_of
+from bench.parts.gain import resolved
+from bench.schema import Run, UserError
+
+Module = TypeVar("Module", bound=nn.Module)
+Activation = str | nn.Module | Callable[[Tensor], Tensor]
+Batch = Tensor | tuple[Tensor, Tensor]
+
+
+@overload
+def initialize(
+    module: Module,
+    name: str,
+    *,
+    activation: Activation = ...,
+    seed: int = ...,
+    generator: Generator | None = ...,
+    batch: Batch | None = ...,
+    others: str = ...,
+    recurse: bool = ...,
+    device: str | torch.device = ...,
+    dry_run: Literal[False] = ...,
+    **arguments: Any,
+) -> Module: ...
+
+
+@overload
+def initialize(
+    module: nn.Module,
+    name: str,
+    *,
+    activation: Activation = ...,
+    seed: int = ...,
+    generator: Generator | None = ...,
+    batch: Batch | None = ...,
+    others: str = ...,
+    recurse: bool = ...,
+    device: str | torch.device = ...,
+    dry_run: Literal[True],
+    **arguments: Any,
+) -> Table[Filling]: ...
+
+
+def initialize(
+    module: nn.Module,
+    name: str,
+    *,
+    activation: Activation = "relu",
+    seed: int = 0,
+    generator: Generator | None = None,
+    batch: Batch | None = None,
+    others: str = "error",
+    recurse: bool = True,
+    device: str | torch.device = "cpu",
+    dry_run: bool = False,
+    **arguments: Any,
+) -> nn.Module | Table[Filling]:
+    """Fill every parameter of a module, or of a part of one, by a law of conf/initializer; return the module.
+
+    name: one of `initializers()`; `arguments` override those it has there, such as scale=1.5 or gain="auto".
+    activation: a name of conf/activation, a module or a callable; it settles gain="auto" and gain="critical".
+    seed: the weights are those of a sweep's run of that seed, whatever the device, precision, layout and threads
+        (orthogonal ones to their rounding, in which LAPACK depends on threads).
+    generator: a CPU generator of your own in its place, which goes on by what is drawn.
+    batch: images (N, C, H, W), or (images, labels (N,)), normalised as for training; for laws that look at data.
+    others: parameters of modules that nobody knows are an "error"; "keep" leaves them as they are (on the meta device:
+        as their own reset_parameters() draws them); "fill" draws matrices by the law, sets biases to 0, other vectors
+        to 1. For attention, recurrent, transposed and embedding layers see `bench.api.modules.adopted`.
+    recurse: False fills only what the module itself holds, as FSDP's param_init_fn and Module.apply want it, and needs
+        a generator: FSDP(model, param_init_fn=partial(initialize, name="he_normal", recurse=False, generator=g)).
+    device: where parameters of the meta device come to be; others stay where they are.
+    dry_run: return what each parameter would get, one `Filling` each, and touch neither module nor generator.
+
+    Values are drawn in float32 on the CPU and copied, so memory for one more float32 copy of the module is needed. What
+    is sharded by FSDP2 (fully_shard, to_empty, initialize) gets the shards of what one process would have drawn.
+    Raises UserError, with module and generator as they were, for a mistake: a name, an argument, a shape that the law
+    cannot fill, data that are missing.
+    """
+    recipe, function = _recipe(name, arguments, activation)
+    stream = _stream(seed, generator, recurse)
+    split = None if batch is None else _split(batch)
+    home = _device(device)
+    if not isinstance(module, nn.Module):
+        raise UserError(f"initialize takes a torch.nn.Module, not {type(module).__name__}")
+    if next(module.parameters(recurse), None) is None and recurse:
+        raise UserError(
+            f"{type(module).__name__} has no parameters to initialize; where each module is handed over by itself, "
+            "as by FSDP's param_init_fn, say recurse=False and give a generator"
+        )
+    with torch.random.fork_rng(devices=[]), torch.enable_grad(), drafted(module, recurse) as slots:
+        try:
+            with adopted(slots, stream, others) as found:
+                function(module, stream, split)
+                table = fillings(module, slots, found, recipe) if dry_run else None
+        except UserError:
+            raise
+        except Exception as error:
+            cause = str(error).partition("\n")[0]
+            raise UserError(f"{name} cannot fill this {type(module).__name__}: {cause}") from error
+        drafts = [(slot, slot.now) for slot in slots if slot.name not in found.kept]
+        drafts = [(slot, draft) for slot, draft in drafts if _checked(slot, draft, name)]
+    if table is not None:
+        return table
+    deliver(drafts, home)
+    if generator is not None:
+        generator.set_state(stream.get_state())
+    return module
+
+
+def gain(activation: Activation, kind: str = "second_moment", q: float = 1.0) -> float:
+    """The gain of an activation: its name in conf/activation, a module or an elementwise callable.
+
+    Laws, kinds and errors are those of `bench.parts.gain.gain`: 1 / sqrt(E[phi(z)²]), z ~ N(0, 1), by quadrature to
+    1e-6; "critical" for the edge of chaos.
+    """
+    return gain_of(_function(activation), kind, q)
+
+
+def initializers() -> Table[Named]:
+    """Every initializer of conf/ by name, with its law, its source and its arguments."""
+    options = _options("initializer").values()
+    return Table(Named(one["name"], one["law"], one["source"], catalogue.arguments(one)) for one in options)
+
+
+@functools.cache
+def _options(word: str) -> dict[str, dict[str, Any]]:
+    """conf/ is read once: FSDP hands over hundreds of modules, one by one."""
+    return catalogue.options(word)
+
+
+def _recipe(name: str, given: dict[str, Any], activation: Activation) -> tuple[Recipe, Callable[..., Any]]:
+    """The initializer of that name, its arguments checked against conf/ and its function, and their gain a number."""
+    options = _options("initializer")
+    if name not in options:
+        raise UserError(registry.unknown("initializer", str(name), options))
+    option = options[name]
+    defaults = catalogue.arguments(option)
+    for key in given:
+        if key not in defaults:
+            raise UserError(registry.unknown(f"argument of {name}", key, defaults or ["none"]))
+    phi = _function(activation)
+    arguments = defaults | given
+    arguments |= resolved(arguments, phi)
+    choices = {"initializer": name} | {f"initializer.{key}": value for key, value in arguments.items()}
+    function = registry.build(Run("call", choices, {"initializer": option["function"]}), "initializer")
+    changed = ", ".join(f"{key}={cell(value)}" for key, value in arguments.items() if value != defaults[key])
+    law = f"{option['law']}, but {changed}" if changed else option["law"]
+    return Recipe(option["function"], arguments, law), function
+
+
+def _function(activation: Activation) -> Callable[[Tensor], Tensor]:
+    """What an activation computes; raises UserError for a name that conf/ does not have and for what is no function."""
+    if isinstance(activation, str):
+        options = _options("activation")
+        if activation not in options:
+            raise UserError(registry.unknown("activation", activation, options))
+        option = options[activation]
+        built: nn.Module = registry.find("activation", option["function"])(**catalogue.arguments(option))
+        return built
+    if isinstance(activation, type) or not callable(activation):
+        shown = f"the class {activation.__name__}" if isinstance(activation, type) else repr(activation)
+        raise UserError(f"an activation is a name, a module such as torch.nn.Mish() or a callable, not {shown}")
+    return activation
+
+
+def _stream(seed: int, generator: Generator | None, recurse: bool) -> Generator:
+    """The generator to draw from: the seed's own, or a copy of the caller's, which a mistake must not move."""
+    if generator is None and not recurse:
+        raise UserError("recurse=False needs a generator: from one seed, all layers of a shape would be alike")
+    if generator is None:
+        if not isinstance(seed, int) or isinstance(seed, bool):
+            raise UserError(f"seed takes a whole number, not {seed!r}")
+        return seeds.generator(seed, "init")
+    if generator.device.type != "cpu":
+        raise UserError(f"weights are drawn on the CPU; give a generator of the CPU, not of {generator.device}")
+    return generator.clone_state()
+
+
+def _split(batch: Batch) -> Split:
+    """A batch as float32 images and int64 labels on the CPU; images alone have no labels."""
+    images, labels = batch if isinstance(batch, tuple | list) else (batch, torch.zeros(0, dtype=torch.int64))
+    if not isinstance(images, Tensor) or not isinstance(labels, Tensor):
+        raise UserError("a batch is a tensor of images (N, C, H, W), or (images, labels)")
+    if isinstance(batch, tuple | list) and labels.shape != images.shape[:1]:
+        raise UserError(
+            f"a batch of {len(images)} images has labels of shape {tuple(labels.shape)}; give one per image"
+        )
+    return Split(images.detach().to("cpu", torch.float32), labels.to("cpu", torch.int64))
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"no device is named {device!r}; for example cpu or cuda") from error
+
+
+def _checked(slot: Slot, draft: Tensor, name: str) -> bool:
+    """Whether the module has to be written to; raises UserError for values that it cannot hold."""
+    if slot.is_buffer and slot.original.is_meta:
+        if bool(draft.isnan().any()) or not hasattr(slot.owner, "reset_parameters"):
+            raise UserError(
+                f"{slot.name} is a buffer on the meta device, and nothing says its values; build it elsewhere"
+            )
+    elif slot.is_buffer or not slot.original.is_floating_point():
+        return not torch.equal(draft, values(slot))
+    elif draft.numel():
+        largest = max(map(abs, torch.stack(draft.detach().aminmax()).tolist()))
+        if not largest <= torch.finfo(slot.original.dtype).max:
+            raise UserError(
+                f"{name} gives {slot.name} values that {slot.original.dtype} does not hold, up to {largest}"
+            )
+    return True

@@ -1,0 +1,216 @@
+"""Modules that no initializer knows: their matrices stand in the model as layers, so that every law fills them too.
+
+In: the drafts of a module. Out: layers whose weights are views of them. Touches: the drafts.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd
+
+from bench.api.copies import Slot, values
+from bench.parts.initializer import streams
+from bench.parts.initializer.layers import Layer
+from bench.registry import unknown
+from bench.schema import UserError
+
+OTHERS = ("error", "keep", "fill")
+Own = dict[str, Slot]  # the parameters of one module, by its names for them
+Matrices = dict[str, Sequence[Tensor]]  # one of those names -> its matrices (c_out, c_in, *kernel), as views
+
+
+@dataclass
+class Adopted:
+    """What stands in the model while an initializer fills it."""
+
+    layers: dict[str, list[tuple[str, Layer]]] = field(default_factory=dict)  # of a parameter, with their own names
+    kept: set[str] = field(default_factory=set)  # the names of parameters that stay as they are
+
+
+@contextmanager
+def adopted(slots: Sequence[Slot], generator: Generator, others: str) -> Iterator[Adopted]:
+    """The model with its stand-ins. What is no matrix is filled at once; matrices are left to the initializer.
+
+    Attention and recurrent layers are linear layers side by side, one per projection or gate, with biases 0; a
+    transposed convolution is the convolution of the same connections, whatever its stride; a bilinear layer is linear
+    in the products; an embedding, whose rows are looked up and not summed, is N(0, 1) as in torch, its padding 0.
+    Parameters of other modules are an error, or kept, or filled, as `others` says. Raises UserError.
+    """
+    if others not in OTHERS:
+        raise UserError(unknown("policy for others", others, OTHERS))
+    owners = _by_owner(slots)
+    strange = {owner: _strange(owner, own) for owner, own in owners.items()}
+    if others == "error" and any(strange.values()):
+        raise UserError(_nobodys([slot.name for own in strange.values() for slot in own.values()]))
+    found = Adopted()
+    with ExitStack() as undo:
+        for owner, own in owners.items():
+            matrices = _ruled(owner, own, generator)
+            if others == "fill":
+                matrices |= _fill(strange[owner])
+            elif strange[owner]:
+                found.kept |= _keep(owner, strange[owner], generator)
+            if not isinstance(owner, Layer) and (_rule(owner) or strange[owner]):
+                undo.enter_context(_settled(owner))
+            for key, views in matrices.items():
+                children = {f"{own[key].name}[{index}]": stand_in(view) for index, view in enumerate(views)}
+                undo.enter_context(_children(owner, key, list(children.values())))
+                found.layers[own[key].name] = list(children.items())
+        yield found
+
+
+def stand_in(weight: Tensor) -> Layer:
+    """A layer without a bias that has this very tensor as its weight: a convolution for (c_out, c_in, *kernel)."""
+    kinds: dict[int, Any] = {3: nn.Conv1d, 4: nn.Conv2d, 5: nn.Conv3d}
+    view = weight.detach() if weight.dim() in kinds else weight.detach().flatten(1)
+    c_out, c_in, *kernel = view.shape
+    layer: Layer = kinds.get(weight.dim(), nn.Linear)(c_in, c_out, *filter(None, [kernel]), bias=False, device="meta")
+    layer.weight = nn.Parameter(view)
+    return layer
+
+
+def _attention(module: Any) -> Matrices:
+    if module.in_proj_weight is not None:
+        return {"in_proj_weight": module.in_proj_weight.chunk(3)}
+    return {key: [getattr(module, key)] for key in ("q_proj_weight", "k_proj_weight", "v_proj_weight")}
+
+
+def _recurrent(module: Any) -> Matrices:
+    weights = {key: weight for key, weight in module.named_parameters(recurse=False) if key.startswith("weight_")}
+    return {key: weight.chunk(max(1, len(weight) // module.hidden_size)) for key, weight in weights.items()}
+
+
+def _transposed(module: Any) -> Matrices:
+    return {"weight": [group.transpose(0, 1) for group in module.weight.chunk(module.groups)]}
+
+
+def _bilinear(module: Any) -> Matrices:
+    return {"weight": [module.weight.flatten(1)]}
+
+
+def _embedding(module: Any) -> Matrices:
+    return {}
+
+
+RULES: tuple[tuple[Callable[[Any], Matrices], tuple[type, ...]], ...] = (
+    (_attention, (nn.MultiheadAttention,)),
+    (_recurrent, (nn.RNNBase, nn.RNNCellBase)),
+    (_transposed, (_ConvTransposeNd,)),
+    (_bilinear, (nn.Bilinear,)),
+    (_embedding, (nn.Embedding, nn.EmbeddingBag)),
+)
+
+
+def _rule(module: nn.Module) -> Callable[[Any], Matrices] | None:
+    return next((rule for rule, kinds in RULES if isinstance(module, kinds)), None)
+
+
+@torch.no_grad()
+def _ruled(owner: Any, own: Own, generator: Generator) -> Matrices:
+    """The matrices of a module that has a rule; its biases are 0 and an embedding is drawn from here on."""
+    rule = _rule(owner)
+    for key in [key for key in own if rule and "bias" in key]:
+        own[key].now.zero_()
+    if rule is _embedding:
+        streams.normal(owner.weight, generator)
+        if owner.padding_idx is not None:
+            owner.weight[owner.padding_idx] = 0
+    return rule(owner) if rule else {}
+
+
+def _strange(owner: nn.Module, own: Own) -> Own:
+    """Those of a module's own parameters that neither an initializer nor a rule fills."""
+    rule = _rule(owner)
+    if isinstance(owner, Layer):
+        if "weight" not in own:
+            raise UserError(
+                f"the weight of {type(owner).__name__} is computed from {', '.join(map(repr, own)) or 'others'}; "
+                "initialize before pruning, parametrizing or sharding it"
+            )
+        return {key: slot for key, slot in own.items() if key not in ("weight", "bias")}
+    if rule:
+        known = {"weight"} if rule is _embedding else set(rule(owner))
+        return {key: slot for key, slot in own.items() if key not in known and "bias" not in key}
+    return {} if _restarts(owner) else own
+
+
+@torch.no_grad()
+def _restarts(owner: nn.Module) -> bool:
+    """Whether the module has a reset_parameters() that draws nothing: then an initializer may call it."""
+    reset = getattr(owner, "reset_parameters", None)
+    state = torch.get_rng_state()
+    if reset is not None:
+        reset()
+    return reset is not None and torch.equal(state, torch.get_rng_state())
+
+
+def _nobodys(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return (
+        f"no initializer knows {shown}; give the module a reset_parameters() without a draw, or say others='keep' "
+        "(as they are) or others='fill' (matrices by the law, biases 0, other vectors 1)"
+    )
+
+
+@torch.no_grad()
+def _fill(own: Own) -> Matrices:
+    """The matrices among a strange module's parameters; its biases are 0 and its other vectors 1 from here on."""
+    for key, slot in own.items():
+        if slot.now.dim() < 2:
+            slot.now.fill_(0 if any(word in key for word in ("bias", "beta")) else 1)
+    return {key: [slot.now] for key, slot in own.items() if slot.now.dim() >= 2}
+
+
+@torch.no_grad()
+def _keep(owner: nn.Module, own: Own, generator: Generator) -> set[str]:
+    """The names of those that stay; on the meta device, where nothing is, they are as the module itself draws them."""
+    if any(slot.original.is_meta for slot in own.values()):
+        reset = getattr(owner, "reset_parameters", None) or getattr(owner, "_reset_parameters", None)
+        if reset is None:
+            raise UserError(
+                f"{next(iter(own.values())).name} is on the meta device: no value to keep; say others='fill'"
+            )
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        reset()
+    for slot in own.values():
+        if not slot.original.is_meta:
+            slot.now.copy_(values(slot))
+    return {slot.name for slot in own.values() if not slot.original.is_meta}
+
+
+def _by_owner(slots: Sequence[Slot]) -> dict[nn.Module, Own]:
+    owners: dict[nn.Module, Own] = {}
+    for slot in slots:
+        own = owners.setdefault(slot.owner, {})
+        if not slot.is_buffer:
+            own[slot.key] = slot
+    return {owner: own for owner, own in owners.items() if own or isinstance(owner, Layer)}
+
+
+@contextmanager
+def _settled(owner: nn.Module) -> Iterator[None]:
+    """The module with a reset_parameters() that leaves it as it is."""
+    before = owner.__dict__.get("reset_parameters")
+    owner.__dict__["reset_parameters"] = lambda: None
+    try:
+        yield
+    finally:
+        del owner.__dict__["reset_parameters"]
+        if before is not None:
+            owner.__dict__["reset_parameters"] = before
+
+
+@contextmanager
+def _children(owner: nn.Module, key: str, layers: Sequence[Layer]) -> Iterator[None]:
+    """The module with stand-ins among its children, named as in weight[0]."""
+    names = [f"{key}[{index}]" for index in range(len(layers))]
+    owner._modules.update(zip(names, layers, strict=True))
+    try:
+        yield
+    finally:
+        for name in names:
+            del owner._modules[name]

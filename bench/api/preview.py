@@ -1,0 +1,151 @@
+"""What each parameter gets, and which initializers there are, as tables that print well.
+
+In: a module that an initializer has filled. Out: one entry per parameter. Touches: nothing.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from bench.api.copies import Slot
+from bench.api.modules import Adopted
+from bench.parts.initializer.layers import Layer, fans
+from bench.parts.initializer.roles import roles
+from bench.parts.initializer.variance_scaling import MODES, TRUNCATED_STD
+
+WIDEST = 72  # characters of a column
+
+Entry = TypeVar("Entry")
+Arguments = Mapping[str, Any]
+
+
+class Table(list[Entry]):
+    """A list of dataclasses whose text is a table with a column per field."""
+
+    def __str__(self) -> str:
+        if not self:
+            return "nothing"
+        columns = [one.name for one in dataclasses.fields(self[0])]  # type: ignore[arg-type]
+        lines = [columns, *([shortened(cell(getattr(entry, column))) for column in columns] for entry in self)]
+        widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+        padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
+        return "\n".join("  ".join(line).rstrip() for line in padded)
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What one parameter gets. Entries are per weight; fans are those of one group, projection or gate."""
+
+    name: str
+    shape: tuple[int, ...]
+    role: str  # of its layer, one of bench.parts.initializer.roles.ROLES
+    fan_in: int | None  # n_in = c_in k² of a weight; None for what is no weight of a layer
+    fan_out: int | None  # n_out = c_out k²
+    gain: float | None  # std sqrt(n_in): what the layer multiplies the deviation of independent inputs with
+    std: float  # standard deviation of the entries
+    basis: str  # of std: "law", its closed form, or "measured", on a copy that was filled
+    law: str
+
+
+@dataclass(frozen=True)
+class Named:
+    """An initializer: its name, its law, who published it, and its arguments with the values they have by default."""
+
+    name: str
+    law: str
+    source: str
+    arguments: Arguments
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The initializer of a call: its function in bench/parts, the arguments it is called with, its law in words."""
+
+    function: str
+    arguments: Arguments
+    law: str
+
+
+def fillings(module: nn.Module, slots: Sequence[Slot], adopted: Adopted, recipe: Recipe) -> Table[Filling]:
+    """One entry per parameter, in the order of registration, of a module whose drafts an initializer has filled."""
+    by_name, seen = roles(module), set()
+    layers = {id(one.weight): (name, one) for name, one in module.named_modules() if isinstance(one, Layer)}
+    table: Table[Filling] = Table()
+    for slot in slots:
+        if slot.is_buffer or id(slot.now) in seen:
+            continue  # tied parameters are one
+        seen.add(id(slot.now))
+        stand_ins = adopted.layers.get(slot.name, [])
+        name, layer = [*stand_ins, layers.get(id(slot.now), (slot.name.rpartition(".")[0], None))][0]
+        role = by_name.get(name, "other")
+        table.append(_weight(slot, role, layer, recipe) if layer else _other(slot, role, adopted, recipe))
+    return table
+
+
+def _weight(slot: Slot, role: str, layer: Layer, recipe: Recipe) -> Filling:
+    group = layer.weight.chunk(getattr(layer, "groups", 1))[0]
+    n_in, n_out = fans(group)
+    closed = CLOSED.get(recipe.function)
+    std = closed(group, recipe.arguments) if closed else _std(slot.now)
+    gain, basis = std * math.sqrt(n_in), "law" if closed else "measured"
+    return Filling(slot.name, tuple(slot.original.shape), role, n_in, n_out, gain, std, basis, recipe.law)
+
+
+def _other(slot: Slot, role: str, adopted: Adopted, recipe: Recipe) -> Filling:
+    value = slot.now.detach()
+    if slot.name in adopted.kept:
+        law, basis = "as it is", "measured"
+    elif value.numel() and bool((value == value.flatten()[0]).all()) and (value.numel() > 1 or value in (0, 1)):
+        law, basis = f"{value.flatten()[0]:g}", "law"
+    elif isinstance(slot.owner, nn.Embedding | nn.EmbeddingBag):
+        law, basis = "N(0, 1)", "measured"
+    else:
+        law, basis = recipe.law if isinstance(slot.owner, Layer) else "its reset_parameters()", "measured"
+    return Filling(slot.name, tuple(slot.original.shape), role, None, None, None, _std(value), basis, law)
+
+
+@torch.no_grad()
+def _std(values: Tensor) -> float:
+    return float(values.double().std(correction=0)) if values.numel() else 0.0
+
+
+def shortened(text: str) -> str:
+    """The text, or what of it fits a column."""
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, tuple):
+        return "x".join(map(str, value)) or "scalar"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={cell(entry)}" for key, entry in value.items())
+    return "-" if value is None else str(value)
+
+
+def _variance_scaling(weight: Tensor, of: Arguments) -> float:
+    cut = TRUNCATED_STD if of["distribution"] == "truncated_uncorrected" else 1.0
+    return float(cut * of.get("gain", 1.0) * math.sqrt(of["scale"] / MODES[of["mode"]](*fans(weight))))
+
+
+def _he_leaky(weight: Tensor, of: Arguments) -> float:
+    return _variance_scaling(weight, {**of, "scale": 2 / (1 + of["slope"] ** 2)})
+
+
+CLOSED: dict[str, Callable[[Tensor, Arguments], float]] = {
+    "variance_scaling": _variance_scaling,
+    "he_leaky": _he_leaky,
+    "torch_default": lambda weight, of: 1 / math.sqrt(3 * fans(weight)[0]),
+    "orthogonal": lambda weight, of: float(of["gain"]) / math.sqrt(max(len(weight), fans(weight)[0])),
+    "normal": lambda weight, of: float(of["std"]),
+    "truncated_normal": lambda weight, of: float(of["std"] * TRUNCATED_STD),
+    "uniform": lambda weight, of: (of["high"] - of["low"]) / math.sqrt(12),
+    "constant": lambda weight, of: 0.0,
+}

@@ -1,0 +1,1 @@
+"""How long the commands take on a store of many rows."""

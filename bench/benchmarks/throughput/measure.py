@@ -1,0 +1,210 @@
+"""Every library on every case, in blocks that take turns, timed by pytest-benchmark.
+
+In: settings. Out: one row per case. Touches: the device, and a temporary folder.
+
+A case is a law on a target. All its libraries are timed in one block, then again in the next, each time in another
+order: what drifts on the machine, and what a library leaves in the caches for the one behind it, meets all of them
+alike. Ratios are taken within a block.
+"""
+
+import contextlib
+import json
+import os
+import random
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bench import registry
+from bench.benchmarks.throughput import target, timing
+from bench.benchmarks.throughput.libraries import LAWS, LIBRARIES, PEERS, Fill, installed
+from bench.benchmarks.throughput.target import Target
+from bench.launch.worker import machine_of
+from bench.machine import environment
+from bench.schema import OK, Machine, Row, Run, UserError
+
+QUICK = {"shape": ["16x16x3x3"], "network": ["resnet8"], "blocks": 2, "seconds": 0.001}  # for tests of the command
+NAMES = ("law", "shape", "network")  # the settings that are lists
+MEDDLING = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER")  # variables by which another pytest would change the measuring
+LARGEST = {"orthogonal": 2**23}  # elements: a QR decomposition of 4096 x 4096 takes seconds
+
+
+@dataclass(frozen=True)
+class Case:
+    """A law on a target, and the fill of every library that has it."""
+
+    law: str
+    target: Target
+    fills: Mapping[str, Fill]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One library in one block of a case."""
+
+    case: Case
+    library: str
+    block: int
+
+    @property
+    def fill(self) -> Fill:
+        """What is timed."""
+        return self.case.fills[self.library]
+
+    def label(self) -> dict[str, Any]:
+        """What tells it from the others, as plain values."""
+        return {"law": self.case.law, "target": self.case.target.name, "library": self.library, "block": self.block}
+
+
+class Plan:
+    """The plug-in that tells pytest what there is to time, in this order."""
+
+    def __init__(self, measurements: list[Measurement], device: str) -> None:
+        self.measurements = measurements
+        self.timer = {"timer": cuda_clock()} if device == "cuda" else {}
+
+    def pytest_generate_tests(self, metafunc: Any) -> None:
+        """Called by pytest for `timing.test_fill`."""
+        metafunc.parametrize("measurement", [self.parameter(one) for one in self.measurements])
+
+    def parameter(self, one: Measurement) -> Any:
+        """The measurement with its name and its group."""
+        name = " ".join(map(str, one.label().values()))
+        group = f"{one.case.law} {one.case.target.name}"
+        return pytest.param(one, id=name, marks=pytest.mark.benchmark(group=group, **self.timer))
+
+
+def measure(settings: Mapping[str, Any]) -> tuple[list[Row], list[str]]:
+    """The rows of all cases, and a remark on each library that failed in one.
+
+    Raises UserError for a law, shape, network or number that does not exist.
+    """
+    settings = checked({**settings, **QUICK} if settings["quick"] else settings)
+    machine = machine_of(settings)
+    torch.set_num_threads(machine.threads)
+    cases = list(cases_of(settings, machine.device))
+    if not cases:
+        raise UserError("nothing is measured: name a law and a shape or a network, such as shape=[64x64x3x3]")
+    turns = [one for case in cases for one in measurements(case, settings["blocks"])]
+    found = timed(turns, settings["seconds"], machine.device)
+    rows = [row(case, [one for one in found if of(case, one)], settings, machine) for case in cases]
+    labels = [one["extra_info"] for one in found]
+    return rows, [f"{' '.join(map(str, one.label().values()))} failed" for one in turns if one.label() not in labels]
+
+
+def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, a single name as a list of one. Raises UserError for a law or a number that does not exist."""
+    names = {key: settings[key] if isinstance(settings[key], list) else [settings[key]] for key in NAMES}
+    for law in names["law"]:
+        if law not in LAWS:
+            raise UserError(registry.unknown("law", law, LAWS))
+    if not (isinstance(settings["blocks"], int) and settings["blocks"] >= 2):
+        raise UserError(f"blocks={settings['blocks']} gives no interval; give a whole number, at least 2")
+    if not (isinstance(settings["seconds"], int | float) and settings["seconds"] > 0):
+        raise UserError(f"seconds={settings['seconds']} is no time; for example seconds=0.05")
+    return {**settings, **{key: list(dict.fromkeys(map(str, listed))) for key, listed in names.items()}}
+
+
+def cases_of(settings: Mapping[str, Any], device: str) -> Iterator[Case]:
+    """Each law on each tensor that is not too large for it, and on each model where it is a model's law."""
+    targets = [target.tensor(name, device) for name in settings["shape"]]
+    targets += [target.network(name, device) for name in settings["network"]]
+    missing = [name for name, version in installed().items() if version is None]
+    for one in targets:
+        for law in settings["law"]:
+            fills = {name: fill(law, one) for name, fill in LIBRARIES.items() if name not in missing}
+            if fills["initbench"] and one.elements <= LARGEST.get(law, sys.maxsize):
+                yield Case(law, one, {name: fill for name, fill in fills.items() if fill})
+
+
+def measurements(case: Case, blocks: int) -> Iterator[Measurement]:
+    """The libraries of a case, block after block, in an order that is drawn for each."""
+    order = random.Random(f"{case.law} {case.target.name}")
+    for block in range(blocks):
+        for library in order.sample([*case.fills], len(case.fills)):
+            yield Measurement(case, library, block)
+
+
+def timed(turns: list[Measurement], seconds: float, device: str) -> list[dict[str, Any]]:
+    """What pytest-benchmark says of each measurement; its table goes to standard error."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        report, configuration = Path(folder) / "report.json", Path(folder) / "pytest.ini"
+        configuration.write_text("[pytest]\n", encoding="utf-8")  # ours: a user's may turn warnings into errors
+        arguments = [
+            *(str(Path(timing.__file__)), "-c", str(configuration), "--rootdir", folder, "--capture=no", "-q"),
+            *("--disable-plugin-autoload", "-p", "pytest_benchmark.plugin", "-p", "no:cacheprovider"),
+            *("--import-mode=importlib", f"--benchmark-json={report}", f"--benchmark-storage=file://{folder}"),
+            *("--benchmark-quiet", "--benchmark-disable-gc"),
+            *(f"--benchmark-max-time={seconds}", "--benchmark-min-rounds=2", "--benchmark-sort=name"),
+            *("--benchmark-warmup=on", "--benchmark-warmup-iterations=1", "--benchmark-columns=median,rounds"),
+        ]
+        with without(*MEDDLING):
+            pytest.main(arguments, plugins=[Plan(turns, device)])
+        if not report.is_file():
+            raise UserError("pytest-benchmark measured nothing; what it said stands above")
+        return list(json.loads(report.read_text(encoding="utf-8"))["benchmarks"])
+
+
+@contextlib.contextmanager
+def without(*variables: str) -> Iterator[None]:
+    """The environment without some of its variables, for a while."""
+    kept = {name: os.environ.pop(name) for name in variables if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+
+
+def row(case: Case, found: list[dict[str, Any]], settings: Mapping[str, Any], machine: Machine) -> Row:
+    """The row of a case: its curve has one entry per block, the seconds of one fill by each library (the median)."""
+    choices = {
+        "task": "throughput",
+        "law": case.law,
+        "target": case.target.name,
+        "device": machine.device,
+        "threads": machine.threads,
+        "blocks": settings["blocks"],
+        "seconds": float(settings["seconds"]),
+    }
+    blocks: list[dict[str, Any]] = [{"block": block} for block in range(settings["blocks"])]
+    for one in found:
+        about = one["extra_info"]
+        blocks[about["block"]][about["library"]] = one["stats"]["median"]
+    rounds = [one["stats"]["rounds"] * one["stats"]["iterations"] for one in found]
+    measures = {"elements": case.target.elements, "fills": sum(rounds), "fewest_fills": min(rounds, default=0)}
+    study = settings["study"]["name"]
+    return Row(Run(study, choices).id, study, OK, choices, measures, blocks, surroundings(machine))
+
+
+def surroundings(machine: Machine) -> dict[str, Any]:
+    """Where it was measured, and the version of each peer."""
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    peers = {name: version for name, version in installed().items() if name in PEERS}
+    name = torch.cuda.get_device_name() if machine.device == "cuda" else environment.describe()["processor"]
+    return {**environment.describe(), **peers, "finished": finished, "device_name": name}
+
+
+def of(case: Case, one: Mapping[str, Any]) -> bool:
+    """Whether a result of pytest-benchmark belongs to the case."""
+    return (one["extra_info"]["law"], one["extra_info"]["target"]) == (case.law, case.target.name)
+
+
+def cuda_clock() -> Any:
+    """Seconds as the device counts them, by events: reading the clock waits for all that was asked of it before."""
+    first = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    first.record()
+
+    def clock() -> float:
+        now = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        now.record()
+        now.synchronize()
+        return float(first.elapsed_time(now)) / 1000
+
+    return clock

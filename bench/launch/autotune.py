@@ -1,0 +1,247 @@
+"""How many runs to stack, and how many processes to use: measured for a few seconds, then remembered.
+
+In: a run and the machine. Out: numbers, and the speeds that speak for them. Touches: the device, processes, a file in
+a cache folder.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from threading import Barrier
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from bench.launch.failure import OUT_OF_MEMORY, failure_class, first_line
+from bench.machine import allocator
+from bench.machine.files import write_whole
+from bench.machine.precision import autocast
+from bench.parts.dataset.tensors import Dataset
+from bench.schema import AUTO, Machine, Run, UserError
+from bench.train.engine import Batch, builder
+from bench.train.segment import device_name
+from bench.train.task.train import prepare
+
+PACKINGS = {"cpu": (1, 2, 4), "cuda": (1, 2, 4, 8, 16, 32, 64)}
+PER_GPU = 4  # processes on one GPU, at most
+ENOUGH = 1.05  # a larger number is taken where it is so many times as fast: it holds more memory, and ends as one
+SECONDS, LONG_SECONDS = 0.2, 1.0  # of measuring, in one process and in several; at least one step
+WORTH_S = 300.0  # of training, below which nothing is measured that takes long itself
+PATIENCE_S = 120.0  # for processes to be there
+
+Number = TypeVar("Number")
+Speeds = Mapping[int, float]  # steps per second, over all runs, by how many runs or processes go side by side
+
+
+@dataclass(frozen=True)
+class Form:
+    """How runs of one shape train: `packing` of them side by side, on a GPU with captured steps or without."""
+
+    packing: int
+    graphed: bool
+    steps_per_second: float  # over all runs
+
+
+class Memory:
+    """What was measured before, by what it depends on. Where the file cannot be kept, it is measured each time."""
+
+    def __init__(self, folder: str | None) -> None:
+        own = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "initbench"
+        self.path = (Path(str(folder)) if folder else own) / "speeds.json"
+
+    def everything(self) -> dict[str, dict[int, float]]:
+        """All speeds, by what they depend on, in words."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            read = json.loads(self.path.read_text(encoding="utf-8"))
+            return {key: {int(number): float(speed) for number, speed in own.items()} for key, own in read.items()}
+        return {}
+
+    def speeds(self, key: str, measure: Callable[[], Speeds]) -> Speeds:
+        """The speeds of this key, measured if nobody has."""
+        known = self.everything()
+        if not known.get(key):
+            known[key] = dict(measure())
+            with contextlib.suppress(UserError):
+                write_whole(self.path, json.dumps(known, indent=1, sort_keys=True))
+        return known[key]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A run by which the speed of all runs of its shape is measured."""
+
+    run: Run
+    machine: Machine
+    data: Dataset
+    model: nn.Module
+    memory: Memory
+
+    @cached_property
+    def alone(self) -> float:
+        """Steps per second of one run after the other; a guess where none fits in memory, which its row will say."""
+        try:
+            return self.speed(1, graphed=False)
+        except (RuntimeError, MemoryError) as raised:
+            if failure_class(raised) == OUT_OF_MEMORY:
+                return 1.0
+            raise
+
+    @property
+    def key(self) -> str:
+        """What the speed depends on, in words: device, model and batch."""
+        words = [
+            f"{key}={value}" for key, value in sorted(self.run.choices.items()) if key.partition(".")[0] == "model"
+        ]
+        batch = "x".join(map(str, (self.run.choices["batch_size"], *self.data.shape)))
+        made = f"threads={self.machine.threads} precision={self.run.choices['precision']}"
+        return (
+            f"{device_name(self.machine)}, torch {torch.__version__}, {made} compile={self.machine.compiled}, "
+            f"{' '.join(words)} normalization={self.run.choices['normalization']} batch={batch}"
+        )
+
+    def packings(self, asked: int | str, graphed: bool, most: int, worth: bool) -> Speeds:
+        """The speeds of packs of so many runs, of at most `most`: of those that are asked for, or of several."""
+        if asked != AUTO or not worth:
+            size = 1 if asked == AUTO else min(int(asked), most)
+            return {size: self.demanded(size, graphed)}
+        key = f"{self.key} graph={graphed}: runs side by side"
+        found = self.memory.speeds(
+            key, lambda: climb(partial(self.speed, graphed=graphed), PACKINGS[self.machine.device])
+        )
+        return {size: speed for size, speed in found.items() if size <= most}
+
+    def demanded(self, size: int, graphed: bool) -> float:
+        """As `speed`; UserError where this model cannot be stacked. What does not fit in memory is split later on."""
+        if size == 1 and not graphed:
+            return self.alone
+        try:
+            return self.speed(size, graphed)
+        except (RuntimeError, MemoryError) as raised:
+            if failure_class(raised) == OUT_OF_MEMORY:
+                return self.alone
+            chosen = f"{self.run.choices['model']} in {self.run.choices['precision']} on {self.machine.device}"
+            cause = first_line(str(raised))
+            raise UserError(
+                f"packing={size}: {chosen} cannot be stacked ({cause}); write packing=1, or auto"
+            ) from raised
+
+    def speed(self, size: int, graphed: bool, seconds: float = SECONDS) -> float:
+        """Steps per second over all of `size` runs that go side by side, measured for so long."""
+        step = self.stepping(size, graphed)
+        step()
+        done, started = 0, time.perf_counter()
+        while not done or time.perf_counter() - started < seconds:
+            step()
+            done += 1
+        return size * done / (time.perf_counter() - started)
+
+    def stepping(self, size: int, graphed: bool) -> Callable[[], None]:
+        """One step of so many runs, on models of its own, that waits for the device."""
+        numbers = autocast(self.run.choices["precision"], self.machine.device)
+        build = builder(numbers, compiled=self.machine.compiled, graphed=graphed)
+        engine = build([deepcopy(self.model).train() for _ in range(size)])
+        taken = slice(self.run.choices["batch_size"])
+        images = self.data.train.images[taken].contiguous(memory_format=torch.channels_last)
+        batches = [Batch(images, self.data.train.labels[taken], 0.0)] * size
+
+        def step() -> None:
+            float(engine.losses(batches)[0])
+
+        return step
+
+
+def climb(measure: Callable[[int], float], numbers: Iterable[int]) -> dict[int, float]:
+    """The speeds of rising numbers, up to the first that fails or is slower than one before it.
+
+    Raises what the first number raises.
+    """
+    found: dict[int, float] = {}
+    for number in numbers:
+        try:
+            found[number] = measure(number)
+        except (RuntimeError, MemoryError):
+            if not found:
+                raise
+            break
+        if found[number] < max(found.values()):
+            break
+    return found
+
+
+def form_of(trial: Trial, packing: int | str, graph: bool | str, most: int, worth: bool) -> Form:
+    """The form in which up to `most` runs go fastest; `worth`: they train long enough to measure several.
+
+    Raises UserError where a form is asked for that this model or device cannot have.
+    """
+    speeds = {
+        (size, graphed): speed
+        for graphed in graphs(graph, trial.machine.device, worth)
+        for size, speed in sorted(trial.packings(packing, graphed, most, worth).items())
+    }
+    size, graphed = fastest(speeds)
+    return Form(size, graphed, speeds[size, graphed])
+
+
+def fastest(speeds: Mapping[Number, float]) -> Number:
+    """The first that none after it is clearly faster than."""
+    chosen, *others = speeds
+    for other in others:
+        if speeds[other] > ENOUGH * speeds[chosen]:
+            chosen = other
+    return chosen
+
+
+def graphs(asked: bool | str, device: str, worth: bool) -> list[bool]:
+    """Whether steps are captured: as asked, or both ways, to see.
+
+    Raises UserError where they cannot be.
+    """
+    if asked not in (True, False, AUTO):
+        raise UserError(f"graph={asked} is not known; there are auto, true and false")
+    if asked is True and device != "cuda":
+        raise UserError(f"graph=true captures steps on a GPU, and device={device} is none; write graph=auto")
+    return [False, True] if asked == AUTO and device == "cuda" and worth else [asked is True]
+
+
+def processes(trial: Trial, packing: int, graphed: bool, most: int) -> int:
+    """How many processes at once are fastest, up to `most`."""
+    numbers = [2**power for power in range(most.bit_length()) if 2**power < most] + [most]
+    key = f"{trial.key} packing={packing} graph={graphed}: processes at once"
+    found = trial.memory.speeds(key, lambda: climb(partial(together, trial, packing, graphed), numbers))
+    return fastest({number: speed for number, speed in sorted(found.items()) if number <= most})
+
+
+def together(trial: Trial, packing: int, graphed: bool, number: int) -> float:
+    """Steps per second over all of so many processes, each of which trains packs of this size."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(number)
+    with ProcessPoolExecutor(number, context, initializer=_begin, initargs=(barrier,)) as pool:
+        work = [pool.submit(_steps, trial.run, trial.machine, packing, graphed, place) for place in range(number)]
+        return sum(one.result() for one in work)
+
+
+_barrier: list[Barrier] = []  # of the process that is measured
+
+
+def _begin(barrier: Barrier) -> None:
+    _barrier.append(barrier)
+
+
+def _steps(run: Run, machine: Machine, packing: int, graphed: bool, place: int) -> float:
+    """Steps per second of one of several processes that begin together."""
+    allocator.settle(machine.threads, packing)
+    if machine.device == "cuda":
+        torch.cuda.set_device(place % torch.cuda.device_count())
+    trial = Trial(run, machine, *prepare(run, machine), Memory(None))
+    trial.stepping(packing, graphed)()
+    _barrier[0].wait(PATIENCE_S)
+    return trial.speed(packing, graphed, LONG_SECONDS)

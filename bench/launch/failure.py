@@ -1,0 +1,41 @@
+"""Failures: what a run that came to nothing is recorded as.
+
+In: what was raised. Out: a class of failure, a row. Touches: nothing.
+"""
+
+import errno
+import platform
+from typing import Any
+
+from bench.machine import environment
+from bench.schema import FAILED, Row, Run
+
+OUT_OF_MEMORY, ERROR = "out_of_memory", "error"
+
+# What errors of another kind say of missing memory: torch's, oneDNN's, the system's (a stack, a library).
+WORDS_OF_MEMORY = (
+    *("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED"),
+    *("could not create a primitive", "could not create a memory object"),
+    *("can't start new thread", "failed to map segment"),
+)
+
+
+def failed_row(run: Run, failure: str, cause: str, trace: str = "", **known: Any) -> Row:
+    """The row of a run that came to nothing; `failure` is one of FAILURES."""
+    cause = first_line(cause) or failure
+    error = {"class": failure, "cause": cause, "traceback": trace, "attempts": 1, "node": platform.node(), **known}
+    return Row(run.id, run.study, FAILED, run.choices, environment=environment.describe(), error=error)
+
+
+def failure_class(raised: BaseException) -> str:
+    """The class of failure of what a run raised: out_of_memory or error."""
+    # torch's own goes by its name: torch itself may be what does not fit
+    plain = isinstance(raised, MemoryError) or type(raised).__name__ == "OutOfMemoryError"
+    refused = getattr(raised, "errno", None) == errno.ENOMEM
+    told = isinstance(raised, RuntimeError | ImportError) and any(words in str(raised) for words in WORDS_OF_MEMORY)
+    return OUT_OF_MEMORY if plain or refused or told else ERROR
+
+
+def first_line(text: str) -> str:
+    """The first line of what was said."""
+    return text.strip().partition("\n")[0]

@@ -1,0 +1,129 @@
+"""The environment a row was made in: the interpreter, the machine, the versions, the commit.
+
+In: nothing. Out: plain values for the row. Touches: /proc, which it reads, and git, which it asks and never changes.
+"""
+
+import functools
+import importlib.metadata
+import os
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import bench
+from bench.machine import cgroup
+
+PACKAGES = ("torch", "torchvision", "numpy", "hydra-core", "omegaconf")
+SOURCES = ("bench", "conf", "hydra_plugins", "pyproject.toml")  # an edit elsewhere cannot change a result
+GIT_TIMEOUT_S = 10
+HOME = Path(bench.__file__).resolve().parent
+
+
+def describe() -> dict[str, Any]:
+    """What stays the same for all runs of this process, looked up once: a code edit later on is not what is running."""
+    return dict(_describe())
+
+
+def peak_memory_bytes() -> int:
+    """The most main memory that this process has held since it began."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError, ValueError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # on Linux it begins at the peak of the parent
+        return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, the others kilobytes
+
+
+@functools.cache
+def _describe() -> dict[str, Any]:
+    commit, dirty = _git_state(HOME)
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "hostname": platform.node(),
+        "processor": _processor(),
+        "cores": _cores(),
+        "initbench": bench.__version__,
+        **versions(PACKAGES),
+        "git_commit": commit,
+        "git_dirty": dirty,
+    }
+
+
+def usable_cores() -> int:
+    """The cores that this process may use at all times, a container's quota of their time considered; at least one."""
+    cores, quota = int(describe()["cores"]), cgroup.cores()
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """What the processor says that it can do, such as avx512_bf16; nothing where the system does not tell."""
+    return set(_said("flags", cpuinfo).split())
+
+
+def memory_bytes(meminfo: Path = Path("/proc/meminfo")) -> tuple[int | None, int | None]:
+    """All main memory of the machine, and what is free for new use; None for what the system does not tell."""
+    total, free = (_said(key, meminfo).removesuffix("kB").strip() for key in ("MemTotal", "MemAvailable"))
+    if total.isdecimal():
+        return int(total) * 1024, int(free) * 1024 if free.isdecimal() else None
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), None
+    except (AttributeError, OSError, ValueError):
+        return None, None
+
+
+def versions(packages: Iterable[str]) -> dict[str, str | None]:
+    """The version of each package, None for one that is not installed."""
+    return {package: _version(package) for package in packages}
+
+
+def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    return _said("model name", cpuinfo) or platform.processor() or platform.machine()
+
+
+def _said(key: str, file: Path) -> str:
+    """What Linux says in one of its files under this key, the first time; nothing where it does not."""
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
+
+
+def _cores() -> int:
+    """Those this process may use, which a cluster's scheduler makes fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_state(package: Path) -> tuple[str | None, bool | None]:
+    """The commit of the checkout that tracks `package`, and whether its sources differ from it; None where unknown.
+
+    An installed package often lies inside some other repository (its .venv), whose commit says nothing about it.
+    """
+    if not _git(package, "ls-files", "--", "__init__.py"):
+        return None, None
+    commit = _git(package, "rev-parse", "--verify", "HEAD")
+    changes = _git(package.parent, "status", "--porcelain", "--", *SOURCES) if commit else None
+    return commit, None if changes is None else bool(changes)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    # inside a hook of another repository, git's own variables would point to that one
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        answer = subprocess.run(command, env=variables, capture_output=True, timeout=GIT_TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.decode(errors="replace").strip()

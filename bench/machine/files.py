@@ -1,0 +1,63 @@
+"""Files that are written whole or not at all.
+
+In: a path and its content. Out: the file. Touches: the folder of the path.
+"""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from bench import failpoint
+from bench.schema import UserError
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Replace the file in one step that no kill or power cut can split.
+
+    Raises UserError, with the operating system's reason, where the disk refuses: what was there is as it was.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        failpoint.point("before_write")
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            failpoint.point("after_write")
+            os.fsync(file.fileno())
+        failpoint.point("after_sync")
+        temporary.replace(path)
+        failpoint.point("after_replace")
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path.name} in {path.parent}: {spoken(error)}; what was there is untouched. "
+            "Make room, or choose another folder with results=DIR"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def listed(folder: Path) -> list[str]:
+    """The names in a folder; none where it cannot be read."""
+    with contextlib.suppress(OSError):
+        return os.listdir(folder)
+    return []
+
+
+def spoken(error: OSError) -> str:
+    """What the operating system says of an error, in its words."""
+    return error.strerror or str(error)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name survive a power cut; where a file system cannot, the file is whole all the same."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,35 @@
+"""In which numbers a run computes: float32, or bfloat16 where torch's autocast thinks it safe.
+
+Weights, their updates and statistics are float32 either way. A precision is a choice of a run, so `auto` is decided
+when the runs are planned: a study has one precision, whatever machine goes on with it.
+
+In: a name, a device. Out: a name, a context. Touches: nothing; the processor is asked.
+"""
+
+import torch
+
+from bench.machine import environment
+from bench.registry import unknown
+from bench.schema import AUTO, UserError
+
+FP32, BF16 = "fp32", "bf16"
+FLAGS = ("avx512_bf16", "amx_bf16")  # of processors that multiply bfloat16 faster than float32
+
+
+def resolved(name: str, device: str) -> str:
+    """fp32 or bf16: `auto` takes bf16 where the device has units for it.
+
+    Raises UserError for another name.
+    """
+    if name not in (FP32, BF16, AUTO):
+        raise UserError(unknown("precision", name, (FP32, BF16, AUTO)))
+    if name != AUTO:
+        return name
+    on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    has_units = torch.cuda.is_bf16_supported() if on_gpu else bool({*FLAGS} & environment.processor_flags())
+    return BF16 if has_units else FP32
+
+
+def autocast(name: str, device: str) -> torch.autocast:
+    """The context in which a forward pass has this precision."""
+    return torch.autocast(device, torch.bfloat16, enabled=name == BF16)

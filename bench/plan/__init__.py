@@ -1,0 +1,1 @@
+"""A study becomes runs, and runs become jobs."""

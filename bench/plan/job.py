@@ -1,0 +1,87 @@
+"""Jobs: what a launched process is handed at once.
+
+In: runs, and what is expected of them. Out: jobs, and their text for Hydra's launcher. Touches: nothing.
+"""
+
+import json
+import math
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from zlib import compress, decompress
+
+from bench.plan.shape import Shape, by_shape
+from bench.schema import Run
+
+SHARES = 2  # a job is at most half of what is left for each process: what is expected is a guess
+LONGEST = 6.0  # times job_seconds: a process that dies takes its job along
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is expected of runs of one shape: seconds per run, if they train in packs of this many."""
+
+    seconds: float
+    packing: int
+    graphed: bool = False  # with captured steps
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The processes that train: how many at once, and how many seconds of training each is handed at a time."""
+
+    processes: int
+    job_seconds: float  # at least; 0 for one pack
+
+
+@dataclass(frozen=True)
+class Job:
+    """Runs of one shape that one of so many processes trains for a sweep, in packs of `packing`."""
+
+    sweep: str
+    runs: list[Run]
+    packing: int = 1
+    graphed: bool = False
+    processes: int = 1
+
+    def as_override(self) -> str:
+        """The job as one override for a launched process: compressed, since Hydra reads it letter by letter."""
+        return f"job='{b64encode(compress(json.dumps(asdict(self)).encode())).decode()}'"
+
+
+def from_text(text: str) -> Job:
+    """A job as a launched process reads it."""
+    read = json.loads(decompress(b64decode(text)))
+    return Job(**read | {"runs": [Run(**fields) for fields in read["runs"]]})
+
+
+def jobs(runs: Sequence[Run], expected: Mapping[Shape, Expected], crew: Crew, sweep: str) -> list[Job]:
+    """The runs as jobs, the longest runs first.
+
+    A job takes half a second to start, so they are long while much is left; the last ones are short, so that the
+    processes end at about the same time.
+    """
+    alike = sorted(by_shape(runs).items(), key=lambda one: -expected[one[0]].seconds)
+    left = sum(len(own) * expected[shape].seconds for shape, own in alike)
+    least = min(crew.job_seconds, left / crew.processes)
+    most = math.ceil(len(runs) / crew.processes)  # runs: no process goes without as long as there are some
+    made = []
+    for shape, own in alike:
+        of, taken = expected[shape], 0
+        while taken < len(own):
+            size = min(most, _whole_packs(max(least, _share(left, crew)), of))
+            job = Job(sweep, own[taken : taken + size], of.packing, of.graphed, crew.processes)
+            made.append(job)
+            taken += size
+            left -= len(job.runs) * of.seconds
+    return made
+
+
+def _share(left: float, crew: Crew) -> float:
+    """Of so many seconds that are left, those that a job may take; 0 where one process may stand for a cluster."""
+    return min(left / (SHARES * crew.processes), LONGEST * crew.job_seconds) if crew.processes > 1 else 0.0
+
+
+def _whole_packs(seconds: float, expected: Expected) -> int:
+    """How many runs take about so many seconds, in whole packs."""
+    return max(1, math.ceil(seconds / expected.seconds / expected.packing)) * expected.packing

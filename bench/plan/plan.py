@@ -1,0 +1,210 @@
+"""Study -> runs: every combination of the axes, composed once per option instead of once per run.
+
+In: Hydra's composer, the study, the overrides of the command line. Out: runs. Touches: nothing.
+"""
+
+import itertools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from bench import catalogue, registry
+from bench.schema import AUTO, WORDS, Run, UserError
+
+Compose = Callable[[list[str]], DictConfig]
+Axes = Mapping[str, Sequence[Any]]
+FROM_ACTIVATION = (
+    ".gain",
+    ".bias_std",
+)  # arguments that may leave their number to the run's activation (parts/gain.py)
+RESOLVED = ("auto", "critical")  # by one of these words
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a command asks for: `runs` in the order of the axes, and how many combinations the study skips."""
+
+    study: str
+    runs: list[Run]
+    skipped: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One option of a word, or one value of a setting: the part of a run that it decides."""
+
+    choices: Mapping[str, Any]
+    functions: Mapping[str, str]
+
+
+def plan(compose: Compose, study: Mapping[str, Any], overrides: Sequence[str]) -> Plan:
+    """Every run that the study's axes ask for, where the command line replaces an axis of the same key.
+
+    Raises UserError for a name, a key or a value that does not fit, and when nothing is left to run.
+    """
+    axes = {**axes_of(study), **parse(overrides)}
+    base = compose([f"{key}={values[0]}" for key, values in axes.items() if key in WORDS])
+    slots = [slot(compose, base, word, own) for word, own in by_word(axes).items()]
+    rest = fixed(base, axes)
+    combinations = [merged([rest, *parts]) for parts in itertools.product(*slots)]
+    kept = [one for one in combinations if not skips(study["skip"], one.choices)]
+    if not kept:
+        raise UserError(f"study {study['name']} has no runs: {len(combinations)} combinations, all of them skipped")
+    runs = [Run(study["name"], one.choices, one.functions) for one in kept]
+    if len({run.id for run in runs}) < len(runs):
+        raise UserError(f"study {study['name']} asks for the same run twice: two values of an axis mean the same")
+    return Plan(study["name"], runs, len(combinations) - len(kept))
+
+
+def axes_of(study: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The axes that a study's yaml declares, in the syntax of the command line or as yaml lists."""
+    return parse([f"{key}={as_text(value)}" for key, value in study["axes"].items()])
+
+
+def parse(overrides: Sequence[str]) -> dict[str, list[Any]]:
+    """Hydra's override grammar -> key: values. A single value is an axis of one."""
+    axes: dict[str, list[Any]] = {}
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        key, values = override.key_or_group, values_of(override)
+        if key in axes:
+            raise UserError(f"{key} is given twice; name it once, with its values separated by commas")
+        if twice := {repr(value) for value in values if values.count(value) > 1}:
+            raise UserError(f"{key} is given the value {', '.join(sorted(twice))} twice")
+        axes[key] = values
+    return axes
+
+
+def values_of(override: Override) -> list[Any]:
+    """The values that one override stands for, as Python values."""
+    if override.is_add() or override.is_delete() or override.is_force_add():
+        raise UserError(f"{override.input_line}: a run has fixed keys; write {override.key_or_group}=VALUE")
+    if not override.is_sweep_override():
+        values = [plain(override.value())]
+    elif override.is_discrete_sweep():
+        values = [plain(value) for value in override.sweep_iterator()]
+    else:
+        raise UserError(f"{override.input_line}: list the values (a,b,c) or write range(start,stop,step)")
+    if not values or any(value == "" for value in values):
+        raise UserError(f"{override.key_or_group} has no value; write {override.key_or_group}=VALUE[,VALUE...]")
+    return values
+
+
+def by_word(axes: Axes) -> dict[str, dict[str, Sequence[Any]]]:
+    """Axes grouped by the word they speak of: `initializer.scale` belongs with `initializer`."""
+    groups: dict[str, dict[str, Sequence[Any]]] = {}
+    for key, values in axes.items():
+        groups.setdefault(key.partition(".")[0], {})[key] = values
+    return groups
+
+
+def slot(compose: Compose, base: DictConfig, word: str, axes: Axes) -> list[Choice]:
+    """All that one word may be in this study: its options, times the values of their arguments."""
+    if word not in WORDS:
+        return [Choice(setting(base, key, value), {}) for key, values in axes.items() for value in values]
+    names = axes.get(word, [base[word].name])
+    options = [base if name == base[word].name else compose([f"{word}={name}"]) for name in names]
+    arguments = {key: values for key, values in axes.items() if key != word}
+    return [
+        option(config, word, dict(zip(arguments, values, strict=True)))
+        for config in options
+        for values in itertools.product(*arguments.values())
+    ]
+
+
+def option(config: DictConfig, word: str, changes: Mapping[str, Any]) -> Choice:
+    """One option of a word with the changed arguments, each checked against the type that conf/ gives it."""
+    about: dict[str, Any] = OmegaConf.to_container(config[word], resolve=True)  # type: ignore[assignment]
+    arguments = {f"{word}.{key}": value for key, value in catalogue.arguments(about).items()}
+    for key, value in changes.items():
+        if key not in arguments:
+            raise UserError(registry.unknown(f"argument of {word} {about['name']}", key, arguments))
+        arguments[key] = typed(key, value, arguments[key])
+    return Choice({word: about["name"], **arguments}, {word: about["function"]})
+
+
+def setting(base: DictConfig, key: str, value: Any) -> dict[str, Any]:
+    """One setting of the task, such as epochs=2."""
+    if key not in of_task(base):
+        raise UserError(registry.unknown("key", key, catalogue.keys()))
+    return {key: decided(key, typed(key, value, base[key]), base)}
+
+
+def fixed(base: DictConfig, axes: Axes) -> Choice:
+    """Everything that no axis speaks of, as conf/ has it."""
+    words = [option(base, word, {}) for word in WORDS if word not in by_word(axes)]
+    settings = {key: decided(key, base[key], base) for key in of_task(base) if key not in axes}
+    return merged([Choice(settings, {}), *words])
+
+
+def decided(key: str, value: Any, base: DictConfig) -> Any:
+    """The value of a setting of the task, once it is decided what `precision=auto` means on this device."""
+    if key != "precision" or value != AUTO:
+        return value
+    from bench.machine.precision import resolved
+
+    return resolved(value, base["device"])
+
+
+def of_task(base: DictConfig) -> list[str]:
+    """The keys of a configuration that are no words and may change a result: the seed, and what the task brings."""
+    return [str(key) for key in base if key not in ("hydra", *WORDS, *catalogue.settings())]
+
+
+def merged(parts: Iterable[Choice]) -> Choice:
+    """The parts of a run put together."""
+    choices: dict[str, Any] = {}
+    functions: dict[str, str] = {}
+    for part in parts:
+        choices |= part.choices
+        functions |= part.functions
+    return Choice(choices, functions)
+
+
+def skips(skip: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) -> bool:
+    """Whether an entry of the study's skip list, each with its `because`, names this combination."""
+    return any(all(choices.get(key) == value for key, value in entry.items() if key != "because") for entry in skip)
+
+
+def typed(key: str, value: Any, default: Any) -> Any:
+    """The value as the type that conf/ gives it: 1 becomes 1.0 where conf/ says 2.0, so that equal runs have equal ids.
+
+    Raises UserError when it is of another type. Where conf/ says null, and for a word that a run turns into a number,
+    the function that takes it decides.
+    """
+    may_resolve = key.endswith(FROM_ACTIVATION)
+    if default is None or (may_resolve and value in RESOLVED):
+        return value
+    if may_resolve and default in RESOLVED:
+        default = 1.0
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(plain(default)):
+        words = f" or {' or '.join(RESOLVED)}" if may_resolve else ""
+        example = f"for example {key}={json.dumps(plain(default))}"
+        raise UserError(f"{key} takes {kind_of(default)}{words}, not {value!r}; {example}")
+    return value
+
+
+def plain(value: Any) -> Any:
+    """OmegaConf's and Hydra's containers and quoted strings as Python's own."""
+    if OmegaConf.is_config(value):
+        return OmegaConf.to_container(value, resolve=True)
+    return getattr(value, "text", value)
+
+
+def kind_of(default: Any) -> str:
+    """The type of a default, in a user's words."""
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a name", dict: "keys of its own"}
+    return names.get(type(default), "a list [a,b]")
+
+
+def as_text(value: Any) -> str:
+    """A yaml value in the syntax of the command line; a yaml list is an axis."""
+    if isinstance(value, list):
+        return ",".join(map(as_text, value))
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,1 @@
+"""Rows become findings: what is compared with what, and what the statistics say of it."""

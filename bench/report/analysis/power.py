@@ -1,0 +1,116 @@
+"""What a study could see: the seeds that its margin needs, and how much of the spread each kind of seed brings.
+
+In: findings. Out: lines of tables. Touches: nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.report.analysis.arms import accuracies, accuracy
+from bench.report.analysis.blocks import Block
+from bench.report.analysis.finding import Finding
+from bench.report.statistics import Array
+from bench.report.statistics import power as design
+from bench.schema import OK, Row
+
+POWER = 0.8
+ORDER_SEED = "order_seed"
+
+
+@dataclass(frozen=True)
+class Power:
+    """The seeds with which a block sees a difference as large as its margin with probability `power`.
+
+    `sd_points` is the standard deviation of a paired difference, its variance the mean over the pairs that share two
+    seeds or more; None where no pair does. `seeds_for_margin` is for one test at `alpha`, `seeds_for_family` for the
+    first step of Holm's over all `pairs`.
+    """
+
+    name: str
+    margin_points: float
+    sd_points: float | None
+    alpha: float
+    power: float
+    pairs: int
+    seeds_for_margin: int | None
+    seeds_for_family: int | None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Where an arm's spread in a block comes from, as standard deviations in percentage points.
+
+    A component whose estimated variance is below 0 has none (0). `sd_points` is of a run whose both seeds are drawn.
+    """
+
+    initializer: str
+    initializations: int
+    orders: int
+    sd_initialization_points: float
+    sd_order_points: float
+    sd_rest_points: float
+    sd_points: float
+
+
+def power(finding: Finding, name: str) -> Power:
+    """The seeds that a block needs, from the spread it shows; at least one test image counts as spread."""
+    spread, pairs = _spread(finding), len(finding.pairs)
+    needed = [
+        design.seeds_needed(finding.margin, spread, alpha, POWER) if spread else None
+        for alpha in (finding.level, finding.level / max(1, pairs))
+    ]
+    return Power(name, finding.margin, spread, finding.level, POWER, pairs, *needed)
+
+
+def _spread(finding: Finding) -> float | None:
+    arms = {arm: accuracies(rows) for arm, rows in finding.block.arms.items()}
+    variances = []
+    for pair in finding.pairs:
+        ours, theirs = arms[pair.initializer], arms[pair.other]
+        if pair.seeds > 1:
+            variances.append(float(np.var([ours[seed] - theirs[seed] for seed in ours if seed in theirs], ddof=1)))
+    if not variances:
+        return None
+    step = 1 / finding.test_images if finding.test_images else 0.0
+    return 100 * max(float(np.mean(variances)) ** 0.5, step) or None
+
+
+def crossed(findings: Sequence[Finding]) -> Iterator[tuple[Block, Spread]]:
+    """Each arm whose runs cross two seeds or more with two order seeds or more, with its block but for `order_seed`.
+
+    A grid with a run that did not converge has a hole, and is left out: its divergence rate stands in the table.
+    """
+    groups: dict[str, list[Block]] = defaultdict(list)
+    for finding in findings:
+        if ORDER_SEED in finding.block.choices:
+            groups[repr(_without(finding.block))].append(finding.block)
+    for blocks in groups.values():
+        for arm in sorted({arm for block in blocks for arm in block.arms}):
+            rows = [row for block in blocks for row in block.arms.get(arm, [])]
+            if (grid := _grid(rows)) is not None:
+                yield Block(_without(blocks[0]), {}), _components(arm, grid)
+
+
+def _without(block: Block) -> dict[str, Any]:
+    return {key: value for key, value in block.choices.items() if key != ORDER_SEED}
+
+
+def _grid(rows: Sequence[Row]) -> Array | None:
+    """Accuracies (seeds, order seeds); None unless each crossing has one converged run, and there are two of each."""
+    cells = {(row.choices["seed"], row.choices[ORDER_SEED]): accuracy(row) for row in rows if row.status == OK}
+    seeds, orders = (sorted({cell[at] for cell in cells}, key=repr) for at in (0, 1))
+    whole = len(cells) == len(rows) == len(seeds) * len(orders) and min(len(seeds), len(orders)) > 1
+    return (
+        np.array([[cells[seed, order] for order in orders] for seed in seeds]) if whole and None not in orders else None
+    )
+
+
+def _components(arm: str, grid: Array) -> Spread:
+    found = design.variance(100 * grid)
+    parts = [max(0.0, part) for part in (found.initialization, found.order, found.rest)]
+    initialization, order, rest, total = (part**0.5 for part in (*parts, sum(parts)))
+    return Spread(arm, grid.shape[0], grid.shape[1], initialization, order, rest, total)

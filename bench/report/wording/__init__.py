@@ -1,0 +1,1 @@
+"""Findings become sentences: the one place that puts numbers and lists into words."""

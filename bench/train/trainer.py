@@ -1,0 +1,224 @@
+"""The loop over batches of one run, which can be cut between any two steps and taken up again to the same last bit.
+
+In: data, a model with its weights, a budget. Out: losses, a curve, measures. Touches: the device, the generators.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from bench import registry
+from bench.parts.dataset.tensors import Dataset, Split
+from bench.parts.seeds import generator
+from bench.schema import DIVERGED, OK, PREEMPTED, Machine, Run
+from bench.train import global_rng as generators
+from bench.train.engine import Batch, Course
+from bench.train.segment import Part, part, training_seconds
+
+WINDOW = 20  # steps whose mean loss is held against the target
+EVALUATION_BATCH = 1000  # images; large enough to fill a device, small enough for any memory
+PLAIN = ("curve", "gradient_norm", "test_evaluations")  # what a state holds as it is
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a run trains: `steps` in all, of `batch_size` images each, in epochs of `epoch_steps`."""
+
+    steps: int
+    epoch_steps: int
+    batch_size: int
+    warmup_steps: int
+
+    @property
+    def epochs(self) -> int:
+        """Full epochs, and the last one where the steps end within it."""
+        return math.ceil(self.steps / self.epoch_steps)
+
+
+def budget_of(data: Dataset, epochs: int, steps: int | None, batch_size: int, warmup_steps: int) -> Budget:
+    """The budget on these data: `steps`, or so many full epochs."""
+    epoch_steps = max(1, data.sizes[0] // batch_size)
+    return Budget(steps or epochs * epoch_steps, epoch_steps, batch_size, warmup_steps)
+
+
+@dataclass
+class Trainer:
+    """The training of one run, and what it has seen so far."""
+
+    run: Run
+    machine: Machine
+    data: Dataset
+    model: nn.Module
+    budget: Budget
+    label_smoothing: float
+    target_loss: float
+    autocast: torch.autocast
+    started: float  # when this part of the run began, by time.perf_counter
+    packed: int  # runs trained side by side, this one included: its time is its share of theirs
+    curve: list[dict[str, float | int | None]] = field(default_factory=list)
+    losses: list[Tensor] = field(default_factory=list)  # one per step, on the device
+    gradient_norm: Tensor | None = None  # at step 0, on the device
+    test_evaluations: int = 0
+    training_seconds: float = 0.0  # of this part
+    earlier: list[Part] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.optimizer = registry.build(self.run, "optimizer")(self.model)
+        self.schedule: Callable[[float], float] = registry.build(self.run, "schedule")
+        own = self.run.choices["order_seed"]
+        seed = self.run.choices["seed"] if own is None else own
+        self.order, self.augmentation = generator(seed, "order"), generator(seed, "augment")
+        self.epoch_order = self.order.get_state()
+        generators.seed(generator(seed, "global").initial_seed())
+        for group in self.optimizer.param_groups:
+            group["peak"] = group["lr"]
+
+    def fit(self, interrupted: Callable[["Trainer"], bool]) -> Course:
+        """Train to the end of the budget, which is `ok`, or of an epoch with a loss that is not finite: `diverged`.
+
+        `preempted` as soon as `interrupted`, asked after every step, says so. Yields each batch, is sent its loss.
+        Within an epoch the host never waits for the device.
+        """
+        while len(self.curve) < self.budget.epochs:
+            first = len(self.curve) * self.budget.epoch_steps
+            if (yield from self.epoch(interrupted)) == PREEMPTED:
+                return PREEMPTED
+            mean = self.mean_loss(first)
+            self.curve.append({"epoch": len(self.curve) + 1, "train_loss": mean})
+            if not math.isfinite(mean):
+                return DIVERGED
+            loss, accuracy = self.evaluate(self.data.validation)
+            self.curve[-1] |= {"validation_loss": loss, "validation_accuracy": accuracy}
+        return OK
+
+    def epoch(self, interrupted: Callable[["Trainer"], bool]) -> Course:
+        """One pass over the training split, or what is left of it."""
+        self.model.train()
+        for indices in self.batches():
+            started = time.perf_counter()
+            loss = yield self.batch(indices)
+            self.step(loss)
+            self.training_seconds += time.perf_counter() - started
+            if interrupted(self):
+                return PREEMPTED
+        return OK
+
+    def batches(self) -> Sequence[Tensor]:
+        """The indices of the batches that are left of the present epoch."""
+        self.epoch_order = self.order.get_state()
+        indices = torch.randperm(self.data.sizes[0], generator=self.order).to(self.machine.device)
+        first = len(self.curve) * self.budget.epoch_steps
+        last = min(self.budget.epoch_steps, self.budget.steps - first)
+        return torch.split(indices, self.budget.batch_size)[self.steps - first : last]
+
+    def batch(self, indices: Tensor) -> Batch:
+        """The images of these indices, augmented."""
+        images = self.data.augment(self.data.train.images[indices], self.augmentation)
+        labels = self.data.train.labels[indices]
+        return Batch(images.contiguous(memory_format=torch.channels_last), labels, self.label_smoothing)
+
+    def step(self, loss: Tensor) -> None:
+        """One update of the weights, by the gradients that belong to the loss."""
+        done, budget = self.steps, self.budget
+        warmth = min(1.0, (done + 1) / budget.warmup_steps) if budget.warmup_steps else 1.0
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * warmth * self.schedule(done / budget.steps)
+        if done == 0:
+            gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+            self.gradient_norm = nn.utils.get_total_norm(gradients)
+        self.optimizer.step()
+        self.losses.append(loss)
+
+    @property
+    def steps(self) -> int:
+        """How many steps are done."""
+        return len(self.losses)
+
+    def mean_loss(self, first: int) -> float:
+        """The mean train loss from step `first` on. Waits for the device, which is part of the training's time."""
+        started = time.perf_counter()
+        mean = float(torch.stack(self.losses[first:]).double().mean())
+        self.training_seconds += time.perf_counter() - started
+        return mean
+
+    def steps_to_loss(self) -> int | None:
+        """The first step, of every `WINDOW`th and the last, at which the mean loss of so many is down to the target."""
+        losses = torch.stack(self.losses).double().cpu()
+        ends = [end for end in range(WINDOW, self.steps + 1) if end % WINDOW == 0 or end == self.budget.steps]
+        return next((end for end in ends if losses[end - WINDOW : end].mean() <= self.target_loss), None)
+
+    @torch.no_grad()
+    def evaluate(self, split: Split) -> tuple[float, float]:
+        """Mean cross-entropy and accuracy (0..1) over a split, with the running statistics."""
+        self.model.eval()
+        self.test_evaluations += split is self.data.test
+        loss = torch.zeros((), dtype=torch.float64, device=self.machine.device)
+        correct = torch.zeros((), dtype=torch.int64, device=self.machine.device)
+        for images, labels in zip(
+            torch.split(split.images, EVALUATION_BATCH), torch.split(split.labels, EVALUATION_BATCH), strict=True
+        ):
+            with self.autocast:
+                logits = self.model(images.contiguous(memory_format=torch.channels_last))
+            loss += cross_entropy(logits.double(), labels, reduction="sum")
+            correct += (logits.argmax(1) == labels).sum()
+        return float(loss) / len(split.labels), int(correct) / len(split.labels)
+
+    def test(self) -> dict[str, float | int | None]:
+        """The measures of the test set, which is read once."""
+        return dict(zip(("test_loss", "test_accuracy"), self.evaluate(self.data.test), strict=True))
+
+    def parts(self) -> list[Part]:
+        """The parts of this run so far, the present one last."""
+        seconds = time.perf_counter() - self.started
+        return [*self.earlier, part(self.machine, seconds / self.packed, self.training_seconds / self.packed)]
+
+    def measures(self) -> dict[str, float | int | None]:
+        """What the training itself says; None where the run ended before there was anything to measure."""
+        first, last = (self.curve[0], self.curve[-1]) if self.curve else ({}, {})
+        return {
+            "train_loss": last.get("train_loss"),
+            "validation_loss": last.get("validation_loss"),
+            "validation_accuracy": last.get("validation_accuracy"),
+            "first_epoch_accuracy": first.get("validation_accuracy"),
+            "initial_loss": float(self.losses[0]),
+            "initial_gradient_norm": None if self.gradient_norm is None else float(self.gradient_norm),
+            "steps": self.steps,
+            "steps_to_loss": self.steps_to_loss(),
+            "test_evaluations": self.test_evaluations,
+            "images_per_second": self.steps * self.budget.batch_size / training_seconds(self.parts()),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step and the row depend on, in tensors and plain values.
+
+        The order of an epoch is kept as the generator that drew it, where it was before; the position in it follows
+        from the steps done.
+        """
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "order": self.epoch_order,
+            "augmentation": self.augmentation.get_state(),
+            "global": generators.states(),
+            "losses": torch.stack(self.losses),
+            "parts": [asdict(one) for one in self.parts()],
+            **{name: getattr(self, name) for name in PLAIN},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from such a state, on this trainer's device; raises whatever does not fit its model."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.losses = list(state["losses"].to(self.machine.device))
+        self.earlier = [Part(**one) for one in state["parts"]]
+        for name in PLAIN:
+            setattr(self, name, state[name])
+        self.order.set_state(state["order"])
+        self.augmentation.set_state(state["augmentation"])
+        generators.restore(state["global"])

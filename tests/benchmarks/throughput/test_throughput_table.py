@@ -1,0 +1,106 @@
+"""The table of throughput rows: rates, ratios within blocks, the control, in every format."""
+
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bench.benchmarks.throughput import table as throughput
+from bench.schema import OK, Row, Run
+
+ELEMENTS = 1_000_000
+TIMES = {  # seconds per block
+    "initbench": [0.001, 0.002, 0.0012, 0.0011],
+    "torch.nn.init": [0.002, 0.0042, 0.0024, 0.0021],
+    "torch.nn.init again": [0.002, 0.0041, 0.0025, 0.0021],
+    "generator": [0.002, 0.004, 0.002, 0.002],
+    "memory": [0.0001, 0.0001, 0.0001, 0.0001],
+}
+
+
+def row(law="normal", target="1000x1000", elements=ELEMENTS, **times):
+    choices = {"task": "throughput", "law": law, "target": target, "device": "cpu", "threads": 2, "blocks": 4}
+    times = {**TIMES, **{name.replace("_", "."): each for name, each in times.items()}}
+    curve = [{"block": block, **{name: each[block] for name, each in times.items() if each}} for block in range(4)]
+    environment = {"device_name": "abacus", "torch": "2.0", "keras": None}
+    return Row(Run("throughput", choices).id, "throughput", OK, choices, {"elements": elements}, curve, environment)
+
+
+def of(table, library, column):
+    (value,) = table[table["library"] == library][column]
+    return value
+
+
+def test_rates_are_elements_over_seconds():
+    table = throughput.frame([row()])
+    assert of(table, "initbench", "elements_per_second") == pytest.approx(ELEMENTS / np.median(TIMES["initbench"]))
+    assert of(table, "initbench", "slowest_block") == ELEMENTS / 0.002
+    assert of(table, "initbench", "fastest_block") == ELEMENTS / 0.001
+
+
+def test_a_ratio_is_the_geometric_mean_within_blocks_with_its_t_interval():
+    table = throughput.frame([row()])
+    logs = np.log(np.array(TIMES["torch.nn.init"]) / TIMES["initbench"])
+    low, high = stats.t.interval(0.95, 3, logs.mean(), stats.sem(logs))
+    assert of(table, "initbench", "ratio") == pytest.approx(math.exp(logs.mean()))
+    assert of(table, "initbench", "ratio_low") == pytest.approx(math.exp(low))
+    assert of(table, "initbench", "ratio_high") == pytest.approx(math.exp(high))
+    assert of(table, "torch.nn.init", "ratio") == 1
+
+
+def test_shares_are_those_of_the_limits_of_the_same_block():
+    table = throughput.frame([row()])
+    assert of(table, "initbench", "of_generator") == pytest.approx(np.median([2, 2, 2 / 1.2, 2 / 1.1]))
+    assert of(table, "initbench", "of_memory") == pytest.approx(np.median([0.1, 0.05, 1 / 12, 1 / 11]))
+
+
+def test_the_control_counts_intervals_that_exclude_1():
+    quiet = row(law="uniform")
+    alarm = row(law="normal")
+    for block, noise in zip(alarm.curve, (1.05, 1.051, 1.049, 1.05), strict=True):
+        block["torch.nn.init again"] = block["torch.nn.init"] * noise
+    said = throughput.control(throughput.frame([quiet, alarm]))
+    assert (said["cases"], said["false_alarms"]) == (2, 1)
+    assert said["largest_deviation"] == pytest.approx(0.05, abs=1e-3)
+
+
+def test_where_ours_is_slower_is_said_by_name():
+    slow = row(law="dirac", initbench=[0.004, 0.008, 0.0048, 0.0041])
+    told = " ".join(throughput.sentences(throughput.frame([slow, row()])))
+    assert "Slower than torch.nn.init: dirac 1000x1000." in told
+    assert "no case" in " ".join(throughput.sentences(throughput.frame([row()])))
+
+
+def test_a_library_that_is_not_there_is_a_dash_and_one_that_failed_in_a_block_too():
+    rows = [row(), row(law="uniform", timm=[0.002] * 4)]
+    assert [line[4] for line in throughput.cells(throughput.frame(rows))] == ["timm", "-", "500"]
+    del rows[1].curve[2]["timm"]
+    assert "timm" not in throughput.render(rows)
+    del rows[1].curve[0]["initbench"]
+    assert len(throughput.cells(throughput.frame(rows))) == 2
+
+
+def test_cases_come_by_size():
+    rows = [row(target="9x9", elements=81), row(), row(target="2x2", elements=4)]
+    assert [line[1] for line in throughput.cells(throughput.frame(rows))[1:]] == ["2x2", "9x9", "1000x1000"]
+
+
+def test_every_format_has_the_same_numbers():
+    rows = [row(), row(law="uniform")]
+    lines = list(csv.DictReader(io.StringIO(throughput.render(rows, "csv"))))
+    said = json.loads(throughput.render(rows, "json"))
+    assert [float(line["ratio"]) for line in lines] == [one["ratio"] for one in said["table"]]
+    assert len(lines) == 2 * len(TIMES)
+    cell = f"{said['table'][0]['ratio']:.2f} ["
+    assert cell in throughput.render(rows, "markdown")
+    assert cell in throughput.render(rows, "text")
+    assert "abacus, 2 threads, 4 blocks; torch 2.0." in throughput.render(rows)
+
+
+@pytest.mark.parametrize(("rate", "text"), [(7.3e9, "7300"), (123.4e6, "123"), (45.67e6, "45.7"), (0.1234e6, "0.123")])
+def test_rates_have_three_digits_or_all_before_the_point(rate, text):
+    assert throughput._millions(rate) == text

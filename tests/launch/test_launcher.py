@@ -1,0 +1,30 @@
+import pytest
+
+from bench.launch.launcher import processes_of
+from bench.machine import environment
+from bench.schema import AUTO
+
+JOBLIB, BASIC, SUBMITIT = (
+    {"_target_": "a.JoblibLauncher", "n_jobs": -1},
+    {"_target_": "a.BasicLauncher"},
+    {"_target_": "a.submitit_launcher.LocalLauncher"},
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "launcher", "expected"),
+    [
+        (AUTO, JOBLIB, AUTO),
+        (3, JOBLIB, 3),
+        (AUTO, JOBLIB | {"n_jobs": 2}, 2),
+        (AUTO, JOBLIB | {"n_jobs": -2}, 7),
+        (AUTO, JOBLIB | {"n_jobs": -99}, 1),
+        (4, JOBLIB | {"n_jobs": 2}, 4),
+        (4, BASIC, 1),
+        (AUTO, SUBMITIT, 8),
+        (4, SUBMITIT, 4),
+    ],
+)
+def test_as_many_processes_as_are_asked_for_or_the_launcher_says(asked, launcher, expected, monkeypatch):
+    monkeypatch.setattr(environment, "usable_cores", lambda: 8)
+    assert processes_of(asked, launcher) == expected

@@ -1,0 +1,127 @@
+import pytest
+
+from bench.plan.plan import plan
+from bench.schema import Run, UserError
+
+
+def test_a_plan_is_the_product_of_its_axes_and_the_last_one_turns_fastest(runs_of):
+    runs = runs_of("initializer=he_normal,glorot_uniform", "seed=range(3)")
+    assert [(run.choices["initializer"], run.choices["seed"]) for run in runs] == [
+        (name, seed) for name in ("he_normal", "glorot_uniform") for seed in range(3)
+    ]
+
+
+def test_the_command_line_replaces_an_axis_of_the_study(runs_of):
+    runs = runs_of("seed=7", axes={"seed": "range(3)", "activation": ["relu", "tanh"]})
+    assert [(run.choices["seed"], run.choices["activation"]) for run in runs] == [(7, "relu"), (7, "tanh")]
+
+
+def test_arguments_multiply_the_options_of_their_own_word(runs_of):
+    runs = runs_of("initializer=variance_scaling,he_normal", "initializer.scale=0.5,1,2", "seed=0,1")
+    assert len(runs) == 2 * 3 * 2
+    assert {run.choices["initializer.scale"] for run in runs} == {0.5, 1.0, 2.0}
+
+
+def test_an_argument_of_the_second_option_alone_is_reported_for_the_first(runs_of):
+    with pytest.raises(UserError, match=r"no argument of initializer he_normal is named 'initializer\.slope'"):
+        runs_of("initializer=he_normal,he_leaky", "initializer.slope=1,2")
+
+
+def test_a_run_is_made_of_what_a_single_composition_says(runs_of, compose):
+    run = runs_of("model=plain14,resnet20", "optimizer=adam,sgd", "optimizer.learning_rate=0.1,0.2", "epochs=3")[-1]
+    config = compose(["model=resnet20", "optimizer=sgd", "optimizer.learning_rate=0.2", "epochs=3"])
+    for word in ("model", "optimizer", "dataset", "initializer"):
+        expected = {
+            key: value for key, value in config[word].items() if key not in ("name", "law", "source", "function")
+        }
+        assert run.choices[word] == config[word].name
+        assert run.functions[word] == config[word].function
+        assert run.arguments(word) == expected
+    assert (run.choices["epochs"], run.choices["batch_size"]) == (3, config.batch_size)
+
+
+def test_options_are_composed_once_however_many_runs_there_are(compose):
+    calls = []
+
+    def counted(overrides):
+        calls.append(overrides)
+        return compose(overrides)
+
+    study = {"name": "mine", "axes": {}, "skip": []}
+    runs = plan(
+        counted, study, ["initializer=he_normal,orthogonal,he_uniform", "model=resnet8,plain8", "seed=range(500)"]
+    )
+    assert len(runs.runs) == 3000
+    assert len(calls) == 1 + 2 + 1  # the first of all, then the other options
+
+
+def test_a_whole_number_means_the_same_run_where_conf_has_a_fraction(runs_of):
+    (one,), (other,) = runs_of("initializer.scale=2"), runs_of("initializer.scale=2.0")
+    assert one.id == other.id
+
+
+def test_a_gain_is_a_number_or_a_word_whatever_conf_has(runs_of):
+    runs = runs_of("initializer=he_normal,mean_field", "initializer.gain=auto,critical,2,0.5")
+    assert [run.choices["initializer.gain"] for run in runs] == ["auto", "critical", 2.0, 0.5] * 2
+    assert all(type(run.choices["initializer.gain"]) in (str, float) for run in runs)
+    with pytest.raises(UserError, match=r"initializer\.gain takes a number or auto or critical, not True"):
+        runs_of("initializer=mean_field", "initializer.gain=true")
+
+
+def test_a_label_dresses_the_paper_and_keeps_the_run(runs_of):
+    (run,) = runs_of()
+    assert not [key for key in run.choices if key.endswith((".law", ".source", ".function"))]
+    assert Run("another study", run.choices, {}).id == run.id
+
+
+def test_the_id_of_known_choices_never_changes():
+    assert Run("any", {"initializer": "he_normal", "initializer.scale": 2.0, "seed": 0}).id == "dc116ce5d93ad57e"
+
+
+def test_settings_are_no_part_of_a_run(runs_of):
+    (run,) = runs_of()
+    assert not {"results", "tracking", "device", "threads", "study"} & set(run.choices)
+
+
+def test_a_study_skips_what_it_gives_a_reason_for(runs_of):
+    skip = ({"model": "plain8", "activation": "tanh", "because": "the test says so"},)
+    runs = runs_of("model=plain8,resnet8", "activation=relu,tanh", skip=skip)
+    assert [(run.choices["model"], run.choices["activation"]) for run in runs] == [
+        ("plain8", "relu"),
+        ("resnet8", "relu"),
+        ("resnet8", "tanh"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["epoch=2"], "no key is named 'epoch'; did you mean epochs"),
+        (["initializer.scal=2"], "did you mean initializer.scale"),
+        (["epochs=abc"], "epochs takes a whole number, not 'abc'"),
+        (["epochs=1.5"], "epochs takes a whole number, not 1.5"),
+        (["seed=null"], "seed takes a whole number, not None"),
+        (["initializer.gain=automatic"], "initializer.gain takes a number or auto or critical, not 'automatic'"),
+        (["initializer.scale=auto"], "initializer.scale takes a number, not 'auto'"),
+        (["initializer.scale=big"], "initializer.scale takes a number, not 'big'"),
+        (["dataset.flip=1"], "dataset.flip takes true or false, not 1"),
+        (["initializer="], "initializer has no value"),
+        (["seed="], "seed has no value"),
+        (["seed=range(0)"], "seed has no value"),
+        (["seed=0,1,0"], "seed is given the value 0 twice"),
+        (["seed=0", "seed=1"], "seed is given twice"),
+        (["initializer=he_normal,he_normal"], "initializer is given the value 'he_normal' twice"),
+        (["initializer.scale=2,2.0"], "asks for the same run twice|is given the value"),
+        (["+more=1"], "a run has fixed keys; write more=VALUE"),
+        (["~seed"], "a run has fixed keys"),
+        (["seed=interval(0,1)"], "list the values"),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(runs_of, overrides, sentence):
+    with pytest.raises(UserError, match=sentence):
+        runs_of(*overrides)
+
+
+def test_a_study_that_skips_everything_is_a_mistake(runs_of):
+    with pytest.raises(UserError, match="has no runs: 1 combinations, all of them skipped"):
+        runs_of(skip=({"activation": "relu", "because": "nothing is left"},))

@@ -1,0 +1,290 @@
+"""The figures: what they show is what the rows say, and the same rows draw the same bytes."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bench.benchmarks.throughput.figure import throughput
+from bench.benchmarks.throughput.table import frame
+from bench.report import summarize
+from bench.report.document import Figure
+from bench.report.figures import figures, style
+from bench.report.figures.curves import band, curves
+from bench.report.figures.differences import differences
+from bench.report.figures.divergence import divergence
+from bench.report.figures.first_against_final import first_against_final, rank_correlation
+from bench.report.figures.intervals import intervals
+from bench.report.figures.learning_rate import learning_rate
+from bench.report.figures.panels import Panel, panels_of
+from bench.report.figures.ranks import ranks
+from bench.report.figures.svg import width
+from bench.report.statistics import mean
+from bench.schema import OK, Row, Run
+
+MakeRow = Callable[..., Row]
+Make = Callable[..., list[Row]]
+Draw = Callable[[Sequence[Panel]], Figure | None]
+ARMS = ("he_normal", "fixup", "dirac")
+
+
+@pytest.fixture
+def make(row: MakeRow) -> Make:
+    """Rows of some arms in a block per activation, with curves of three epochs; each accuracy is its own."""
+
+    def rows(arms: Sequence[str] = ARMS, activations: Sequence[str] = ("relu", "tanh"), seeds: int = 4, **more: Any):
+        generator = np.random.default_rng(1)
+        made = []
+        for activation in activations:
+            for place, arm in enumerate(arms):
+                for seed in range(seeds):
+                    accuracy = round(0.9 - 0.05 * place + float(generator.normal(0, 0.01)), 4)
+                    made.append(with_curve(row(arm, seed, accuracy, activation=activation, **more), accuracy))
+        return made
+
+    return rows
+
+
+def with_curve(row: Row, accuracy: float) -> Row:
+    values = (accuracy / 3, accuracy / 2, accuracy)
+    curve = [{"epoch": epoch, "validation_accuracy": value} for epoch, value in enumerate(values, 1)]
+    return replace(row, curve=curve, measures=row.measures | {"first_epoch_accuracy": values[0]})
+
+
+def lost(row: Row) -> Row:
+    return replace(row, status="diverged", measures=row.measures | {"test_accuracy": None})
+
+
+def drawn(rows: Sequence[Row], arms: Sequence[str] = (), **more: Any) -> dict[str, Figure]:
+    return figures(summarize(rows, 0.3, arms), rows, **more)
+
+
+def one(draw: Draw, rows: Sequence[Row]) -> Figure:
+    with style.styled():
+        figure = draw(panels_of(summarize(rows, 0.3), rows))
+    assert figure
+    return figure
+
+
+def tips(figure: Figure) -> list[str]:
+    return re.findall("<title>(.*?)</title>", figure.svg)
+
+
+def speed_row(**times: list[float]) -> Row:
+    choices = {"task": "throughput", "law": "normal", "target": "9x9", "device": "cpu", "threads": 2, "blocks": 4}
+    seconds = {
+        "initbench": [0.001, 0.002, 0.0012, 0.0011],
+        "torch.nn.init": [0.002, 0.0042, 0.0024, 0.0021],
+        "timm": [0.004] * 4,
+        "generator": [0.001] * 4,
+        "memory": [0.0001] * 4,
+    } | times
+    curve = [{"block": block, **{name: each[block] for name, each in seconds.items()}} for block in range(4)]
+    return Row(Run("throughput", choices).id, "throughput", OK, choices, {"elements": 81}, curve)
+
+
+def test_rows_that_have_everything_are_drawn_in_every_figure(make: Make) -> None:
+    rows = make() + make(optimizer__learning_rate=0.1)
+    rows[0] = lost(rows[0])
+    found = drawn(rows, ARMS[:2], throughput_rows=[speed_row()])
+    assert {"intervals", "curves", "first_against_final", "divergence"} <= set(found)
+    assert {"learning_rate", "differences", "throughput"} <= set(found)
+    assert all(figure.name == name for name, figure in found.items())
+
+
+def test_what_the_rows_have_nothing_for_is_not_drawn(row: MakeRow) -> None:
+    assert set(drawn([row()])) == {"intervals"}
+    assert set(drawn([row(status="diverged")])) == {"divergence"}
+
+
+def test_the_order_of_the_rows_changes_no_byte(make: Make) -> None:
+    rows = make()
+    assert drawn(rows, ARMS[:2]) == drawn(rows[::-1], ARMS[:2])
+
+
+def test_the_settings_of_a_users_matplotlib_change_no_byte(make: Make) -> None:
+    rows = make()
+    expected = drawn(rows, ARMS[:2])
+    mine = {"font.size": 30, "axes.grid": True, "svg.hashsalt": "x", "svg.fonttype": "none", "savefig.dpi": 10}
+    with matplotlib.rc_context(mine):
+        assert drawn(rows, ARMS[:2]) == expected
+
+
+def test_letters_are_of_the_font_that_matplotlib_brings_along() -> None:
+    from matplotlib import font_manager
+
+    with style.styled():
+        assert font_manager.findfont(font_manager.FontProperties()).startswith(matplotlib.get_data_path())
+
+
+def test_another_row_is_another_drawing_another_tooltip_and_another_alt(make: Make) -> None:
+    rows = make()
+    changed = [*rows[:-1], with_curve(replace(rows[-1], measures=rows[-1].measures | {"test_accuracy": 0.99}), 0.99)]
+    for draw in (intervals, curves, first_against_final):
+        before, after = one(draw, rows), one(draw, changed)
+        assert before.svg != after.svg
+        assert tips(before) != tips(after)
+    assert one(curves, rows).alt != one(curves, changed).alt
+
+
+def test_a_forest_tells_the_means_and_intervals_of_the_summary(make: Make) -> None:
+    rows = make()
+    rows[0] = lost(rows[0])
+    found = tips(one(intervals, rows))
+    for _, line in summarize(rows, 0.3).table.iterrows():
+        value, low, high = (100 * line[f"test_accuracy_{end}"] for end in ("mean", "low", "high"))
+        told = f"{value:.2f} % [{low:.2f}, {high:.2f}], n = {line['converged']}"
+        note = ", 1 diverged" if line["diverged"] else ""
+        assert f"{line['initializer']}, {line['activation']}: {told}{note}" in found
+
+
+def test_a_curve_tells_where_it_ends(make: Make) -> None:
+    rows = make(activations=["relu"])
+    found = tips(one(curves, rows))
+    for arm in ARMS:
+        values = [100 * row.measures["test_accuracy"] for row in rows if row.choices["initializer"] == arm]
+        end = mean(values)
+        told = f"after the last epoch {end.value:.2f} % [{end.low:.2f}, {end.high:.2f}], n = 4"
+        assert any(tip.startswith(f"{arm}, ") and tip.endswith(told) for tip in found)
+
+
+def test_the_band_of_a_curve_is_the_t_interval_at_each_epoch() -> None:
+    runs = np.random.default_rng(0).normal(50, 5, size=(5, 3))
+    center, low, high = band(runs)
+    assert low is not None
+    assert high is not None
+    for epoch in range(3):
+        expected = mean(runs[:, epoch])
+        found = center[epoch], low[epoch], high[epoch]
+        assert found == pytest.approx((expected.value, expected.low, expected.high))
+    assert band(runs[:1])[1:] == (None, None)
+    assert band(np.array([[99.0], [100.0]]))[2] == 100
+
+
+def test_a_diverged_run_is_in_no_curve_and_the_caption_counts_it(make: Make) -> None:
+    rows = make(activations=["relu"])
+    rows[0] = lost(rows[0])
+    figure = one(curves, rows)
+    assert "n = 3" in " ".join(tips(figure))
+    assert "Diverged runs, 1 here" in figure.caption
+
+
+def test_a_single_seed_has_no_interval_and_the_caption_says_so(make: Make) -> None:
+    for draw in (intervals, curves):
+        figure = one(draw, make(seeds=1))
+        assert "there is no interval" in figure.caption
+        assert "[" not in "".join(tips(figure))
+
+
+def test_the_rank_correlation_is_spearmans() -> None:
+    points = np.random.default_rng(0).integers(0, 5, (30, 2)).astype(float)  # with ties
+    assert rank_correlation(points) == pytest.approx(stats.spearmanr(*points.T).statistic)
+    assert rank_correlation(np.array([[1.0, 2.0], [1.0, 3.0]])) is None
+
+
+def test_the_map_counts_diverged_of_ended_runs(make: Make) -> None:
+    rows = make()
+    rows[:3] = [lost(row) for row in rows[:3]]
+    rows[3] = replace(rows[3], status="failed", measures={})
+    figure = one(divergence, rows)
+    assert "he_normal, relu: 100 [44, 100] % diverged, n = 3" in tips(figure)
+    assert "he_normal in relu 3 of 3" in figure.alt
+
+
+def test_the_differences_are_those_of_the_question(make: Make) -> None:
+    rows = make()
+    summary = summarize(rows, 0.3, ARMS[:2])
+    assert summary.question
+    with style.styled():
+        figure = differences(summary.question)
+    found = tips(figure) if figure else []
+    for block, pair in zip(summary.question.blocks, summary.question.pairs, strict=True):
+        told = f"{pair.difference_points:.2f} [{pair.low_points:.2f}, {pair.high_points:.2f}] points, n = 4"
+        assert f"{block}: {told}: {pair.verdict}" in found
+        assert f"{block}: the margin, 0.30 points" in found
+
+
+@pytest.mark.parametrize(("accuracy", "bent"), [(0.1, True), (0.89, False)])
+def test_a_scale_bends_only_where_a_difference_dwarfs_the_margin(make: Make, accuracy: float, bent: bool) -> None:
+    rows = [
+        replace(row, measures=row.measures | {"test_accuracy": accuracy + row.choices["seed"] / 10_000})
+        if row.choices["initializer"] == "fixup"
+        else replace(row, measures=row.measures | {"test_accuracy": 0.9})
+        for row in make(ARMS[:2])
+    ]
+    with style.styled():
+        figure = differences(summarize(rows, 0.3, ARMS[:2]).question)
+    assert figure
+    assert ("logarithmic" in figure.caption) is bent
+
+
+def test_a_learning_rate_where_nothing_converged_is_a_cross_that_counts(make: Make) -> None:
+    rows = make(activations=["relu"]) + [lost(row) for row in make(activations=["relu"], optimizer__learning_rate=5.0)]
+    figure = one(learning_rate, rows)
+    assert sum("no mean, 4 of 4 diverged" in tip for tip in tips(figure)) == len(ARMS)
+    assert "at 0.05" in figure.alt
+
+
+def test_one_learning_rate_is_no_sensitivity(make: Make) -> None:
+    rows = make()
+    assert learning_rate(panels_of(summarize(rows, 0.3), rows)) is None
+
+
+def test_the_speeds_are_those_of_the_throughput_table() -> None:
+    rows = [speed_row()]
+    with style.styled():
+        figure = throughput(rows)
+    assert figure
+    ours = frame(rows).set_index("library").loc["initbench"]
+    told = f"{ours['ratio']:.2f} [{ours['ratio_low']:.2f}, {ours['ratio_high']:.2f}]"
+    assert f"initbench, normal, 9x9: {told}, n = 4" in tips(figure)
+    assert {tip.split(",")[0] for tip in tips(figure)} == {"initbench", "timm", "generator", "memory"}
+
+
+def test_a_diagram_of_ranks_joins_the_arms_of_a_group() -> None:
+    found = SimpleNamespace(
+        table=pd.DataFrame({"initializer": ["a", "b", "c"], "mean_rank": [1.25, 1.75, 3.0]}),
+        blocks=4,
+        p=0.04,
+        critical_difference=1.66,
+        alpha=0.05,
+        groups=(("a", "b"), ("b", "c")),
+    )
+    with style.styled():
+        figure = ranks(found)
+    assert figure
+    assert {"not told apart: a, b", "not told apart: b, c", "a: mean rank 1.25, n = 4 blocks"} <= set(tips(figure))
+    assert "a 1.25; b 1.75; c 3.00. Critical difference 1.66" in figure.alt
+    assert ranks(None) is None
+
+
+@pytest.mark.parametrize(
+    ("draw", "arms", "blocks", "shown"),
+    [(intervals, 60, 2, "Of 60 arms 24"), (curves, 2, 60, "Of 60 blocks 24"), (divergence, 20, 50, "Of 20 arms 14")],
+)
+def test_what_has_no_room_is_left_out_and_counted(make: Make, draw: Draw, arms: int, blocks: int, shown: str) -> None:
+    assert f"{shown} are shown" in one(draw, many(make, arms, blocks)).caption
+
+
+@pytest.mark.parametrize(
+    ("draw", "arms", "blocks"), [(intervals, 1, 1), (intervals, 10, 24), (curves, 12, 8), (divergence, 20, 50)]
+)
+def test_a_figure_fits_a_page(make: Make, draw: Draw, arms: int, blocks: int) -> None:
+    figure = one(draw, many(make, arms, blocks))
+    height = re.search(r'^<svg[^>]* height="([\d.]+)pt"', figure.svg)
+    assert height
+    assert float(height[1]) <= 72 / style.INCH * style.TALLEST + 0.1
+    assert width(figure.svg) <= 72 / style.INCH * style.FULL + 0.1
+
+
+def many(make: Make, arms: int, blocks: int) -> list[Row]:
+    """One seed of each arm in each block, and a run that diverged."""
+    rows = make([f"a_rather_long_name_{place}" for place in range(arms)], [f"f{place}" for place in range(blocks)], 1)
+    return [lost(replace(rows[0], id="0")), *rows]

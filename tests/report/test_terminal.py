@@ -1,0 +1,105 @@
+import csv
+import io
+import json
+from collections.abc import Callable
+
+import pytest
+
+from bench.report import FORMATS, pairs_csv, render, summarize
+from bench.report.analysis.summary import Summary
+from bench.schema import Row, UserError
+
+MakeArm = Callable[..., list[Row]]
+MakeRow = Callable[..., Row]
+
+
+@pytest.fixture
+def summary(arm: MakeArm, row: MakeRow) -> Summary:
+    return summarize(
+        [
+            *arm("he_normal", [0.9, 0.91, 0.92]),
+            *arm("fixup", [1 / 3, 0.35, 0.36]),
+            *arm("he_normal", [0.8], epochs=12),
+            row("lost", status="diverged"),
+            row("lost", 1, status="failed"),
+        ],
+        0.3,
+    )
+
+
+def test_text_shows_each_block_with_its_table_and_its_sentence(summary: Summary) -> None:
+    text = " ".join(render(summary, "text").split())
+    assert text.count("initializer converged failed test accuracy %") == 2
+    assert "he_normal 3 of 3 0 91.00 [88.52, 93.48] 0 [0, 56] 50.0 2.0" in text
+    assert "lost 0 of 2 1 - 100 [21, 100] - -" in text
+    assert "he_normal 1 of 1 0 80.00 0 [0, 79] 50.0 2.0" in text
+    assert all(sentence in text for sentence in [*summary.sentences, summary.answer])
+    assert "6 runs" not in text
+    assert "9 runs: 7 ok, 1 diverged, 1 failed, 0 preempted." in text
+
+
+def test_columns_of_text_are_aligned_and_sentences_wrapped(summary: Summary) -> None:
+    parts = render(summary, "text", width=60).split("\n\n")
+    _, *table = parts[0].splitlines()
+    assert len(table) == 4
+    assert len({len(line) for line in table}) == 1
+    assert all(len(line) <= 60 for part in (parts[1], *parts[-2:]) for line in part.splitlines())
+
+
+def test_a_status_that_no_run_has_takes_no_column(arm: MakeArm) -> None:
+    assert "failed" not in render(summarize(arm("a", [0.9, 0.8]), 0.3), "text").splitlines()[1]
+
+
+def test_markdown_has_one_pipe_table_per_block(summary: Summary) -> None:
+    text = render(summary, "markdown")
+    rows = [line for line in text.partition("### model")[2].splitlines() if line.startswith("|")]
+    assert text.count("\n### model=resnet20") == 2
+    assert len({line.count("|") for line in rows}) == 1
+    assert sum(line.startswith("| ---") for line in rows) == 2
+    assert all(sentence in text for sentence in summary.sentences)
+
+
+def test_a_pipe_in_a_name_does_not_break_the_markdown_table(arm: MakeArm) -> None:
+    rows = render(summarize(arm("a|b", [0.9, 0.8]), 0.3), "markdown").splitlines()
+    assert any(line.startswith(r"| a\|b |") for line in rows)
+
+
+def test_csv_is_the_table_in_full_precision(summary: Summary) -> None:
+    lines = list(csv.DictReader(io.StringIO(render(summary, "csv"))))
+    assert len(lines) == len(summary.table) == 4
+    found = [float(line["test_accuracy_mean"]) for line in lines if line["initializer"] == "fixup"]
+    assert found == [summary.table.set_index("initializer").loc["fixup", "test_accuracy_mean"]]
+    assert [line["test_accuracy_mean"] for line in lines if line["initializer"] == "lost"] == [""]
+    assert {line["epochs"] for line in lines} == {"6", "12"}
+
+
+def test_the_pairs_have_a_csv_of_their_own(summary: Summary) -> None:
+    (line,) = csv.DictReader(io.StringIO(pairs_csv(summary)))
+    assert (line["initializer"], line["other"], line["verdict"]) == ("he_normal", "fixup", "different")
+    assert float(line["difference_points"]) == summary.pairs["difference_points"].item()
+
+
+def test_json_is_strict_and_holds_everything(summary: Summary) -> None:
+    def refuse(token: str) -> None:
+        raise ValueError(token)
+
+    document = json.loads(render(summary, "json"), parse_constant=refuse)
+    assert document["counts"] == {"ok": 7, "diverged": 1, "failed": 1, "preempted": 0}
+    assert document["answer"] == summary.answer
+    assert [block["sentence"] for block in document["blocks"]] == summary.sentences
+    assert [line["epochs"] for line in document["table"]] == [6, 6, 6, 12]
+    lost = next(line for line in document["table"] if line["initializer"] == "lost")
+    assert (lost["test_accuracy_mean"], lost["diverged"]) == (None, 1)
+    assert document["pairs"][0]["difference_points"] == summary.pairs["difference_points"].item()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_ends_with_one_newline(summary: Summary, format: str) -> None:
+    text = render(summary, format)
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+
+
+def test_an_unknown_format_is_refused_with_the_known_ones(summary: Summary) -> None:
+    with pytest.raises(UserError, match="'html'; there are text, markdown, csv, json"):
+        render(summary, "html")
