@@ -12,7 +12,7 @@ from hydra.errors import MissingConfigException
 
 from bench.commands.settings import shown
 from bench.plan.plan import Compose, plan
-from bench.plan.why import Place, Reason, explain
+from bench.plan.why import Reason, StudyState, explain
 from bench.rows.store import Store, studies
 from bench.schema import Run, UserError
 
@@ -45,7 +45,7 @@ def reasons_for(prefix: str, compose: Compose, settings: Mapping[str, Any]) -> l
     )
 
 
-def here(compose: Compose, settings: Mapping[str, Any]) -> Iterator[Place]:
+def here(compose: Compose, settings: Mapping[str, Any]) -> Iterator[StudyState]:
     """The study of the command line, as it would be swept."""
     study, overrides = settings["study"], settings["overrides"]
     declared = bool(study["axes"] or overrides)  # of a study on no yaml, only the command line of its sweep knows
@@ -53,7 +53,7 @@ def here(compose: Compose, settings: Mapping[str, Any]) -> Iterator[Place]:
     yield place(Store(settings["results"], study["name"]), asked)
 
 
-def elsewhere(compose: Compose, settings: Mapping[str, Any]) -> Iterator[Place]:
+def elsewhere(compose: Compose, settings: Mapping[str, Any]) -> Iterator[StudyState]:
     """The other studies under results/, each as conf/ declares it, if it does."""
     for name in studies(settings["results"]):
         if name != settings["study"]["name"]:
@@ -69,7 +69,7 @@ def declared_runs(compose: Compose, study: str) -> list[Run] | None:
     return plan(compose, declared, []).runs if declared.axes else None
 
 
-def place(store: Store, asked: list[Run] | None) -> Place:
+def place(store: Store, asked: list[Run] | None) -> StudyState:
     """What is known of a study."""
     runs = None if asked is None else {run.id: run for run in asked}
-    return Place(store.folder.name, runs, store.read(curves=False), store.read_plan() or [])
+    return StudyState(store.folder.name, runs, store.read(curves=False), store.read_plan() or [])

@@ -8,18 +8,18 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from bench.launch.autotune import Memory
-from bench.launch.decisions import Launcher, Settings, Use, flags
+from bench.launch.decisions import ChosenLauncher, Decision, flags
 from bench.machine import cgroup as container
 from bench.machine import environment, peak
 from bench.machine.disk import free_bytes, refusal
 from bench.machine.gpus import gpus
 from bench.machine.precision import BF16, FP32
+from bench.machine.settings import Settings
 
 OPTIONAL = ("typst", "wandb", "pytest-benchmark", "timm", "keras", "jax")
 LAUNCHERS = ("joblib", "submitit", "ray")  # the packages that bring launchers which are tested here
@@ -46,7 +46,7 @@ class Ceilings:
     copy_gb_per_second: float | None
 
 
-def machine(launcher: Launcher) -> dict[str, Any]:
+def machine(launcher: ChosenLauncher) -> dict[str, Any]:
     """What this machine is and what is installed; None for what is not there or cannot be found out."""
     about = environment.describe()
     total, free = environment.memory_bytes()
@@ -105,9 +105,9 @@ def torch_build() -> str:
 def folders(settings: Settings) -> dict[str, Folder]:
     """The folders that a sweep writes to, or reads its data from."""
     paths = {
-        "results": Path(settings["results"]),
-        "data": Path(settings["data"]),
-        "cache": Memory(settings["cache"]).path.parent,
+        "results": settings.results,
+        "data": settings.data,
+        "cache": Memory(settings.cache).path.parent,
     }
     return {name: Folder(str(path.absolute()), refusal(path), free_bytes(path)) for name, path in paths.items()}
 
@@ -120,12 +120,12 @@ def wrong(settings: Settings, there: Mapping[str, Folder]) -> list[str]:
     elif results.free_bytes is not None and results.free_bytes < LEAST_BYTES:
         left = f"{results.free_bytes / 1e6:.0f} MB are free on the disk of {results.path}"
         found.append(f"{left}, too few for the rows of a study; make room, or choose another folder with results=DIR")
-    if settings["download"] and data.refusal:
+    if settings.download and data.refusal:
         found.append(f"{data.path} cannot be written: {data.refusal}; choose another folder with data=DIR")
     return found
 
 
-def remarks(settings: Settings, use: Mapping[str, Use], there: Mapping[str, Folder]) -> list[str]:
+def remarks(settings: Settings, use: Mapping[str, Decision], there: Mapping[str, Folder]) -> list[str]:
     """What would slow a sweep without stopping it, and the way out."""
     found = []
     if gpus() and not torch.cuda.is_available():
@@ -134,7 +134,7 @@ def remarks(settings: Settings, use: Mapping[str, Use], there: Mapping[str, Fold
             f"names ({gpus()}); install a build of torch that fits the driver which nvidia-smi names"
         )
     if use["device"].value == "cpu" and isinstance(count := use["processes"].value, int):
-        found += crowded(count, settings["threads"])
+        found += crowded(count, settings.threads)
     if there["cache"].refusal:
         found.append(
             f"{there['cache'].path} cannot be written: {there['cache'].refusal}; each sweep would measure anew, so "

@@ -19,8 +19,8 @@ from rich.progress import Progress as Bar
 from bench.rows.store import Store
 from bench.schema import Run
 
-LOOK_SECONDS = 0.5
-LINE_SECONDS = 10.0
+POLL_S = 0.5
+LINE_S = 10.0
 
 
 class Progress:
@@ -73,14 +73,14 @@ class Progress:
         return f"{self.before + done} of {self.total} runs done, {left} left, {outcomes}{ahead}"
 
     def _watch(self) -> None:
-        while not self.over.wait(LOOK_SECONDS):
+        while not self.over.wait(POLL_S):
             self.look()
             self._show()
 
     def _show(self, last: bool = False) -> None:
         if self.bar.tasks:
             self.bar.update(self.bar.tasks[0].id, description=self.text(), completed=self.before + len(self.finished))
-        elif last or time.monotonic() - self.line_written > LINE_SECONDS:
+        elif last or time.monotonic() - self.line_written > LINE_S:
             self.line_written = time.monotonic()
             print(self.text(), file=sys.stderr, flush=True)
 

@@ -20,7 +20,7 @@ from torch import nn
 import bench
 from bench import UserError, catalogue, gain, initialize, initializers
 from bench.api.preview import CLOSED
-from bench.train.task.train import prepare
+from bench.train.contract import task_of
 
 README = (catalogue.CONF.parent / "README.md").read_text(encoding="utf-8")
 OPTIONS = catalogue.options("initializer")
@@ -80,7 +80,7 @@ def test_a_seed_gives_the_weights_that_a_sweep_trains(runs_of, machine, name, ar
     (run,) = runs_of(
         "model=resnet8", "dataset=synthetic", f"initializer={name}", "seed=3", "activation=tanh", *overrides
     )
-    trained = prepare(run, machine)[1]
+    trained = task_of(run).prepare(run, machine)[1]
     ours = copy.deepcopy(trained)
     initialize(ours, name, seed=4, activation="tanh", **arguments)
     assert not same(state(ours), state(trained))

@@ -38,7 +38,7 @@ def wait(seconds):
 def test_a_signal_stops_an_idle_sweep_at_once_and_leaves_a_word_for_its_processes(claims, number, capfd):
     before = signal.getsignal(number)
     soon(number)
-    with pytest.raises(KeyboardInterrupt), shutdown.draining(claims, SWEEP):
+    with pytest.raises(KeyboardInterrupt), shutdown.stoppable(claims, SWEEP):
         wait(10)
     assert claims.stopped(SWEEP)
     assert signal.getsignal(number) == before
@@ -54,7 +54,7 @@ def test_a_sweep_stops_once_what_trains_for_it_has_ended_and_no_other_is_waited_
     while len(claims.read()) < 2:
         time.sleep(0.01)
     soon(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), shutdown.draining(claims, SWEEP):
+    with pytest.raises(KeyboardInterrupt), shutdown.stoppable(claims, SWEEP):
         wait(10)
     assert shutdown.under_way(claims, SWEEP) == []
     assert [claim.holder.sweep for claim in claims.read().values()] == ["another sweep"]
@@ -72,7 +72,7 @@ def test_a_second_signal_stops_a_sweep_that_waits(claims, forked, ended):
         time.sleep(0.01)
     soon(signal.SIGINT)
     soon(signal.SIGINT, 0.6)
-    with pytest.raises(KeyboardInterrupt), shutdown.draining(claims, SWEEP):
+    with pytest.raises(KeyboardInterrupt), shutdown.stoppable(claims, SWEEP):
         wait(30)
     assert shutdown.under_way(claims, SWEEP)
     os.kill(pid, signal.SIGKILL)
@@ -80,23 +80,23 @@ def test_a_second_signal_stops_a_sweep_that_waits(claims, forked, ended):
 
 
 def test_a_process_that_trains_hears_of_it_through_the_folder_and_takes_no_ctrl_c(claims, monkeypatch):
-    monkeypatch.setattr(shutdown, "LOOK_S", 0.01)
-    shutdown.attend(claims, "elsewhere-1")
+    monkeypatch.setattr(shutdown, "POLL_S", 0.01)
+    shutdown.follow(claims, "elsewhere-1")
     signal.raise_signal(signal.SIGINT)
-    assert not stop.wished()
+    assert not stop.requested()
     claims.stop("elsewhere-1")
     deadline = time.monotonic() + 10
-    while not stop.wished() and time.monotonic() < deadline:
+    while not stop.requested() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert stop.wished()
-    shutdown.leave("elsewhere-1")  # only the sweep's own process goes by an interrupt
+    assert stop.requested()
+    shutdown.raise_if_stopped("elsewhere-1")  # only the sweep's own process goes by an interrupt
 
 
 def test_a_process_of_a_sweep_begins_deaf_to_ctrl_c(claims, forked, ended):
     def born():
         signal.raise_signal(signal.SIGINT)
 
-    with shutdown.draining(claims, SWEEP):
+    with shutdown.stoppable(claims, SWEEP):
         assert ended(forked(born)) == 0
         blocked = Parallel(n_jobs=2)(delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, ()) for _ in range(2))
         assert blocked == [{signal.SIGINT}] * 2
