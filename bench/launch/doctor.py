@@ -1,7 +1,7 @@
-"""What this machine is, what it can do at most, and what would stop or slow a sweep on it.
+"""The doctor: what this machine is, what it can do at most, and what would stop or slow a sweep on it.
 
-In: settings, and what they will use. Out: facts, ceilings, sentences that name the way out. Touches: the device, and
-the folders of the settings, each with a file that is gone at once.
+In: settings, and the decisions that follow from them. Out: facts, peaks, sentences that name the way out. Touches: the
+device, and the folders of the settings, in each of which it writes a file and removes it.
 """
 
 import os
@@ -28,7 +28,7 @@ LEAST_BYTES = 10**8  # of free disk: some 10,000 rows, or the checkpoints of a f
 
 @dataclass(frozen=True)
 class Folder:
-    """Where something lies, why it cannot be written ("" where it can), and the bytes free on its disk, if known."""
+    """A folder, why it cannot be written ("" where it can), and the bytes free on its disk, if known."""
 
     path: str
     refusal: str
@@ -37,7 +37,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """What a GPU, or so many threads of the processor, can do at most; None for what could not be measured."""
+    """What a GPU, or the processor with `threads` threads, does at most; None for what could not be measured."""
 
     device: str
     threads: int
@@ -47,7 +47,7 @@ class Ceilings:
 
 
 def machine(launcher: ChosenLauncher) -> dict[str, Any]:
-    """What this machine is and what is installed; None for what is not there or cannot be found out."""
+    """What this machine is and what is installed; None for what is absent or unknown."""
     about = environment.describe()
     total, free = environment.memory_bytes()
     return {
@@ -70,13 +70,13 @@ def machine(launcher: ChosenLauncher) -> dict[str, Any]:
 
 
 def memory_limit(total: int | None) -> int | None:
-    """What a container may hold of all memory; None where that is all of it."""
+    """The memory limit of a container; None where it may use all memory."""
     limit = container.memory_bytes()
     return None if limit is None or (total is not None and limit >= total) else limit
 
 
 def load() -> float | None:
-    """How many threads of all processes wanted a core at once, on average over the last minute."""
+    """The load: how many threads wanted a core at once, on average over the last minute."""
     try:
         return os.getloadavg()[0]
     except OSError:
@@ -84,7 +84,7 @@ def load() -> float | None:
 
 
 def seen_gpus() -> list[dict[str, Any]] | None:
-    """Name, memory and compute capability of each GPU that torch can use; None where one does not tell."""
+    """Name, memory and compute capability of each GPU that torch can use; None where one of them does not answer."""
     try:
         found = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     except (RuntimeError, AssertionError):
@@ -103,7 +103,7 @@ def torch_build() -> str:
 
 
 def folders(settings: Settings) -> dict[str, Folder]:
-    """The folders that a sweep writes to, or reads its data from."""
+    """The folders that a sweep writes to, or reads data from."""
     paths = {
         "results": settings.results,
         "data": settings.data,
@@ -144,7 +144,7 @@ def remarks(settings: Settings, use: Mapping[str, Decision], there: Mapping[str,
 
 
 def crowded(processes: int, threads: int) -> list[str]:
-    """A remark, where more threads would train than there are cores for them."""
+    """A remark, where more threads would train than there are cores."""
     free = environment.usable_cores()
     if processes * threads <= free:
         return []

@@ -26,7 +26,7 @@ from bench.schema import OK, Machine, Row, Run
 from bench.train import engine
 from bench.train.checkpoint import Keeper
 from bench.train.contract import Cost, Task
-from bench.train.segment import costs, places
+from bench.train.segment import costs, devices
 from bench.train.small_maps import with_products
 from bench.train.trainer import Budget, Trainer, budget_of
 
@@ -144,9 +144,9 @@ def row_of(trainer: Trainer, status: str) -> Row:
         study=trainer.run.study,
         status=status,
         choices=trainer.run.choices,
-        measures=trainer.measures() | tested | costs(trainer.parts()),
+        measures=trainer.measures() | tested | costs(trainer.segments()),
         curve=trainer.curve,
-        environment=surroundings(trainer) | places(trainer.parts()),
+        environment=surroundings(trainer) | devices(trainer.segments()),
     )
 
 
