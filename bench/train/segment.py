@@ -14,7 +14,7 @@ from bench.schema import Machine
 
 @dataclass(frozen=True)
 class Segment:
-    """What one segment of a run took, in seconds of the wall clock; `training_seconds` is the time of its steps alone."""
+    """What one segment of a run took, in seconds of the wall clock; `training_seconds` are those of its steps."""
 
     device_name: str
     seconds: float

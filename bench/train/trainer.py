@@ -148,7 +148,7 @@ class Trainer:
         return mean
 
     def steps_to_loss(self) -> int | None:
-        """The first step, of every `WINDOW`th and the last, at which the mean loss of the last `WINDOW` is at the target."""
+        """The first step, of every `WINDOW`th and the last, at which the mean loss since the last is at the target."""
         losses = torch.stack(self.losses).double().cpu()
         ends = [end for end in range(WINDOW, self.steps + 1) if end % WINDOW == 0 or end == self.budget.steps]
         return next((end for end in ends if losses[end - WINDOW : end].mean() <= self.target_loss), None)
