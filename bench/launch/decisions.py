@@ -12,7 +12,7 @@ from bench.launch.autotune import PER_GPU, WORTH_S, Memory, graphs
 from bench.launch.launcher import processes_of, starts_all
 from bench.launch.worker import machine_of
 from bench.machine import environment, precision
-from bench.machine.gpus import gpus
+from bench.machine.gpus import gpu_count
 from bench.schema import AUTO
 
 Settings = Mapping[str, Any]
@@ -95,7 +95,8 @@ def processes(asked: int | str, launcher: Launcher, here: str) -> Use:
         return Use(count, asked_for("processes", asked) or f"hydra.launcher.n_jobs={configuration['n_jobs']}")
     if here == "cuda":
         return Use(
-            max(1, gpus()), f"processes=auto: one per GPU; up to {PER_GPU}, where a sweep measures that to be faster"
+            max(1, gpu_count()),
+            f"processes=auto: one per GPU; up to {PER_GPU}, where a sweep measures that to be faster",
         )
     return Use(
         environment.usable_cores(), "processes=auto: one per core; fewer, where a sweep measures that to be faster"

@@ -14,7 +14,7 @@ from torch import nn
 from bench import registry
 from bench.launch.autotune import PER_GPU, WORTH_S, Memory, Trial, form_of, processes
 from bench.machine import environment
-from bench.machine.gpus import gpus
+from bench.machine.gpus import gpu_count
 from bench.machine.precision import BF16, resolved
 from bench.parts.dataset.tensors import Dataset
 from bench.plan.job import Crew, Expected
@@ -103,7 +103,7 @@ def crew(trial: Trial, expected: Expected, settings: Mapping[str, Any], seconds:
     """How many processes are to train; measured on the shape that takes most of the time, if that is long enough."""
     count, on_gpus = settings["processes"], trial.machine.device == "cuda"
     if count == AUTO:
-        count = max(1, gpus()) if on_gpus else environment.usable_cores()  # some GPUs have no file of their own
+        count = max(1, gpu_count()) if on_gpus else environment.usable_cores()  # some GPUs have no file of their own
         most = PER_GPU * count if on_gpus else count
         if seconds > WORTH_S and most > 1:
             count = processes(trial, expected.packing, expected.graphed, most)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import FrameType
 
-from bench.rows.leases import Claims, Holder
+from bench.rows.leases import Holder, Leases
 from bench.train import stop
 
 LOOK_S = 0.5
@@ -37,7 +37,7 @@ def pid_of(sweep: str) -> int:
 
 
 @contextmanager
-def draining(claims: Claims, sweep: str) -> Iterator[None]:
+def draining(leases: Leases, sweep: str) -> Iterator[None]:
     """Within this context a signal drains the sweep: KeyboardInterrupt comes once none of its runs is under way.
 
     Only now, since a launcher that still has packs would hand them all out, each to a process that leaves them alone.
@@ -51,10 +51,10 @@ def draining(claims: Claims, sweep: str) -> Iterator[None]:
             raise KeyboardInterrupt
         stop.wish(number)
         os.write(2, SENTENCE)  # print may have been interrupted itself
-        claims.stop(sweep)
-        if any(holder.pid == os.getpid() for holder in under_way(claims, sweep)):
+        leases.stop(sweep)
+        if any(holder.pid == os.getpid() for holder in under_way(leases, sweep)):
             return  # this process trains: it comes to `leave` by itself
-        while under_way(claims, sweep):
+        while under_way(leases, sweep):
             time.sleep(LOOK_S)
         raise KeyboardInterrupt
 
@@ -94,20 +94,20 @@ def _ctrl_c_as(number: int) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def under_way(claims: Claims, sweep: str) -> list[Holder]:
+def under_way(leases: Leases, sweep: str) -> list[Holder]:
     """The processes that train for this sweep just now."""
-    found = claims.read().values()
-    return [claim.holder for claim in found if claim.alive and claim.holder.sweep == sweep]
+    found = leases.read().values()
+    return [lease.holder for lease in found if lease.alive and lease.holder.sweep == sweep]
 
 
-def attend(claims: Claims, sweep: str) -> None:
+def attend(leases: Leases, sweep: str) -> None:
     """Hear, from now on, when this process, which trains for a sweep, should stop."""
     if sweep not in _here | _attended:
         _attended.add(sweep)
         stop.listen()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the sweep, which passes it on
-        _watch(claims, sweep)
+        _watch(leases, sweep)
 
 
 def leave(sweep: str) -> None:
@@ -116,7 +116,7 @@ def leave(sweep: str) -> None:
         raise KeyboardInterrupt
 
 
-def _watch(claims: Claims, sweep: str) -> None:
+def _watch(leases: Leases, sweep: str) -> None:
     """A worker of the sweep's own ends as soon as the sweep is gone: once killed, it leaves nothing behind that trains.
 
     A process that some cluster started finishes its pack.
@@ -124,7 +124,7 @@ def _watch(claims: Claims, sweep: str) -> None:
     own = multiprocessing.current_process().name != "MainProcess"
 
     def look() -> None:
-        while not claims.stopped(sweep):
+        while not leases.stopped(sweep):
             if own and os.getppid() != pid_of(sweep):
                 os._exit(1)
             time.sleep(LOOK_S)

@@ -35,11 +35,11 @@ def sweep(plan: Plan, store: Store, launch: Launch, settings: Mapping[str, Any])
         expected, crew = rehearse(missing, settings)
         store.make_way(run.id for run in missing if run.id in reading.unread or failed(run, reading))
     store.write_plan(run.id for run in plan.runs)
-    failpoint.point("after_plan")
+    failpoint.reach("after_plan")
     if missing:
         progress = Progress(store, plan.runs, missing)
         Launches(missing, expected, crew, store, launch, settings, progress).train()
-    store.claims(60 * settings["claim_expiry"]).tidy({run.id for run in plan.runs})
+    store.leases(60 * settings["claim_expiry"]).tidy({run.id for run in plan.runs})
 
 
 def left(runs: Sequence[Run], reading: Reading, retry: str | None, retried: Mapping[str, int]) -> list[Run]:
@@ -75,5 +75,5 @@ def rehearse(runs: Sequence[Run], settings: Mapping[str, Any]) -> tuple[dict[Sha
     from bench.machine import allocator
 
     found = preflight.rehearse(runs, worker.machine_of(settings), settings)
-    allocator.give_back()  # what it was tried with: others train now
+    allocator.release_memory()  # what it was tried with: others train now
     return found

@@ -42,15 +42,15 @@ def perform(config: DictConfig) -> None:
     own = job.from_text(settings["job"])
     store = Store(settings["results"], own.runs[0].study)
     machine = dataclasses.replace(machine_of(settings), graphed=own.graphed)
-    allocator.settle(machine.threads, own.packing)
-    shutdown.attend(store.claims(60 * settings["claim_expiry"]), own.sweep)
+    allocator.configure(machine.threads, own.packing)
+    shutdown.attend(store.leases(60 * settings["claim_expiry"]), own.sweep)
     with own_gpu(own.processes) if machine.device == "cuda" else nullcontext():
         waiting = packs(own.runs, own.packing)
         while waiting and not stop.wished():
             pack, *waiting = waiting
             if failure := do(pack, machine, store, own.sweep, settings):
                 waiting = halved(pack, waiting, failure)
-            failpoint.point("between_runs")
+            failpoint.reach("between_runs")
     shutdown.leave(own.sweep)
 
 
@@ -60,14 +60,14 @@ def do(runs: Sequence[Run], machine: Machine, store: Store, sweep: str, settings
     The class of failure where several runs came to nothing together, which says little of each; else nothing. Raises
     UserError as soon as the disk refuses, before the training if it can be known by then.
     """
-    claims = store.claims(60 * settings["claim_expiry"])
+    leases = store.leases(60 * settings["claim_expiry"])
     with ExitStack() as held:
-        attempts = {run.id: held.enter_context(claims.held(run.id, in_words(run), sweep)) for run in runs}
+        attempts = {run.id: held.enter_context(leases.held(run.id, in_words(run), sweep)) for run in runs}
         ours = [run for run in runs if attempts[run.id] and store.status(run.id) not in FINAL]
         if not ours:
             return ""
         # the trace of a process that hangs names its run, where it is but one
-        trace = claims.trace(ours[0].id) if len(ours) == 1 else None
+        trace = leases.trace(ours[0].id) if len(ours) == 1 else None
         with limited(settings["timeout"], len(ours), trace) as over:
             rows = rows_of(ours, machine)
         if isinstance(rows, str):
@@ -82,7 +82,7 @@ def do(runs: Sequence[Run], machine: Machine, store: Store, sweep: str, settings
 
 def keep(row: Row, attempt: int, store: Store, settings: Mapping[str, Any]) -> None:
     """Write the row of a run, which was tried so many times."""
-    if store.status(row.id) in FINAL:  # the claims were lost, and another was faster
+    if store.status(row.id) in FINAL:  # the leases were lost, and another was faster
         return
     if row.error:
         row.error["attempts"] = attempt + store.retried()[row.id]
@@ -137,7 +137,7 @@ def rows_of(runs: Sequence[Run], machine: Machine) -> list[Row] | str:
         return rows
     told = "do not fit in memory" if failure == OUT_OF_MEMORY else f"failed ({first_line(cause)})"
     print(f"{len(runs)} runs side by side {told}; now in halves", file=sys.stderr)
-    allocator.give_back()  # the tensors of what was raised
+    allocator.release_memory()  # the tensors of what was raised
     return failure
 
 
