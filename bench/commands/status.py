@@ -1,6 +1,6 @@
 """The command `status`: how far a study is, asked from a second shell, on any machine that sees its folder.
 
-In: the configuration that Hydra composed. Out: text, and an exit code. Touches: nothing; rows and claims are read.
+In: the configuration that Hydra composed. Out: text, and an exit code. Touches: nothing; rows and leases are read.
 """
 
 import statistics
@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from bench.commands.settings import known_store, plain, shown
 from bench.launch.progress import minutes
-from bench.rows.leases import Claim
+from bench.rows.leases import Lease
 from bench.schema import FINAL, Row
 
 SHOWN = 20  # runs under way, in the text; all of them in JSON
@@ -26,7 +26,7 @@ def status(config: DictConfig) -> int:
     planned, reading = store.read_plan() or [], store.read(curves=False)
     rows = {id: reading.rows[id] for id in planned if id in reading.rows}
     count, left = Counter(row.status for row in rows.values()), [id for id in planned if not done(rows.get(id))]
-    running = under_way(store.claims(60 * settings["claim_expiry"]).read(), left)
+    running = under_way(store.leases(60 * settings["claim_expiry"]).read(), left)
     said = {"study": store.folder.name, "total": len(planned), "done": len(planned) - len(left), "left": len(left)}
     said |= {one: count[one] for one in ("ok", "diverged", "failed", "preempted")}
     said |= {"running": running, "seconds_left": seconds_left(rows.values(), len(left), len(running))}
@@ -40,9 +40,9 @@ def done(row: Row | None) -> bool:
     return row is not None and row.status in FINAL
 
 
-def under_way(claims: Mapping[str, Claim], left: Collection[str]) -> list[dict[str, Any]]:
+def under_way(leases: Mapping[str, Lease], left: Collection[str]) -> list[dict[str, Any]]:
     """The runs that a living process holds, those that began first at the front."""
-    holders = {id: claims[id].holder for id in left if id in claims and claims[id].alive}
+    holders = {id: leases[id].holder for id in left if id in leases and leases[id].alive}
     found = [
         {"id": id, "run": one.about, "host": one.host, "pid": one.pid, "seconds": round(time.time() - one.since, 1)}
         for id, one in holders.items()

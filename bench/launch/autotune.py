@@ -216,7 +216,7 @@ def _begin(barrier: Barrier) -> None:
 
 def _steps(run: Run, machine: Machine, packing: int, graphed: bool, place: int) -> float:
     """Steps per second of one of several processes that begin together."""
-    allocator.settle(machine.threads, packing)
+    allocator.configure(machine.threads, packing)
     if machine.device == "cuda":
         torch.cuda.set_device(place % torch.cuda.device_count())
     trial = trial_of(run, machine, Memory(None))

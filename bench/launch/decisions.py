@@ -12,7 +12,7 @@ from bench import catalogue
 from bench.launch.autotune import PER_GPU, WORTH_S, Memory, graphs
 from bench.launch.launcher import processes_of, starts_all
 from bench.machine import environment, precision
-from bench.machine.gpus import gpus
+from bench.machine.gpus import gpu_count
 from bench.machine.machine import machine_of
 from bench.machine.settings import Settings
 from bench.schema import AUTO, Interval
@@ -99,7 +99,8 @@ def processes(asked: int | str, launcher: ChosenLauncher, here: str) -> Decision
         return Decision(count, asked_for("processes", asked) or f"hydra.launcher.n_jobs={configuration['n_jobs']}")
     if here == "cuda":
         return Decision(
-            max(1, gpus()), f"processes=auto: one per GPU; up to {PER_GPU}, where a sweep measures that to be faster"
+            max(1, gpu_count()),
+            f"processes=auto: one per GPU; up to {PER_GPU}, where a sweep measures that to be faster",
         )
     return Decision(
         environment.usable_cores(), "processes=auto: one per core; fewer, where a sweep measures that to be faster"

@@ -17,7 +17,7 @@ from bench.launch.decisions import ChosenLauncher, Decision, flags
 from bench.machine import cgroup as container
 from bench.machine import environment, peak
 from bench.machine.disk import free_bytes, refusal
-from bench.machine.gpus import gpus
+from bench.machine.gpus import gpu_count
 from bench.machine.precision import BF16, FP32
 from bench.machine.settings import Settings
 
@@ -128,10 +128,10 @@ def wrong(settings: Settings, there: Mapping[str, Folder]) -> list[str]:
 def remarks(settings: Settings, use: Mapping[str, Decision], there: Mapping[str, Folder]) -> list[str]:
     """What would slow a sweep without stopping it, and the way out."""
     found = []
-    if gpus() and not torch.cuda.is_available():
+    if gpu_count() and not torch.cuda.is_available():
         found.append(
             f"torch, built for {torch_build()}, can use none of the GPUs that are here or that CUDA_VISIBLE_DEVICES "
-            f"names ({gpus()}); install a build of torch that fits the driver which nvidia-smi names"
+            f"names ({gpu_count()}); install a build of torch that fits the driver which nvidia-smi names"
         )
     if use["device"].value == "cpu" and isinstance(count := use["processes"].value, int):
         found += crowded(count, settings.threads)

@@ -13,7 +13,7 @@ from torch import nn
 from bench import registry
 from bench.launch.autotune import PER_GPU, WORTH_S, Memory, Trial, form_of, processes, trial_of
 from bench.machine import environment
-from bench.machine.gpus import gpus
+from bench.machine.gpus import gpu_count
 from bench.machine.precision import BF16, resolved
 from bench.machine.settings import Settings
 from bench.plan.job import Expected, Workers
@@ -89,7 +89,7 @@ def workers(trial: Trial, expected: Expected, settings: Settings, seconds: float
     on_gpus = trial.machine.device == "cuda"
     if settings.processes != AUTO:
         return Workers(int(settings.processes), settings.job_seconds)
-    count = max(1, gpus()) if on_gpus else environment.usable_cores()  # some GPUs have no device file
+    count = max(1, gpu_count()) if on_gpus else environment.usable_cores()  # some GPUs have no device file
     most = PER_GPU * count if on_gpus else count
     if seconds > WORTH_S and most > 1:
         count = processes(trial, expected.packing, expected.graphed, most)

@@ -16,7 +16,7 @@ from bench.launch.progress import Progress
 from bench.machine.settings import Settings
 from bench.plan.job import Expected, Workers, jobs
 from bench.plan.shape import Shape
-from bench.rows.leases import Claim
+from bench.rows.leases import Lease
 from bench.rows.store import Store
 from bench.schema import FINAL, PREEMPTED, Run, UserError
 from bench.train import stop
@@ -41,8 +41,8 @@ class Scheduler:
     ) -> None:
         self.missing, self.expected, self.workers = missing, expected, workers
         self.store, self.launch, self.settings, self.progress = store, launch, settings, progress
-        self.claims, self.sweep = store.claims(settings.lease_expiry_seconds), shutdown.new_name()
-        self.died: dict[str, str] = {}  # by the token of a claim: the run that was under way when its process died
+        self.leases, self.sweep = store.leases(settings.lease_expiry_seconds), shutdown.new_name()
+        self.died: dict[str, str] = {}  # by the token of a lease: the run that was under way when its process died
         self.deadly = 0  # launches in which a process died with a run under way
         self.idle = 0  # launches in a row in which nothing was done
         self.cause = ""  # of the last of them
@@ -55,7 +55,7 @@ class Scheduler:
         no run of this sweep is under way.
         """
         try:
-            with shutdown.stoppable(self.claims, self.sweep), self.progress:
+            with shutdown.stoppable(self.leases, self.sweep), self.progress:
                 self.look()
                 while self.missing and self.idle < self.settings.attempts:
                     self.turn()
@@ -73,7 +73,7 @@ class Scheduler:
         """One launch of what nobody else trains, or a wait where others train everything."""
         if stop.requested():
             raise KeyboardInterrupt
-        others = {id: claim for id, claim in self.claims.read().items() if claim.alive}
+        others = {id: lease for id, lease in self.leases.read().items() if lease.alive}
         free = [run for run in self.missing if run.id not in others]
         if free:
             before = self.halfway()
@@ -127,31 +127,31 @@ class Scheduler:
         return batch if fewest < 2 else batch[:1]
 
     def count_deaths(self) -> None:
-        """Count the deaths that the claims of this sweep show, and record the runs that are given up for them."""
-        dead = {id: claim for id, claim in self.claims.read().items() if not claim.alive}
-        self.died |= {claim.holder.token: id for id, claim in dead.items() if claim.holder.sweep == self.sweep}
+        """Count the deaths that the leases of this sweep show, and record the runs that are given up for them."""
+        dead = {id: lease for id, lease in self.leases.read().items() if not lease.alive}
+        self.died |= {lease.holder.token: id for id, lease in dead.items() if lease.holder.sweep == self.sweep}
         deaths = Counter(self.died.values())
         for run in [run for run in self.missing if run.id in dead]:
-            trace = self.claims.trace(run.id)
+            trace = self.leases.trace(run.id)
             if trace.exists() and (hung := trace.read_text(encoding="utf-8", errors="replace")):
                 self.give_up(run, dead[run.id], "timeout", "it hung, and its process was ended after the timeout", hung)
             elif deaths[run.id] >= self.settings.attempts:
                 self.give_up(run, dead[run.id], "killed", f"its process died {deaths[run.id]} times under way")
 
-    def give_up(self, run: Run, dead: Claim, failure: str, cause: str, trace: str = "") -> None:
+    def give_up(self, run: Run, dead: Lease, failure: str, cause: str, trace: str = "") -> None:
         """Record the run as failed, unless another process has it again."""
         from bench.launch.failure import failed_row
 
-        with self.claims.held(run.id, sweep=self.sweep) as attempt:
+        with self.leases.held(run.id, sweep=self.sweep) as attempt:
             if attempt and self.store.status(run.id) not in FINAL:
-                tries = attempt - 1 + self.store.retried()[run.id]  # the dead ones; this claim is none
+                tries = attempt - 1 + self.store.retried()[run.id]  # the dead ones; this lease is none
                 known = {"attempts": tries, "node": dead.holder.host, "device": self.settings.device}
                 self.store.write(failed_row(run, failure, cause, trace, **known))
-                self.claims.trace(run.id).unlink(missing_ok=True)
+                self.leases.trace(run.id).unlink(missing_ok=True)
 
-    def wait(self, others: list[Claim]) -> None:
+    def wait(self, others: list[Lease]) -> None:
         """Wait for the other sweeps, and say so once."""
-        processes = sorted({f"process {claim.holder.pid} on {claim.holder.host}" for claim in others})
+        processes = sorted({f"process {lease.holder.pid} on {lease.holder.host}" for lease in others})
         remark = f"another sweep trains what is left here ({', '.join(processes)}): waiting for its rows"
         if remark != self.remark:
             self.remark = remark

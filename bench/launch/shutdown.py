@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import FrameType
 
-from bench.rows.leases import Claims, Holder
+from bench.rows.leases import Holder, Leases
 from bench.train import stop
 
 POLL_S = 0.5
@@ -37,7 +37,7 @@ def pid_of(sweep: str) -> int:
 
 
 @contextmanager
-def stoppable(claims: Claims, sweep: str) -> Iterator[None]:
+def stoppable(leases: Leases, sweep: str) -> Iterator[None]:
     """Within this context a signal stops the sweep: KeyboardInterrupt is raised once none of its runs is under way.
 
     Not earlier, since a launcher that still has jobs would hand them all out, each to a process that skips it.
@@ -51,10 +51,10 @@ def stoppable(claims: Claims, sweep: str) -> Iterator[None]:
             raise KeyboardInterrupt
         stop.request(number)
         os.write(2, SENTENCE)  # print may have been interrupted itself
-        claims.stop(sweep)
-        if any(holder.pid == os.getpid() for holder in under_way(claims, sweep)):
+        leases.stop(sweep)
+        if any(holder.pid == os.getpid() for holder in under_way(leases, sweep)):
             return  # this process trains: it comes to `raise_if_stopped` by itself
-        while under_way(claims, sweep):
+        while under_way(leases, sweep):
             time.sleep(POLL_S)
         raise KeyboardInterrupt
 
@@ -94,20 +94,20 @@ def _ctrl_c_as(number: int) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def under_way(claims: Claims, sweep: str) -> list[Holder]:
+def under_way(leases: Leases, sweep: str) -> list[Holder]:
     """The processes that train for this sweep now."""
-    found = claims.read().values()
-    return [claim.holder for claim in found if claim.alive and claim.holder.sweep == sweep]
+    found = leases.read().values()
+    return [lease.holder for lease in found if lease.alive and lease.holder.sweep == sweep]
 
 
-def follow(claims: Claims, sweep: str) -> None:
+def follow(leases: Leases, sweep: str) -> None:
     """From now on, stop this process, which trains for a sweep, when the sweep is stopped."""
     if sweep not in _driven | _followed:
         _followed.add(sweep)
         stop.listen()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sweep, which passes it on
-        _watch(claims, sweep)
+        _watch(leases, sweep)
 
 
 def raise_if_stopped(sweep: str) -> None:
@@ -116,7 +116,7 @@ def raise_if_stopped(sweep: str) -> None:
         raise KeyboardInterrupt
 
 
-def _watch(claims: Claims, sweep: str) -> None:
+def _watch(leases: Leases, sweep: str) -> None:
     """Watch for the stop of the sweep.
 
     A worker that the sweep started ends as soon as the sweep is gone, so that a killed sweep leaves nothing behind that
@@ -125,7 +125,7 @@ def _watch(claims: Claims, sweep: str) -> None:
     own = multiprocessing.current_process().name != "MainProcess"
 
     def watch() -> None:
-        while not claims.stopped(sweep):
+        while not leases.stopped(sweep):
             if own and os.getppid() != pid_of(sweep):
                 os._exit(1)
             time.sleep(POLL_S)

@@ -33,11 +33,11 @@ def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> None:
         expected, workers = try_out(missing, settings)
         store.make_way(run.id for run in missing if run.id in reading.unread or failed(run, reading))
     store.write_plan(run.id for run in plan.runs)
-    failpoint.point("after_plan")
+    failpoint.reach("after_plan")
     if missing:
         progress = Progress(store, plan.runs, missing)
         Scheduler(missing, expected, workers, store, launch, settings, progress).train()
-    store.claims(settings.lease_expiry_seconds).tidy({run.id for run in plan.runs})
+    store.leases(settings.lease_expiry_seconds).tidy({run.id for run in plan.runs})
 
 
 def left(runs: Sequence[Run], reading: Reading, retry: str | None, retried: Mapping[str, int]) -> list[Run]:
@@ -70,5 +70,5 @@ def try_out(runs: Sequence[Run], settings: Settings) -> tuple[dict[Shape, Expect
     from bench.machine.machine import machine_of
 
     found = preflight(runs, machine_of(settings), settings)
-    allocator.give_back()  # the memory of the trials: other processes train now
+    allocator.release_memory()  # the memory of the trials: other processes train now
     return found

@@ -43,15 +43,15 @@ def work(config: DictConfig) -> None:
     settings, own = Settings.read(configuration), job.from_text(configuration["job"])
     store = Store(settings.results, own.runs[0].study)
     machine = dataclasses.replace(machine_of(settings), graphed=own.graphed)
-    allocator.settle(machine.threads, own.packing)
-    shutdown.follow(store.claims(settings.lease_expiry_seconds), own.sweep)
+    allocator.configure(machine.threads, own.packing)
+    shutdown.follow(store.leases(settings.lease_expiry_seconds), own.sweep)
     with own_gpu(own.processes) if machine.device == "cuda" else nullcontext():
         waiting = packs(own.runs, own.packing)
         while waiting and not stop.requested():
             pack, *waiting = waiting
             if failure := train(pack, machine, store, own.sweep, settings):
                 waiting = halved(pack, waiting, failure)
-            failpoint.point("between_runs")
+            failpoint.reach("between_runs")
     shutdown.raise_if_stopped(own.sweep)
 
 
@@ -61,14 +61,14 @@ def train(runs: Sequence[Run], machine: Machine, store: Store, sweep: str, setti
     Returns the class of failure where several runs failed together, which says little of each of them; else "". Raises
     UserError as soon as the disk refuses, before the training where that is known by then.
     """
-    claims = store.claims(settings.lease_expiry_seconds)
+    leases = store.leases(settings.lease_expiry_seconds)
     with ExitStack() as held:
-        attempts = {run.id: held.enter_context(claims.held(run.id, in_words(run), sweep)) for run in runs}
+        attempts = {run.id: held.enter_context(leases.held(run.id, in_words(run), sweep)) for run in runs}
         ours = [run for run in runs if attempts[run.id] and store.status(run.id) not in FINAL]
         if not ours:
             return ""
         # the trace of a process that hangs names its run where it is the only one
-        trace = claims.trace(ours[0].id) if len(ours) == 1 else None
+        trace = leases.trace(ours[0].id) if len(ours) == 1 else None
         with limited(settings.timeout_seconds, len(ours), trace) as over:
             rows = rows_of(ours, machine)
         if isinstance(rows, str):
@@ -84,7 +84,7 @@ def train(runs: Sequence[Run], machine: Machine, store: Store, sweep: str, setti
 
 def keep(row: Row, attempt: int, store: Store, settings: Settings) -> None:
     """Write the row of a run, at its `attempt`-th try."""
-    if store.status(row.id) in FINAL:  # the claims were lost, and another process was faster
+    if store.status(row.id) in FINAL:  # the leases were lost, and another process was faster
         return
     if row.error:
         row.error["attempts"] = attempt + store.retried()[row.id]
@@ -120,7 +120,7 @@ def rows_of(runs: Sequence[Run], machine: Machine) -> list[Row] | str:
         return rows
     outcome = "do not fit in memory" if failure == OUT_OF_MEMORY else f"failed ({first_line(cause)})"
     print(f"{len(runs)} runs side by side {outcome}; now in halves", file=sys.stderr)
-    allocator.give_back()  # the tensors that the exception held
+    allocator.release_memory()  # the tensors that the exception held
     return failure
 
 

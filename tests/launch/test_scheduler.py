@@ -157,12 +157,12 @@ def test_a_sweep_waits_for_the_runs_of_another_and_says_so(runs_of, swept, rows,
     taken.unlink()
 
     def other():
-        with store.claims(600).held(runs[0].id):
+        with store.leases(600).held(runs[0].id):
             time.sleep(1.5)
             taken.write_bytes(whole)
 
     pid = forked(other)
-    while not store.claims(600).read():
+    while not store.leases(600).read():
         time.sleep(0.01)
     assert swept(runs) == []
     assert ended(pid) == 0
@@ -174,13 +174,13 @@ def test_a_sweep_takes_over_what_another_left_that_was_killed(runs_of, swept, ro
     (run,) = runs_of(*TINY, "seed=0")
 
     def killed():
-        with Store(tmp_path, "mine").claims(600).held(run.id):
+        with Store(tmp_path, "mine").leases(600).held(run.id):
             die()
 
     assert ended(forked(killed)) == -signal.SIGKILL
     assert swept([run]) == [1]
     assert rows()[run.id].status == OK
-    assert not (tmp_path / "mine" / "claims").exists()
+    assert not (tmp_path / "mine" / "leases").exists()
 
 
 def test_a_row_that_another_wrote_meanwhile_is_left_as_it_is(runs_of, swept, rows, tmp_path, during):
@@ -189,7 +189,7 @@ def test_a_row_that_another_wrote_meanwhile_is_left_as_it_is(runs_of, swept, row
     swept([run])
     first = store.read().rows[run.id]
     (store.folder / f"{run.id}.json").unlink()
-    during(lambda _: store.write(first))  # as happens when the claims are lost
+    during(lambda _: store.write(first))  # as happens when the leases are lost
     swept([run])
     assert rows() == {run.id: first}
 

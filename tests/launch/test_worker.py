@@ -147,7 +147,7 @@ def test_a_run_that_raises_in_a_pack_is_found_and_the_packs_behind_it_stay_whole
 def test_a_pack_leaves_out_what_another_process_does_or_has_done(runs_of, work_on, tmp_path):
     runs = runs_of(*TINY, "seed=range(4)")
     work_on(runs[:1])
-    with Store(tmp_path, "mine").claims(600).held(runs[1].id):
+    with Store(tmp_path, "mine").leases(600).held(runs[1].id):
         rows = work_on(runs, packing=4)
     assert set(rows) == {run.id for run in (runs[0], *runs[2:])}
     assert [rows[run.id].environment["packed"] for run in (runs[0], *runs[2:])] == [1, 2, 2]

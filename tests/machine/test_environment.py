@@ -50,7 +50,7 @@ def test_what_one_task_adds_to_the_description_is_not_in_the_next_one() -> None:
 
 
 def test_describing_the_environment_imports_no_torch() -> None:
-    code = "import sys; from bench.rows import environment; environment.describe(); print('torch' in sys.modules)"
+    code = "import sys; from bench.machine import environment; environment.describe(); print('torch' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
 
@@ -128,7 +128,7 @@ def test_the_processor_is_read_by_its_name_where_linux_tells_it(tmp_path: Path) 
 
 
 HOLD = """
-from bench.rows.environment import peak_memory_bytes
+from bench.machine.environment import peak_memory_bytes
 before, held = peak_memory_bytes(), bytearray(SIZE)
 held[::4096] = b"x" * len(held[::4096])
 print(before, peak_memory_bytes() - before)

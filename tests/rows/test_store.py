@@ -242,7 +242,7 @@ def test_a_file_that_is_not_named_as_a_row_is_left_alone_and_said(store: Store) 
     notes.write_text("{}")
     reading = store.read()
     assert list(reading.rows) == [row().id]
-    assert "notes.json is not named as a row is" in reading.remarks[0]
+    assert "notes.json is not named like a row" in reading.remarks[0]
     assert notes.read_text() == "{}"
     assert list(store.finished(())) == [row().id]
 
