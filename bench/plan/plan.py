@@ -14,15 +14,11 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from bench import catalogue, registry
+from bench.parts.arguments import BY_ACTIVATION
 from bench.schema import AUTO, WORDS, Run, UserError
 
 Compose = Callable[[list[str]], DictConfig]
 Axes = Mapping[str, Sequence[Any]]
-FROM_ACTIVATION = (
-    ".gain",
-    ".bias_std",
-)  # arguments that may leave their number to the run's activation (parts/gain.py)
-RESOLVED = ("auto", "critical")  # by one of these words
 
 
 @dataclass(frozen=True)
@@ -176,17 +172,16 @@ def typed(key: str, value: Any, default: Any) -> Any:
     Raises UserError when it is of another type. Where conf/ says null, and for a word that a run turns into a number,
     the function that takes it decides.
     """
-    may_resolve = key.endswith(FROM_ACTIVATION)
-    if default is None or (may_resolve and value in RESOLVED):
+    words = BY_ACTIVATION.get(key.removeprefix("initializer."), ())
+    if default is None or value in words:
         return value
-    if may_resolve and default in RESOLVED:
+    if default in words:
         default = 1.0
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not type(plain(default)):
-        words = f" or {' or '.join(RESOLVED)}" if may_resolve else ""
-        example = f"for example {key}={json.dumps(plain(default))}"
-        raise UserError(f"{key} takes {kind_of(default)}{words}, not {value!r}; {example}")
+        kinds = " or ".join([kind_of(default), *words])
+        raise UserError(f"{key} takes {kinds}, not {value!r}; for example {key}={json.dumps(plain(default))}")
     return value
 
 

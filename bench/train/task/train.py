@@ -15,6 +15,7 @@ from torch import nn
 from bench import registry
 from bench.machine import environment
 from bench.machine.precision import BF16, FP32, autocast
+from bench.parts.arguments import RESIDUAL, SUM
 from bench.parts.dataset.tensors import Dataset
 from bench.parts.gain import resolved
 from bench.parts.seeds import generator
@@ -104,7 +105,7 @@ def prepare(run: Run, machine: Machine) -> tuple[Dataset, nn.Module]:
         data.classes,
         activation,
         registry.build(run, "normalization"),
-        run.choices.get("initializer.residual", "sum"),
+        run.choices.get(RESIDUAL, SUM),
     )
     batch = data.train.take(torch.arange(min(run.choices["batch_size"], data.sizes[0])))
     numbers = resolved(run.arguments("initializer"), activation())
