@@ -58,7 +58,7 @@ def initializer(function: Function) -> Function:
 
 
 def dataset(function: Function) -> Function:
-    """Register `function(root, download, *, ...) -> Dataset`."""
+    """Register `function(root, download, *, ...) -> Dataset`; see `bench.parts.dataset.tensors.reader` for raw data."""
     return _register("dataset", function)
 
 

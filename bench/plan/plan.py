@@ -16,15 +16,11 @@ from omegaconf import DictConfig, OmegaConf
 from bench import catalogue, registry
 from bench.bounds import checked
 from bench.machine.settings import Study
+from bench.parts.arguments import BY_ACTIVATION
 from bench.schema import AUTO, WORDS, Run, UserError
 
 Compose = Callable[[list[str]], DictConfig]
 Axes = Mapping[str, Sequence[Any]]
-FROM_ACTIVATION = (
-    ".gain",
-    ".bias_std",
-)  # arguments that may leave their number to the run's activation (parts/gain.py)
-RESOLVED = ("auto", "critical")  # by one of these words
 
 
 @dataclass(frozen=True)
@@ -182,8 +178,8 @@ def typed(key: str, value: Any, default: Any) -> Any:
 
 def kind_of(key: str, default: Any) -> Any:
     """The type of a value of this key, by its default."""
-    if key.endswith(FROM_ACTIVATION) and default is not None:
-        return float | Literal[RESOLVED]
+    if words := BY_ACTIVATION.get(key.removeprefix("initializer.")):
+        return float | Literal[words] if default is not None else Any
     return Any if default is None else list[Any] if isinstance(default, list) else type(default)
 
 

@@ -6,18 +6,18 @@ In: runs. Out: their shapes, and packs. Touches: nothing.
 from collections.abc import Iterable, Sequence
 from functools import cache
 
+from bench.parts.arguments import RESIDUAL, SUM
 from bench.schema import Run
 
 Shape = tuple[tuple[str, str], ...]
 
 # runs that differ in nothing else have models of the same tensors, and cost the same
 FREE_OF_SHAPE = ("seed", "order_seed", "initializer", "optimizer", "schedule")
-RESIDUAL = "initializer.residual"  # the blocks of the model that an initializer asks for
 
 
 def shape(run: Run) -> Shape:
     """The choices that decide the tensors of a run, and so its cost."""
-    return tuple((key, repr(run.choices.get(key, "sum"))) for key in keys_of_shape(tuple(run.choices)))
+    return tuple((key, repr(run.choices.get(key, SUM))) for key in keys_of_shape(tuple(run.choices)))
 
 
 @cache

@@ -154,7 +154,7 @@ def test_gpus_that_torch_cannot_use_are_remarked_on(remarks, monkeypatch):
     assert "(2); install a build of torch" in told
 
 
-def test_a_cache_that_cannot_be_written_is_remarked_on_and_stops_nothing(remarks):
+def test_a_cache_that_cannot_be_written_is_remarked_on_and_stops_nothing(remarks, wrong):
     refused = Folder("/somewhere", "Permission denied", 10**12)
     (told,) = remarks(cache=refused)
     assert "each sweep would measure anew, so choose another folder with cache=DIR" in told

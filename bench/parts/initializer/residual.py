@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
+from bench.parts.arguments import SUM
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer.layers import bound, fans
 from bench.parts.initializer.orthogonal import orthogonal
@@ -39,7 +40,7 @@ def fixup(
     L branches have m layers each. Before the scaling, weights are N(0, gain² / n), those of the stem PyTorch's layer
     default, as in the published code. With residual "sum" the learned numbers are left out.
     """
-    found = joined(model, residual, ("fixup", "sum"), "fixup")
+    found = joined(model, residual, ("fixup", SUM), "fixup")
     fill(model, generator, normal(gain, mode), {"stem": torch_default})
     for branch in found:
         *inner, last = branch.layers
@@ -145,7 +146,7 @@ def arpit(model: nn.Module, generator: Generator, batch: Split | None) -> None:
     shortcuts; the classifier follows PyTorch's layer default. These are the weights that the weight-normalised net
     begins with; here they train without that parametrization.
     """
-    found = joined(model, "sum", ("sum",), "arpit")
+    found = joined(model, SUM, (SUM,), "arpit")
     laws = {role: functools.partial(directions, gain=1.0) for role in ("stem", "shortcut")}
     fill(model, generator, functools.partial(directions, gain=2.0), {**laws, "classifier": torch_default})
     for branch in found:
@@ -170,7 +171,7 @@ def joined(model: nn.Module, residual: str, forms: tuple[str, ...], name: str) -
         raise UserError(f"{name} needs initializer.residual={' or '.join(forms)}, not {residual}")
     found = residual_branches(model, name)
     for branch in found:
-        form = getattr(branch.block, "residual", "sum")
+        form = getattr(branch.block, "residual", SUM)
         if form != residual:
             raise UserError(f"{name} needs a model built with residual={residual}; block {branch.name} has {form}")
     return found

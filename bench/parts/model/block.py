@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.parts.arguments import SUM
 from bench.parts.model.layer import Activation, Normalization, convolution_and_norm
 from bench.parts.model.scalar import Multiplier, Shift
 
@@ -18,7 +19,7 @@ SCALAR_RATE = 0.1  # of the run's learning rate, for the scalars of Fixup (Zhang
 class Block(nn.Module):
     """Two normalized 3x3 convolutions; the sum with the shortcut, if there is one, comes before the last activation."""
 
-    residual: ClassVar[str] = "sum"
+    residual: ClassVar[str] = SUM
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from torch import nn
 
 from bench.catalogue import options
+from bench.parts.arguments import SUM
 from bench.schema import UserError
 
 Shape = tuple[int, int, int]  # channels, height, width of one image
@@ -30,6 +31,6 @@ def is_none(norm: nn.Module) -> bool:
 
 def refuse_other_than_sum(residual: str, because: str) -> None:
     """Raises UserError where an initializer asks a model for a form of residual block that it does not have."""
-    if residual != "sum":
+    if residual != SUM:
         able = [name for name, option in options("model").items() if option["function"] == "resnet"]
         raise UserError(f"residual={residual} is not for this model: {because}; take model={', '.join(able)}")

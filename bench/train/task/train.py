@@ -18,6 +18,7 @@ from bench import registry
 from bench.bounds import Count, Natural, Share
 from bench.machine import environment
 from bench.machine.precision import autocast
+from bench.parts.arguments import RESIDUAL, SUM
 from bench.parts.dataset.tensors import Dataset
 from bench.parts.gain import resolved
 from bench.parts.seeds import generator
@@ -66,7 +67,7 @@ class Train(Task):
             data.classes,
             activation,
             registry.build(run, "normalization"),
-            run.choices.get("initializer.residual", "sum"),
+            run.choices.get(RESIDUAL, SUM),
         )
         batch = data.train.take(torch.arange(min(self.batch_size, data.sizes[0])))
         numbers = resolved(run.arguments("initializer"), activation())
