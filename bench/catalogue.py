@@ -17,7 +17,7 @@ CONF = next(
     folder for folder in (Path(__file__).parent / "conf", Path(__file__).parents[1] / "conf") if folder.is_dir()
 )
 
-ABOUT = ("name", "law", "source", "function")  # what an option says of itself; every other key is an argument
+ABOUT = ("name", "law", "source", "function", "report")  # what an option says of itself; every other key is an argument
 
 
 def options(word: str, folders: Iterable[Path] = (CONF,)) -> dict[str, dict[str, Any]]:

@@ -3,8 +3,8 @@
 In: nothing. Out: the class that every task extends. Touches: nothing.
 
 A task is a class with `@task` and a yaml, conf/task/NAME.yaml. Its arguments are the fields of a frozen dataclass. The
-yaml says what its rows mean to a report: `compares` names the measure of a row by which arms are compared, a share from
-0 to 1 of which more is better; null: a report lists the means of all measures.
+yaml says what its rows mean to a report, which imports no torch and so no task. `report: comparison`: rows have the
+measure test_accuracy, and arms are compared by it. `report: means`: the report lists the mean of each measure.
 """
 
 from abc import ABC, abstractmethod

@@ -53,7 +53,7 @@ task:
   law: the mean square of the logits at initialization
   source: this test
   function: toy:Sizes
-  compares: null
+  report: means
 images: 32
 """
 WORDS = [
