@@ -26,7 +26,7 @@ from bench.schema import AUTO, Machine, Run, UserError
 from bench.train.contract import Cost, task_of
 from bench.train.segment import device_name
 
-PACKINGS = {"cpu": (1, 2, 4), "cuda": (1, 2, 4, 8, 16, 32, 64)}
+PACKINGS = (1, 2, 4, 8, 16, 32, 64)  # on a GPU; on a CPU no pack pays, and a busy machine makes one look as if it did
 PER_GPU = 4  # processes on one GPU, at most
 ENOUGH = 1.05  # a larger number has to be this many times as fast: it holds more memory, and all its runs end as one
 SECONDS, LONG_SECONDS = 0.2, 1.0  # of measuring, in one process and in several; at least one step
@@ -97,13 +97,11 @@ class Trial:
 
     def packings(self, asked: int | str, graphed: bool, most: int, worth: bool) -> Speeds:
         """The speed of packs by their size, at most `most`: of the size that is asked for, or of several sizes."""
-        if asked != AUTO or not worth or not self.cost.stacks:
+        if asked != AUTO or not worth or not self.cost.stacks or self.machine.device == "cpu":
             size = 1 if asked == AUTO or not self.cost.stacks else min(int(asked), most)
             return {size: self.demanded(size, graphed)}
         key = f"{self.key} graph={graphed}: runs side by side"
-        found = self.memory.speeds(
-            key, lambda: climb(partial(self.speed, graphed=graphed), PACKINGS[self.machine.device])
-        )
+        found = self.memory.speeds(key, lambda: climb(partial(self.speed, graphed=graphed), PACKINGS))
         return {size: speed for size, speed in found.items() if size <= most}
 
     def demanded(self, size: int, graphed: bool) -> float:

@@ -46,7 +46,7 @@ def decisions(settings: Settings, precision: str | None, launcher: ChosenLaunche
         "precision": numbers(precision, here),
         "threads": Decision(settings.threads, f"threads={settings.threads}: of torch, in each process"),
         "processes": processes(settings.processes, launcher, here),
-        "packing": packing(settings.packing, settings.cache),
+        "packing": packing(settings.packing, settings.cache, here),
         "graph": graph(settings.graph, here),
         "checkpoints": checkpoints(settings.checkpoint.interval),
     }
@@ -107,8 +107,10 @@ def processes(asked: int | str, launcher: ChosenLauncher, here: str) -> Decision
     )
 
 
-def packing(asked: int | str, cache: Path | None) -> Decision:
+def packing(asked: int | str, cache: Path | None, here: str) -> Decision:
     """How many runs of one shape a process trains side by side."""
+    if asked == AUTO and here == "cpu":
+        return Decision(1, "packing=auto: on a CPU no pack is faster than runs one after the other")
     known = len(Memory(cache).everything())
     lasting = f"where more than {WORTH_S:g} s of training are left, a sweep measures what is fastest and remembers it"
     return Decision(asked, asked_for("packing", asked) or f"packing=auto: {lasting} ({known} so far)")

@@ -38,20 +38,33 @@ def speeds(monkeypatch):
     return speeds
 
 
-def test_the_pack_that_is_clearly_fastest_is_chosen_and_remembered(trial, speeds):
-    measured = speeds({1: 100.0, 2: 150.0, 4: 151.0})
-    assert form_of(trial, "auto", "auto", 9, worth=True) == Form(2, False, 150.0)
-    assert measured == [1, 2, 4]
-    again = replace(trial, memory=Memory(trial.memory.path.parent))
-    assert form_of(again, "auto", "auto", 9, worth=True) == Form(2, False, 150.0)
-    assert form_of(again, "auto", "auto", 1, worth=True) == Form(1, False, 100.0)  # there is but one run
-    assert measured == [1, 2, 4]
+@pytest.fixture
+def on_gpu(trial, monkeypatch):
+    """The trial as if its machine had a GPU; nothing is run on it."""
+    monkeypatch.setattr(autotune, "device_name", lambda machine: "H100")
+    return replace(trial, machine=replace(trial.machine, device="cuda"))
 
 
-def test_no_larger_pack_is_tried_once_one_is_slower_or_fails(trial, speeds):
+def test_on_a_cpu_no_pack_is_chosen_that_was_not_asked_for(trial, speeds):
+    measured = speeds({1: 100.0, 2: 900.0})
+    assert form_of(trial, "auto", "auto", 9, worth=True) == Form(1, False, 100.0)
+    assert measured == [1]
+
+
+def test_the_pack_that_is_clearly_fastest_is_chosen_and_remembered(on_gpu, speeds):
+    measured = speeds({1: 100.0, 2: 150.0, 4: 151.0, 8: 140.0})
+    assert form_of(on_gpu, "auto", False, 9, worth=True) == Form(2, False, 150.0)
+    assert measured == [1, 2, 4, 8]
+    again = replace(on_gpu, memory=Memory(on_gpu.memory.path.parent))
+    assert form_of(again, "auto", False, 9, worth=True) == Form(2, False, 150.0)
+    assert form_of(again, "auto", False, 1, worth=True) == Form(1, False, 100.0)  # there is but one run
+    assert measured == [1, 2, 4, 8]
+
+
+def test_no_larger_pack_is_tried_once_one_is_slower_or_fails(on_gpu, speeds):
     assert climb({1: 3.0, 2: 2.0, 4: 9.0}.get, (1, 2, 4)) == {1: 3.0, 2: 2.0}
     measured = speeds({1: 100.0, 2: RuntimeError("no batched form")})
-    assert form_of(trial, "auto", "auto", 9, worth=True).packing == 1
+    assert form_of(on_gpu, "auto", False, 9, worth=True).packing == 1
     assert measured == [1, 2]
     with pytest.raises(RuntimeError, match="not even one"):
         climb(lambda number: (_ for _ in ()).throw(RuntimeError("not even one")), (1, 2))

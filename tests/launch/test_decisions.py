@@ -120,11 +120,15 @@ def test_a_launcher_of_a_cluster_decides_itself_how_many_jobs_run(use):
     )
 
 
-def test_packing_tells_how_much_was_measured_before(use, tmp_path):
-    assert use()["packing"].value == AUTO
-    assert "(0 so far)" in use()["packing"].because
+def test_on_a_cpu_runs_are_not_packed(use):
+    assert use()["packing"] == Decision(1, "packing=auto: on a CPU no pack is faster than runs one after the other")
+
+
+def test_packing_tells_how_much_was_measured_before(use, tmp_path, two_gpus):
+    assert use(device="auto")["packing"].value == AUTO
+    assert "(0 so far)" in use(device="auto")["packing"].because
     Memory(tmp_path).path.write_text(json.dumps({"a shape": {"1": 2.0}, "another": {"1": 3.0}}))
-    assert "(2 so far)" in use()["packing"].because
+    assert "(2 so far)" in use(device="auto")["packing"].because
 
 
 @pytest.mark.parametrize(
