@@ -493,7 +493,7 @@ def exploding(x):
         ({"name": "he_normal", "device": "gpu"}, "no device is named 'gpu'"),
         ({"name": "he_normal", "batch": [1, 2]}, "a batch is a tensor of images"),
         ({"name": "he_normal", "batch": (torch.zeros(2, 3, 8, 8), torch.zeros(3))}, "one per image"),
-        ({"name": "lsuv"}, "looks at data and got none"),
+        ({"name": "lsuv"}, "needs data and got none"),
         ({"name": "lsuv", "batch": torch.zeros(2, 5, 8, 8)}, "lsuv cannot fill this Little"),
     ],
 )
