@@ -15,8 +15,6 @@ import pytest
 
 from bench import __main__ as door
 from bench.commands import COMMANDS
-from bench.commands.overrides import for_hydra
-from bench.plan.plan import parse
 from bench.rows.store import Store
 
 QUICK = [
@@ -38,16 +36,6 @@ def bench(tmp_path):
         return done
 
     return bench
-
-
-def test_help_names_the_commands_without_torch_or_hydra(tmp_path):
-    code = (
-        "import sys; from bench.__main__ import main; code = main([]);"
-        "sys.exit(code or bool({'torch', 'hydra', 'pandas'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0
-    assert all(command in done.stdout for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -272,13 +260,6 @@ def test_a_failed_run_is_exit_code_1_and_says_how_to_go_on(bench, tmp_path):
     store.write(replace(store.read().rows[victim.stem], status="failed", error=error))
     assert "retry=failed" in bench("sweep", *QUICK, "seed=0", code=1).stderr
     bench("sweep", *QUICK, "seed=0", "retry=failed", "hydra/launcher=basic")
-
-
-def test_what_is_said_of_choices_travels_as_one_list(tmp_path):
-    ours = for_hydra("sweep", ["initializer=a,b", "results=r", "'seed=range(2)'".strip("'"), "study=own"])
-    assert ours[:3] == ["--multirun", "results=r", "study=own"]
-    (listed,) = parse([ours[3]]).values()
-    assert listed == [["initializer=a,b", "seed=range(2)"]]
 
 
 def test_an_unknown_key_is_answered_with_those_of_the_command_alone(bench):
