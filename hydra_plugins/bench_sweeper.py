@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.sweeper import Sweeper
 
-from bench.commands.planned import carry_out
+from bench.commands.dispatch import carry_out_planned
 from bench.launch.launcher import Launcher
 
 
@@ -23,7 +23,7 @@ class BenchSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Carry out the command."""
-        sys.exit(carry_out(self.composed, self.loader, self.starts))
+        sys.exit(carry_out_planned(self.composed, self.loader, self.starts))
 
 
 TARGET = {"_target_": f"{__name__}.BenchSweeper"}

@@ -1,4 +1,4 @@
-"""The command `merge`: rows of other machines in the present results/.
+"""The command `merge`: brings the rows of other machines into results/.
 
 In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what bench/rows touches.
 """
@@ -16,7 +16,7 @@ from bench.schema import UserError
 
 
 def merge(config: DictConfig) -> int:
-    """Bring rows together, and say what was not taken; 1 when anything was not."""
+    """Bring the rows of other folders into results/; 1, with a remark each, when some were not taken."""
     settings = plain(config)
     if not settings["folders"]:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The commands about a study's rows: seal, sync.
+"""The commands `seal` and `sync`: the rows of a study in one file, and in W&B.
 
 In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what bench/rows touches.
 """
@@ -10,14 +10,14 @@ from bench.rows.store import SEALED
 
 
 def seal(config: DictConfig) -> int:
-    """Write a study's rows into the one file that is committed."""
+    """Write the rows of a study to the one file that is committed."""
     store = known_store(plain(config))
     print(f"study {store.folder.name}: {store.seal()} rows sealed in {store.folder / SEALED}")
     return 0
 
 
 def sync(config: DictConfig) -> int:
-    """Replay to W&B the rows that it has not seen."""
+    """Send to W&B the rows that it has not received."""
     from bench.rows import tracking
 
     settings = plain(config)

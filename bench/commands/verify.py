@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.commands.settings import known_store, shown
-from bench.plan.plan import Compose, plan
+from bench.plan.plan import Compose, plan, typed
 from bench.rows import raw
 from bench.rows import verify as rows
 from bench.rows.store import Store
@@ -23,7 +23,7 @@ def verify(compose: Compose, launch: Any, settings: Mapping[str, Any]) -> int:
     if not found and not findings:
         raise UserError(f"study {store.folder.name} has a plan and no row, so there is nothing to verify")
     asked = planned(compose, store, settings)
-    rows.check(found, asked, settings["mixed"], findings)
+    rows.check(found, asked, typed("mixed", settings["mixed"], False), findings)
     recount(found, store.read(curves=False).rows, settings, findings)
     wrong, notes = raw.told(findings), rows.notes(found, asked)
     said = {"study": store.folder.name, "rows": len(found), "wrong": wrong, "notes": notes}
