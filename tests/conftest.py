@@ -32,7 +32,7 @@ def runs_of(compose: Callable[[list[str]], DictConfig]) -> Callable[..., list[Ru
     """The runs that a command line asks for, in a study of the user's own."""
 
     def runs(*overrides: str, skip: tuple[dict[str, Any], ...] = (), **study: Any) -> list[Run]:
-        declared = catalogue.options("study")["own"] | {"name": "mine", "skip": list(skip)} | study
+        declared = declared_study() | {"skip": list(skip)} | study
         return plan(compose, Study.read(declared), overrides).runs
 
     return runs
@@ -43,11 +43,17 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     return Machine("cpu", 1, tmp_path_factory.mktemp("data"), download=False)
 
 
+def declared_study() -> dict[str, Any]:
+    """What conf/ declares of a study of the user's own, which is called mine."""
+    shared = catalogue.load(catalogue.CONF / "settings.yaml")["study"]
+    return shared | catalogue.options("study")["own"] | {"name": "mine"}
+
+
 @pytest.fixture
 def configuration(tmp_path: Path) -> dict[str, Any]:
     """What Hydra composes of conf/settings.yaml, for a study of the user's own in an empty folder and one process."""
     defaults = catalogue.load(catalogue.CONF / "settings.yaml")
-    own = {"study": catalogue.options("study")["own"] | {"name": "mine"}, "tracking": {"name": "off"}}
+    own = {"study": declared_study(), "tracking": catalogue.options("tracking")["wandb"] | {"name": "off"}}
     here = {"results": str(tmp_path), "cache": str(tmp_path), "device": "cpu", "attempts": 3}
     return defaults | own | here | {"packing": 1, "processes": 1, "job_seconds": 1e9}
 

@@ -33,6 +33,13 @@ def carry_out_planned(config: DictConfig, loader: Any, launcher: Launcher) -> in
     return function(compose, launcher, settings)
 
 
+def train_job(config: DictConfig) -> None:
+    """What Hydra's launcher calls for each job of a planned command; torch is imported in the process that trains."""
+    from bench.launch.worker import work
+
+    work(config)
+
+
 def settings_of(function: Callable[..., int], config: DictConfig) -> Any:
     """The settings that a function takes. Raises UserError for a value that they cannot have."""
     kind: type[Settings] = typing.get_type_hints(function, include_extras=True)["settings"]

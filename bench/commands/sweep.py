@@ -8,8 +8,6 @@ import json
 import sys
 from collections.abc import Sequence
 
-from omegaconf import DictConfig
-
 from bench.commands.report import table
 from bench.commands.shared import answer
 from bench.launch.scheduler import Launch
@@ -19,13 +17,6 @@ from bench.plan.plan import plan as plan_runs
 from bench.plan.shape import shape
 from bench.rows.store import Store
 from bench.schema import FAILED, FINAL, UserError
-
-
-def train(config: DictConfig) -> None:
-    """What Hydra's launcher calls for each job; the process that trains imports torch."""
-    from bench.launch.worker import work
-
-    work(config)
 
 
 def sweep(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:

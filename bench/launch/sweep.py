@@ -13,7 +13,6 @@ from bench.machine.settings import Settings
 from bench.plan.job import Expected, Workers
 from bench.plan.plan import Plan
 from bench.plan.shape import Shape
-from bench.rows import tracking
 from bench.rows.store import Reading, Store
 from bench.schema import FAILED, FINAL, Run, UserError
 
@@ -24,7 +23,6 @@ def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> None:
     Raises UserError, before anything is trained, for a mistake in the plan or the data; and what `Scheduler` raises.
     """
     store.prepare()
-    tracking.check(settings.tracking)
     reading = store.read(curves=False)
     for remark in reading.remarks:
         print(remark, file=sys.stderr)

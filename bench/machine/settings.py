@@ -94,11 +94,22 @@ class Study(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tracking(Options):
+    """The mirror of the rows in Weights & Biases."""
+
+    name: Literal["wandb", "off"]
+    mode: Literal["offline", "online"]
+    project: str
+    entity: str | None
+    init_timeout: Annotated[float, Bound(least=0)]  # seconds
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     """What every command is told. Times are in seconds."""
 
     study: Study
-    tracking: dict[str, Any]
+    tracking: Tracking
     results: Path  # the folder of all studies
     format: Literal["text", "markdown", "csv", "json"]
     margin: Positive  # points at 10,000 test images

@@ -7,23 +7,23 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from bench.machine.settings import Tracking
 from bench.rows.redaction import redacted
 from bench.schema import Row, UserError
 
-MODES = ("offline", "online")
 GRACE_S = 5  # for W&B to time out by itself before we stop waiting
 
 _gave_up = False  # one failure turns the mirror off in this process: a blocked network is waited for once
 
 
-def mirror(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
+def mirror(row: Row, tracking: Tracking, folder: Path) -> None:
     """Send one row to W&B; on the first failure, print the reason and stop trying. Never raises, ends in `limit_s`."""
     global _gave_up
-    if tracking["name"] == "off" or _gave_up:
+    if tracking.name == "off" or _gave_up:
         return
     try:
         _send(row, tracking, folder)
@@ -34,13 +34,7 @@ def mirror(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
         )
 
 
-def check(tracking: Mapping[str, Any]) -> None:
-    """Raises UserError when the mirror is on in an unknown mode."""
-    if tracking["name"] != "off":
-        _mode(tracking)
-
-
-def sync(rows: Iterable[Row], tracking: Mapping[str, Any], folder: Path) -> tuple[int, int]:
+def sync(rows: Iterable[Row], tracking: Tracking, folder: Path) -> tuple[int, int]:
     """Send the rows that this mode has not sent yet; returns (rows sent, rows skipped).
 
     Raises UserError when there is no key, and at the first row that W&B does not take.
@@ -62,35 +56,33 @@ def sync(rows: Iterable[Row], tracking: Mapping[str, Any], folder: Path) -> tupl
     return len(waiting), len(rows) - len(waiting)
 
 
-def limit_s(tracking: Mapping[str, Any]) -> float:
+def limit_s(tracking: Tracking) -> float:
     """The longest that one row may keep a run waiting: `init_timeout` to start, the same to end, and a grace."""
-    return 2 * float(tracking["init_timeout"]) + GRACE_S
+    return 2 * float(tracking.init_timeout) + GRACE_S
 
 
-def _send(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
+def _send(row: Row, tracking: Tracking, folder: Path) -> None:
     mode = _mode(tracking)
     _within(limit_s(tracking), lambda: _replay(row, tracking, folder))
     with _ledger(folder, mode).open("a", encoding="utf-8") as ledger:
         ledger.write(f"{row.id}\n")
 
 
-def _replay(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
+def _replay(row: Row, tracking: Tracking, folder: Path) -> None:
     """One W&B run per run, under the run's own id, so that sending it twice shows it once."""
-    if tracking["mode"] == "online" and (
-        problem := _key_problem(folder)
-    ):  # W&B would wait for an answer on the terminal
+    if tracking.mode == "online" and (problem := _key_problem(folder)):  # W&B would wait for an answer on the terminal
         raise UserError(problem)
     wandb = _wandb(folder)
     run = wandb.init(
-        project=tracking["project"],
-        entity=tracking["entity"],
+        project=tracking.project,
+        entity=tracking.entity,
         id=row.id,
         name=_title(row),
         group=row.study,
         job_type=row.choices.get("task"),
         dir=folder,
         config=dict(row.choices),
-        mode=tracking["mode"],
+        mode=tracking.mode,
         resume="allow",
         reinit="create_new",
         settings=_settings(wandb, tracking),
@@ -102,7 +94,7 @@ def _replay(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
     _raise_if_refused(Path(run.settings.log_internal))
 
 
-def _settings(wandb: Any, tracking: Mapping[str, Any]) -> Any:
+def _settings(wandb: Any, tracking: Tracking) -> Any:
     return wandb.Settings(
         disable_git=True,
         console="off",
@@ -110,8 +102,8 @@ def _settings(wandb: Any, tracking: Mapping[str, Any]) -> Any:
         x_disable_meta=True,
         x_save_requirements=False,
         silent=True,
-        init_timeout=tracking["init_timeout"],
-        finish_timeout=tracking["init_timeout"],
+        init_timeout=tracking.init_timeout,
+        finish_timeout=tracking.init_timeout,
         finish_timeout_raises=True,
     )
 
@@ -151,12 +143,10 @@ def _title(row: Row) -> str:
     return "-".join(parts) or row.id
 
 
-def _mode(tracking: Mapping[str, Any]) -> str:
-    if tracking["name"] != "wandb":
-        raise UserError(f"tracking={tracking['name']} has no mirror; choose tracking=wandb")
-    if tracking["mode"] not in MODES:
-        raise UserError(f"no tracking.mode is named {tracking['mode']!r}. Known: {', '.join(MODES)}")
-    return str(tracking["mode"])
+def _mode(tracking: Tracking) -> str:
+    if tracking.name == "off":
+        raise UserError("tracking=off has no mirror; choose tracking=wandb")
+    return tracking.mode
 
 
 def _ledger(folder: Path, mode: str) -> Path:

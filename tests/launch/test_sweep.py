@@ -150,8 +150,3 @@ def test_a_folder_that_cannot_be_written_is_a_mistake(runs_of, settings, tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="results=DIR"):
         sweep(Plan("mine", runs_of(*TINY), 0), Store(tmp_path / "file", "mine"), list, settings)
-
-
-def test_a_mode_of_tracking_that_does_not_exist_is_a_mistake(runs_of, swept):
-    with pytest.raises(UserError, match=r"tracking\.mode"):
-        swept(runs_of(*TINY), tracking={"name": "wandb", "mode": "sometimes"})

@@ -18,9 +18,9 @@ def test_the_defaults_of_conf_are_settings(configuration):
 
 def test_every_key_of_the_settings_is_read(configuration):
     """A key that nothing reads would be accepted without a word."""
-    keys = set(catalogue.load(catalogue.CONF / "settings.yaml")) - {"defaults", "hydra", "job"}
+    keys = set(catalogue.load(catalogue.CONF / "settings.yaml")) - {"defaults", "hydra", "job"} | {"tracking"}
     read = {one.metadata.get("key", name) for name, one in PlannedSettings.__dataclass_fields__.items()}
-    assert keys == read - {"study", "tracking"}
+    assert keys == read
 
 
 def test_times_are_in_seconds(configuration):
@@ -54,6 +54,11 @@ def test_a_value_that_cannot_be_is_a_mistake_that_names_what_can(configuration, 
     with pytest.raises(UserError) as mistake:
         Settings.read(configuration | {key: value})
     assert str(mistake.value).startswith(sentence)
+
+
+def test_a_mode_of_tracking_that_does_not_exist_is_a_mistake(configuration):
+    with pytest.raises(UserError, match=r"tracking\.mode takes offline or online, not 'disabled'"):
+        Settings.read(configuration | {"tracking": configuration["tracking"] | {"mode": "disabled"}})
 
 
 @pytest.mark.parametrize(
