@@ -40,12 +40,12 @@ def peak_memory_bytes() -> int:
 
 @functools.cache
 def _describe() -> dict[str, Any]:
-    commit, dirty = _git_state(HOME)
+    commit, dirty = git_state(HOME)
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "hostname": platform.node(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": _cores(),
         "initbench": bench.__version__,
         **versions(PACKAGES),
@@ -81,7 +81,8 @@ def versions(packages: Iterable[str]) -> dict[str, str | None]:
     return {package: _version(package) for package in packages}
 
 
-def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The name of the processor."""
     return _value("model name", cpuinfo) or platform.processor() or platform.machine()
 
 
@@ -106,7 +107,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _git_state(package: Path) -> tuple[str | None, bool | None]:
+def git_state(package: Path) -> tuple[str | None, bool | None]:
     """The commit of the checkout that tracks `package`, and whether its sources differ from it; None where unknown.
 
     An installed package often lies inside some other repository (its .venv), whose commit is not that of the package.

@@ -500,9 +500,9 @@ def exploding(x):
 def test_a_mistake_is_a_sentence_and_leaves_the_model_as_it_was(arguments, sentence):
     model, mine = Little(), torch.Generator().manual_seed(0)
     before = state(model)
-    with pytest.raises(UserError, match=sentence) as told:
+    with pytest.raises(UserError, match=sentence) as refusal:
         initialize(model, generator=None if "seed" in arguments else mine, **arguments)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refusal.value)
     assert same(state(model), before)
     assert mine.get_state().equal(torch.Generator().manual_seed(0).get_state())
 
@@ -517,7 +517,7 @@ def test_a_mistake_is_a_sentence_and_leaves_the_model_as_it_was(arguments, sente
         (lambda: nn.Sequential(nn.Linear(2, 3), Token()), "no initializer knows 1.token, 1.my_bias, 1.scale"),
     ],
 )
-def test_a_module_that_cannot_be_filled_is_told_by_name(module, sentence):
+def test_a_module_that_cannot_be_filled_is_named(module, sentence):
     with pytest.raises(UserError, match=sentence):
         initialize(module(), "he_normal")
 
@@ -574,7 +574,7 @@ def test_initializers_lists_what_initialize_takes():
     assert all(one.law and one.source for one in initializers())
 
 
-def test_the_package_brings_in_torch_only_when_it_is_asked_for():
+def test_the_package_brings_in_torch_only_when_it_is_needed():
     code = (
         "import sys, bench; early = 'torch' in sys.modules; bench.gain; sys.exit(early or 'torch' not in sys.modules)"
     )
@@ -584,7 +584,7 @@ def test_the_package_brings_in_torch_only_when_it_is_asked_for():
     assert set(bench.__all__) <= set(dir(bench))
 
 
-def test_type_checkers_are_told_that_there_are_types():
+def test_type_checkers_find_types():
     assert (catalogue.CONF.parent / "bench" / "py.typed").is_file()
 
 
@@ -592,8 +592,8 @@ def test_the_code_of_the_readme_runs():
     section = README.partition("## In your own code")[2].partition("\n## ")[0]
     blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert blocks
-    names, said = {}, io.StringIO()
-    with contextlib.redirect_stdout(said):
+    names, printed = {}, io.StringIO()
+    with contextlib.redirect_stdout(printed):
         for block in blocks:
             exec(block, names)
-    assert "layer1.0.conv1.weight" in said.getvalue()
+    assert "layer1.0.conv1.weight" in printed.getvalue()

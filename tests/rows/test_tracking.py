@@ -287,7 +287,7 @@ def test_the_mirror_leaves_nothing_at_home_nor_where_it_was_started(tmp_path: Pa
     assert os.listdir(tmp_path / "study") == ["wandb"]
 
 
-def test_online_without_a_key_is_said_at_once(tmp_path: Path) -> None:
+def test_online_without_a_key_is_reported_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
     answer = in_a_process([row(0), row(1)], ONLINE, tmp_path)
     assert time.monotonic() - began < 10
@@ -395,7 +395,7 @@ def test_the_mode_of_conf_wins_over_a_variable_left_in_the_shell(tmp_path: Path,
     assert ledger(tmp_path / "study", "offline") == ledger(tmp_path / "study", "online") == [row(0).id]
 
 
-def test_a_key_that_cannot_be_one_is_said_at_once(tmp_path: Path) -> None:
+def test_a_key_that_cannot_be_one_is_reported_at_once(tmp_path: Path) -> None:
     answer = in_a_process([row(0)], ONLINE, tmp_path, WANDB_API_KEY="short")
     assert "UserError: no W&B key that could work" in answer.stdout
     assert "1 rows wait, nothing is lost" in answer.stdout
