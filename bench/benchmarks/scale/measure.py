@@ -4,7 +4,7 @@ In: how many rows, loose or sealed. Out: one row with seconds and memory. Touche
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
