@@ -7,17 +7,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import catalogue
 from bench.commands.settings import config_folders
 from bench.rows.store import Store, studies
 from bench.schema import Row, UserError
 
+if TYPE_CHECKING:
+    from bench.report.paper.build import Sources
+
 AUTO, OFF, FOLDER = "auto", "off", "paper/generated"
 BESIDE = ("throughput", "speed", "coverage", "scale")  # studies without training runs: never what a paper is about
 
-Asked = Sequence[tuple[Mapping[str, Any], Sequence[Row]]]  # of each study, its settings and its rows
+Studies = Sequence[tuple[Mapping[str, Any], Sequence[Row]]]  # of each study, its settings and its rows
 
 
 def folder(settings: Mapping[str, Any]) -> Path | None:
@@ -28,29 +31,30 @@ def folder(settings: Mapping[str, Any]) -> Path | None:
     return None if output == OFF else Path(output)
 
 
-def paper(asked: Asked, place: Path) -> int:
-    """Put the paper of some studies into its folder; with check=true say how the one that is there differs: 1 if so.
+def paper(named: Studies, place: Path) -> int:
+    """Put the paper of some studies into its folder; with check=true print how the one there differs: 1 if it does.
 
     Raises UserError, before any file is touched, when rows, template or fonts do not make a paper.
     """
-    from bench.report.paper import folder as home
+    from bench.report import summarize_study
+    from bench.report.paper import folder as files
     from bench.report.paper.build import document, keys
 
-    settings = asked[0][0]
+    settings = named[0][0]
     simulated = rows_of(settings, "coverage")
-    about = [_study(one, rows, len(asked) > 1, simulated) for one, rows in asked if not beside(rows)]
-    if not about:
+    summaries = [summarize_study(rows, one, simulated) for one, rows in named if not beside(rows)]
+    if not summaries:
         if settings["output"] == AUTO:
             return 0
         raise UserError(
             f"study {settings['study']['name']} has no training runs; name one that has: study=NAME,throughput"
         )
-    made = document(about, _sources(settings, simulated))
+    made = document(summaries, _sources(settings, simulated))
     if settings["check"]:
-        differences = home.stale(place, made)
+        differences = files.stale(place, made)
         print("\n".join(differences) or f"{place} is what the rows say", file=sys.stderr)
         return int(bool(differences))
-    home.write(place, home.files(made, keys(about)))
+    files.write(place, files.files(made, keys(summaries)))
     print(
         f"The paper: {place / 'report.pdf'} and {place / 'report.html'}; its tables: {place / 'tables'}",
         file=sys.stderr,
@@ -71,16 +75,22 @@ def rows_of(settings: Mapping[str, Any], name: str) -> list[Row]:
     return list(Store(settings["results"], name).read().rows.values())
 
 
-def _study(settings: Mapping[str, Any], rows: Sequence[Row], several: bool, simulated: Sequence[Row]) -> Any:
-    from bench.report.paper.study import study_of
-
-    return study_of(rows, settings, f"-{settings['study']['name']}" if several else "", simulated)
-
-
-def _sources(settings: Mapping[str, Any], simulated: Sequence[Row]) -> Any:
+def _sources(settings: Mapping[str, Any], simulated: Sequence[Row]) -> "Sources":
+    """Options, template, and what the rows of throughput and coverage show, where there are any."""
+    from bench.benchmarks.throughput import figure
+    from bench.benchmarks.throughput import table as throughput
+    from bench.report.analysis import coverage
     from bench.report.paper.build import Sources
+    from bench.report.tables import measured
 
-    folders = config_folders()
+    folders, speeds = config_folders(), rows_of(settings, "throughput")
     options = cache(lambda word: catalogue.options(word, folders))
     template = {"template": Path(settings["template"])} if settings["template"] else {}
-    return Sources(options, rows_of(settings, "throughput"), simulated, **template)
+    shown, sentences = [], {}
+    if speeds:
+        shown += [measured.throughput(speeds), figure.throughput(sorted(speeds, key=lambda row: row.id))]
+        sentences["speeds"] = [throughput.places(speeds), *throughput.sentences(throughput.frame(speeds))]
+    if simulated:
+        shown += [measured.coverage(simulated)]
+        sentences["coverage"] = coverage.sentences(simulated)
+    return Sources(options, [one for one in shown if one], sentences, **template)

@@ -48,7 +48,7 @@ def rendered(rows: Sequence[Row], settings: Mapping[str, Any]) -> str:
     from bench.benchmarks.scale import table as scale
     from bench.benchmarks.speed import table as speed
     from bench.benchmarks.throughput import table as throughput
-    from bench.report import summarize_study
+    from bench.report import sheet, summarize_study
     from bench.report.analysis import coverage
     from bench.report.terminal import render
 
@@ -56,7 +56,7 @@ def rendered(rows: Sequence[Row], settings: Mapping[str, Any]) -> str:
         of_kind = {"throughput": throughput, "speed": speed, "coverage": coverage, "scale": scale}
         drawn: str = of_kind[kind].render(rows, settings["format"])
         return drawn
-    return render(summarize_study(rows, settings, rows_of(settings, "coverage")), settings["format"])
+    return render(sheet(summarize_study(rows, settings, rows_of(settings, "coverage"))), settings["format"])
 
 
 def _each(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:

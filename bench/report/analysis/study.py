@@ -1,4 +1,4 @@
-"""A study's rows, summarized as its yaml declares: its question, its margin, its looks.
+"""A study's rows, summarized as its yaml declares: its question, its margin, its interim looks.
 
 In: rows and the settings of a command. Out: a Summary. Touches: nothing.
 """
@@ -13,15 +13,15 @@ from bench.schema import Row, UserError
 
 
 def summarize_study(rows: Iterable[Row], settings: Mapping[str, Any], simulated: Iterable[Row] = ()) -> Summary:
-    """Summarize rows with the question, the looks and the margin of `settings["study"]`.
+    """Summarize rows with the question, the interim looks and the margin of `settings["study"]`.
 
     A margin that a study names goes before settings["margin"]. `simulated`: rows of `python -m bench coverage`, for the
     note on intervals that do not cover. Raises UserError as `summarize` and `check_study` do.
     """
     study = settings["study"]
-    summary = summarize(rows, margin_of(settings), study.get("question") or (), looks_of(study))
-    note = coverage.note(simulated, summary.table["converged"])
-    return replace(summary, notes=(*summary.notes, note)) if note else summary
+    summary = summarize(rows, margin_of(settings), study.get("question") or (), looks_of(study), about=study)
+    note = coverage.note(simulated, [one.converged for finding in summary.findings for one in finding.arms])
+    return replace(summary, notes=(note,)) if note else summary
 
 
 def check_study(settings: Mapping[str, Any]) -> None:
@@ -40,7 +40,7 @@ def margin_of(settings: Mapping[str, Any]) -> float:
 
 
 def looks_of(study: Mapping[str, Any]) -> list[int]:
-    """The numbers of seeds at which the study is to be looked at, as it declares them; none where it does not."""
+    """The numbers of seeds at which the study declares an interim look; none where it declares none."""
     named = study.get("looks") or []
     if not isinstance(named, list):
         raise UserError(f"study.looks takes a list of numbers of seeds, not {named!r}; for example study.looks=[5,10]")
