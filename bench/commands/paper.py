@@ -15,7 +15,13 @@ from bench.rows.store import Store, studies
 from bench.schema import Row, UserError
 
 AUTO, OFF, FOLDER = "auto", "off", "paper/generated"
-BESIDE = ("throughput", "speed", "coverage", "scale")  # studies without training runs: never what a paper is about
+# of each task without training runs, which no paper is about: the module that makes a table of its rows
+TABLES = {
+    "throughput": "bench.benchmarks.throughput.table",
+    "speed": "bench.benchmarks.speed.table",
+    "coverage": "bench.report.tables.coverage",
+    "scale": "bench.benchmarks.scale.table",
+}
 
 Asked = Sequence[tuple[Mapping[str, Any], Sequence[Row]]]  # of each study, its settings and its rows
 
@@ -61,7 +67,7 @@ def paper(asked: Asked, place: Path) -> int:
 def beside(rows: Sequence[Row]) -> str | None:
     """The task of rows that are no training runs, where they all have the same; else None."""
     kinds = {str(row.choices.get("task")) for row in rows}
-    return next((kind for kind in BESIDE if kinds == {kind}), None)
+    return next((kind for kind in TABLES if kinds == {kind}), None)
 
 
 def rows_of(settings: Mapping[str, Any], name: str) -> list[Row]:

@@ -3,6 +3,7 @@
 from bench.report.analysis.frame import frame
 from bench.report.analysis.study import check_study, summarize_study
 from bench.report.analysis.summary import Summary, summarize
-from bench.report.terminal import FORMATS, pairs_csv, render
+from bench.report.tables.summary import sheet
+from bench.report.terminal import FORMATS, render
 
-__all__ = ["FORMATS", "Summary", "check_study", "frame", "pairs_csv", "render", "summarize", "summarize_study"]
+__all__ = ["FORMATS", "Summary", "check_study", "frame", "render", "sheet", "summarize", "summarize_study"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from bench.benchmarks.throughput.figure import throughput
 from bench.report.analysis.summary import Summary
 from bench.report.document import Figure
 from bench.report.figures.curves import curves
@@ -30,6 +29,8 @@ def figures(
     `rows` are those that `summary` was made of; `throughput_rows` those of `python -m bench throughput`. `prefix`
     opens the names of the figures and the ids within them, which are unique in a page with several studies.
     """
+    from bench.benchmarks.throughput.figure import figure as throughput  # which draws with this package
+
     panels = panels_of(summary, rows)
     with styled():
         drawn = [draw(panels) for draw in OF_PANELS]

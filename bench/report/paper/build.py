@@ -17,7 +17,7 @@ from bench.report.paper.keys import flat
 from bench.report.paper.references import Bibliography
 from bench.report.paper.study import Study
 from bench.report.paper.text import fill
-from bench.report.tables import appendix, cost, measured, overall, protocol, results
+from bench.report.tables import appendix, cost, coverage, overall, protocol, results
 from bench.report.wording import study as words
 from bench.schema import OK, Row, UserError
 
@@ -87,8 +87,8 @@ def tables(studies: Sequence[Study], sources: Sources) -> list[Table]:
     """Every table that the rows have something for."""
     found = [protocol.arms(studies, sources.options), protocol.parts(studies, sources.options), protocol.data(studies)]
     found += [table for study in studies for make in OF_STUDY if (table := make(study)) and table.lines]
-    found += [measured.throughput(sources.throughput)] if sources.throughput else []
-    return found + ([measured.coverage(sources.coverage)] if sources.coverage else [])
+    found += [speeds.table(sources.throughput)] if sources.throughput else []
+    return found + ([coverage.table(sources.coverage)] if sources.coverage else [])
 
 
 def figures(studies: Sequence[Study], sources: Sources) -> list[Figure]:
@@ -140,7 +140,7 @@ def read(file: Path) -> str:
 
 
 def _speeds(rows: Sequence[Row]) -> list[str]:
-    return [speeds.places(rows), *speeds.sentences(speeds.frame(rows))] if rows else []
+    return speeds.sentences(rows) if rows else []
 
 
 def _coverage(rows: Sequence[Row]) -> list[str]:

@@ -3,6 +3,7 @@
 In: numbers. Out: text. Touches: nothing.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,16 @@ def points(value: float | None, low: float | None, high: float | None, digits: i
         return DASH
     shown = f"{round(value, digits) + 0.0:+.{digits}f}"  # + 0.0 turns -0.0 into 0.0
     return shown if low is None else f"{shown} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def three_digits(value: float) -> str:
+    """A number above 0 with three digits, or with all digits before its point."""
+    return number(value, max(0, 2 - math.floor(math.log10(value))))
+
+
+def percent(share: float | None) -> str:
+    """A share in whole percent."""
+    return DASH if share is None else f"{number(share, 0, PERCENT)} %"
 
 
 def p(value: float | None) -> str:

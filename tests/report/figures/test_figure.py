@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bench.benchmarks.throughput.figure import throughput
+from bench.benchmarks.throughput.figure import figure as throughput
 from bench.benchmarks.throughput.table import frame
 from bench.report import summarize
 from bench.report.document import Figure
