@@ -14,11 +14,12 @@ from omegaconf import DictConfig
 from bench import registry
 from bench.commands.settings import plain
 from bench.machine import environment
-from bench.report.analysis.coverage import render
 from bench.report.statistics import wilson
 from bench.report.statistics.intervals import METHODS, RESAMPLES
 from bench.report.statistics.simulation import SHAPES
 from bench.report.statistics.simulation import coverage as simulate
+from bench.report.tables.coverage import sheet
+from bench.report.terminal import render
 from bench.rows.store import Store
 from bench.schema import OK, Row, Run, UserError
 
@@ -33,7 +34,7 @@ def coverage(config: DictConfig) -> int:
     rows = list(rows_of(settings))
     for row in rows:
         store.write(row)
-    print(render(rows, settings["format"]))
+    print(render(sheet(rows), settings["format"]))
     return 0
 
 

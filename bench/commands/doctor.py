@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from bench.commands.settings import plain, shown
+from bench.report.document import Cell, Table
 from bench.report.terminal import aligned, wrapped
 
 WIDTH = 100  # characters of a line
@@ -52,8 +53,9 @@ def in_words(said: Mapping[str, Any]) -> str:
     parts = [["This machine", *listed(machine(said["machine"]))], ["A sweep would use", *listed(used)]]
     parts += [["Folders", *listed([[name, *folder(one)] for name, one in said["folders"].items()])]]
     if said["ceilings"]:
-        cells = [["", "matmul fp32", "matmul bf16", "copy"], *map(ceiling, said["ceilings"])]
-        parts += [["At most, measured now", *aligned(cells)]]
+        header = ("", "matmul fp32", "matmul bf16", "copy")
+        table = Table("ceilings", "", header, tuple(tuple(map(Cell, ceiling(one))) for one in said["ceilings"]))
+        parts += [["At most, measured now", *aligned(table)]]
     ends = [*(f"remark: {one}" for one in said["remarks"]), *(f"wrong: {one}" for one in said["wrong"])]
     ends += [] if said["wrong"] else ["Nothing here would stop a sweep."]
     return "\n\n".join("\n".join(lines) for lines in [*parts, [line for one in ends for line in wrapped(one, WIDTH)]])

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from bench.report.paper.build import Sources
 
 AUTO, OFF, FOLDER = "auto", "off", "paper/generated"
-BESIDE = ("throughput", "speed", "coverage", "scale")  # studies without training runs: never what a paper is about
+# of each task without training runs, which no paper is about: the module that makes a table of its rows
+TABLES = {
+    "throughput": "bench.benchmarks.throughput.table",
+    "speed": "bench.benchmarks.speed.table",
+    "coverage": "bench.report.tables.coverage",
+    "scale": "bench.benchmarks.scale.table",
+}
 
 Studies = Sequence[tuple[Mapping[str, Any], Sequence[Row]]]  # of each study, its settings and its rows
 
@@ -65,7 +71,7 @@ def paper(named: Studies, place: Path) -> int:
 def beside(rows: Sequence[Row]) -> str | None:
     """The task of rows that are no training runs, where they all have the same; else None."""
     kinds = {str(row.choices.get("task")) for row in rows}
-    return next((kind for kind in BESIDE if kinds == {kind}), None)
+    return next((kind for kind in TABLES if kinds == {kind}), None)
 
 
 def rows_of(settings: Mapping[str, Any], name: str) -> list[Row]:
@@ -77,20 +83,18 @@ def rows_of(settings: Mapping[str, Any], name: str) -> list[Row]:
 
 def _sources(settings: Mapping[str, Any], simulated: Sequence[Row]) -> "Sources":
     """Options, template, and what the rows of throughput and coverage show, where there are any."""
-    from bench.benchmarks.throughput import figure
     from bench.benchmarks.throughput import table as throughput
-    from bench.report.analysis import coverage
+    from bench.benchmarks.throughput.figure import figure
     from bench.report.paper.build import Sources
-    from bench.report.tables import measured
+    from bench.report.tables import coverage
 
     folders, speeds = config_folders(), rows_of(settings, "throughput")
     options = cache(lambda word: catalogue.options(word, folders))
     template = {"template": Path(settings["template"])} if settings["template"] else {}
-    shown, sentences = [], {}
-    if speeds:
-        shown += [measured.throughput(speeds), figure.throughput(sorted(speeds, key=lambda row: row.id))]
-        sentences["speeds"] = [throughput.places(speeds), *throughput.sentences(throughput.frame(speeds))]
-    if simulated:
-        shown += [measured.coverage(simulated)]
-        sentences["coverage"] = coverage.sentences(simulated)
-    return Sources(options, [one for one in shown if one], sentences, **template)
+    made = [throughput.table(speeds), figure(sorted(speeds, key=lambda row: row.id))] if speeds else []
+    made += [coverage.table(simulated)] if simulated else []
+    sentences = {
+        "speeds": throughput.sentences(speeds) if speeds else [],
+        "coverage": coverage.sentences(simulated) if simulated else [],
+    }
+    return Sources(options, [one for one in made if one], sentences, **template)

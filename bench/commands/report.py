@@ -4,17 +4,21 @@ In: the configuration that Hydra composed. Out: text, a folder, and an exit code
 read.
 """
 
+import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from bench.commands.paper import beside, folder, paper, rows_of
+from bench.commands.paper import TABLES, beside, folder, paper, rows_of
 from bench.commands.settings import known_store, plain
 from bench.rows.store import Reading, Store
 from bench.schema import Row, UserError
+
+if TYPE_CHECKING:
+    from bench.report.document import Sheet
 
 
 def report(config: DictConfig) -> int:
@@ -45,18 +49,19 @@ def table(store: Store, settings: Mapping[str, Any]) -> str:
 
 def rendered(rows: Sequence[Row], settings: Mapping[str, Any]) -> str:
     """The report of rows in the format asked for."""
-    from bench.benchmarks.scale import table as scale
-    from bench.benchmarks.speed import table as speed
-    from bench.benchmarks.throughput import table as throughput
-    from bench.report import sheet, summarize_study
-    from bench.report.analysis import coverage
     from bench.report.terminal import render
 
+    return render(sheet_of(rows, settings), settings["format"])
+
+
+def sheet_of(rows: Sequence[Row], settings: Mapping[str, Any]) -> "Sheet":
+    """What the rows say: of training runs their summary, of the rows of a benchmark its table."""
     if kind := beside(rows):
-        of_kind = {"throughput": throughput, "speed": speed, "coverage": coverage, "scale": scale}
-        drawn: str = of_kind[kind].render(rows, settings["format"])
-        return drawn
-    return render(sheet(summarize_study(rows, settings, rows_of(settings, "coverage"))), settings["format"])
+        found: Sheet = importlib.import_module(TABLES[kind]).sheet(rows)
+        return found
+    from bench.report import sheet, summarize_study
+
+    return sheet(summarize_study(rows, settings, rows_of(settings, "coverage")))
 
 
 def _each(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -6,7 +6,6 @@ In: the configuration that Hydra composed. Out: text, and an exit code. Touches:
 import hydra
 from omegaconf import DictConfig
 
-from bench.benchmarks.scale import table as report
 from bench.commands.settings import plain
 from bench.rows.store import Store
 
@@ -14,7 +13,9 @@ from bench.rows.store import Store
 def scale(config: DictConfig) -> int:
     """Measure the commands on a store of synthetic rows, keep the figures as a row, and print all there are."""
     from bench.benchmarks.scale.measure import measure
+    from bench.benchmarks.scale.table import sheet
     from bench.plan.plan import typed
+    from bench.report.terminal import render
 
     settings = plain(config)
     count = typed("rows", settings["rows"], 1)
@@ -25,5 +26,5 @@ def scale(config: DictConfig) -> int:
     store = Store(settings["results"], settings["study"]["name"])
     store.prepare()
     store.write(measure(compose, compose([]).study, count, settings["form"], store.folder.name))
-    print(report.render(store.read().rows.values(), settings["format"]))
+    print(render(sheet(store.read().rows.values()), settings["format"]))
     return 0

@@ -13,7 +13,8 @@ from bench.rows.store import Store
 def speed(config: DictConfig) -> int:
     """Measure the engine next to a plain loop, keep each row as soon as it is there, and print the table."""
     from bench.benchmarks.speed.measure import measure
-    from bench.benchmarks.speed.table import render
+    from bench.benchmarks.speed.table import sheet
+    from bench.report.terminal import render
 
     settings = plain(config)
     store = Store(settings["results"], settings["study"]["name"])
@@ -22,7 +23,7 @@ def speed(config: DictConfig) -> int:
     for row in measure(compose, settings):
         store.write(row)
         rows.append(row)
-    print(render(rows, settings["format"]))
+    print(render(sheet(rows), settings["format"]))
     return 0
 
 

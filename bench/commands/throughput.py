@@ -14,7 +14,8 @@ from bench.rows.store import Store
 def throughput(config: DictConfig) -> int:
     """Measure how fast laws fill weights, keep one row per case, and print the table; 1 when a library failed."""
     from bench.benchmarks.throughput.measure import measure
-    from bench.benchmarks.throughput.table import render
+    from bench.benchmarks.throughput.table import sheet
+    from bench.report.terminal import render
 
     settings = plain(config)
     store = Store(settings["results"], settings["study"]["name"])
@@ -22,7 +23,7 @@ def throughput(config: DictConfig) -> int:
     rows, remarks = measure(settings)
     for row in rows:
         store.write(row)
-    print(render(rows, settings["format"]))
+    print(render(sheet(rows), settings["format"]))
     for remark in remarks:
         print(remark, file=sys.stderr)
     return int(bool(remarks))

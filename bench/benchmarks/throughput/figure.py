@@ -11,8 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from bench.benchmarks.throughput.table import LIMITS, OURS, REFERENCE, frame
-from bench.report.document import Figure
-from bench.report.document import records
+from bench.report.document import Figure, records
 from bench.report.figures import arms, style
 from bench.report.figures.svg import Tips, drawing
 from bench.report.wording.format import confidence, counted, interval, left_out
@@ -25,7 +24,8 @@ PEER_MARKS = ("s", "^", "D", "v", "P", "X")
 Case = dict[str, Any]  # a line of bench.benchmarks.throughput.table.frame
 
 
-def throughput(rows: Sequence[Row]) -> Figure | None:
+@style.styled()
+def figure(rows: Sequence[Row]) -> Figure | None:
     """Ratios of speed, a panel per law; None where no row compares with torch.nn.init."""
     cases = [case for case in records(frame(rows)) if case["ratio"] is not None] if rows else []
     if not any(case["library"] == OURS for case in cases):

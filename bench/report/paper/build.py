@@ -125,8 +125,6 @@ def values(summaries: Sequence[Summary], sources: Sources, bibliography: Bibliog
         "cite": bibliography.cite,
         "author": bibliography.author,
         "laws": bibliography.cite_named(laws),
-        "speeds": [],
-        "coverage": [],
         **sources.sentences,
     }
 

@@ -3,6 +3,7 @@
 In: numbers and names. Out: text; what could not be measured is a dash. Touches: nothing.
 """
 
+import math
 from collections.abc import Sequence
 
 from bench.report.analysis.pairs import Pair
@@ -47,6 +48,16 @@ def accuracy_of(found: Estimate, digits: int) -> str:
     """An accuracy in percent with its interval and its n: `91.0 % [90.2, 91.8], n = 5`."""
     low, high = found.low, found.high
     return f"{accuracy(found.value, digits)}{_bounds(low, high, digits, PERCENT)}, n = {found.n}"
+
+
+def three_digits(value: float) -> str:
+    """A number above 0 with three digits, or with all digits before its point."""
+    return number(value, max(0, 2 - math.floor(math.log10(value))))
+
+
+def percent(share: float | None) -> str:
+    """A share in whole percent."""
+    return DASH if share is None else f"{number(share, 0, PERCENT)} %"
 
 
 def p(value: float | None) -> str:
