@@ -15,5 +15,5 @@ def coverage(config: DictConfig) -> int:
     from bench.benchmarks.coverage import measure
 
     settings = plain(config)
-    print(rendered(keep(measure(settings), settings), settings))
+    print(rendered(keep(measure(settings), settings), settings), end="")
     return 0

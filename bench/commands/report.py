@@ -30,9 +30,9 @@ def report(config: DictConfig) -> int:
     readings = [(one, _read(known_store(one), curves=place is not None)) for one in _each(settings)]
     asked = [(one, _chosen(reading, settings["where"])) for one, reading in readings]
     if not settings["check"]:
-        for (one, reading), (_, rows) in zip(readings, asked, strict=True):
+        for _, reading in readings:
             _remark(reading)
-            print(rendered(rows, one))
+        print("\n".join(rendered(rows, one) for one, rows in asked), end="")
     if place is None:
         return 0
     if remarks := [remark for _, reading in readings for remark in reading.remarks]:

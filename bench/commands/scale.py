@@ -18,5 +18,5 @@ def scale(config: DictConfig) -> int:
     settings = plain(config)
     count = typed("rows", settings["rows"], 1)
     keep([measure(compose, compose([]).study, count, settings["form"], settings["study"]["name"])], settings)
-    print(table(known_store(settings), settings))
+    print(table(known_store(settings), settings), end="")
     return 0

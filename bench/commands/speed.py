@@ -15,5 +15,5 @@ def speed(config: DictConfig) -> int:
     from bench.benchmarks.speed.measure import measure
 
     settings = plain(config)
-    print(rendered(keep(measure(compose, settings), settings), settings))
+    print(rendered(keep(measure(compose, settings), settings), settings), end="")
     return 0

@@ -18,7 +18,7 @@ def throughput(config: DictConfig) -> int:
 
     settings = plain(config)
     rows, remarks = measure(settings)
-    print(rendered(keep(rows, settings), settings))
+    print(rendered(keep(rows, settings), settings), end="")
     for remark in remarks:
         print(remark, file=sys.stderr)
     return int(bool(remarks))

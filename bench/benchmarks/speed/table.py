@@ -13,6 +13,7 @@ from bench.benchmarks import ratios as rates
 from bench.benchmarks.ratios import ratio, ratios, share, spread, times_as_fast
 from bench.report.document import Cell, Sheet, Table, records
 from bench.report.tables.markdown import escaped
+from bench.report.tables.page import page
 from bench.report.wording.format import counted, three_digits
 from bench.schema import Row
 
@@ -29,6 +30,12 @@ NOTES = (
     "to last step, on our side their rows and evaluations (of ten images) too; not in it are the start of processes, "
     "imports, and reading data. GFLOP/s counts the operations of convolutions and linear layers, forward and backward; "
     "its share is of the fastest matrix product in the same numbers on all cores."
+)
+
+AGAIN = (
+    "Where a processor has no units for bf16, all arms compute in fp32. On a CPU packs do not pay, so a sweep there "
+    "stacks no runs by itself; `paper/notebook.md` has the measurements, and what changed between those of the speed "
+    "studies. `python -m bench speed` measures all this again in about 40 minutes."
 )
 
 
@@ -173,4 +180,5 @@ def sheet(rows: Iterable[Row]) -> Sheet:
     record = {"sentences": found, "control": control(lines), "table": records(lines)}
     record |= {"sweeps": sweeps(rows), "soaks": soaks(rows)}
     shown = (table(rows),) if len(lines) else ()
-    return Sheet((*shown, tuple(found), NOTES), lines, record)
+    parts = (*shown, tuple(found), NOTES)
+    return Sheet(parts, lines, record, page("How fast runs train", rows, *parts, AGAIN))
