@@ -1,4 +1,4 @@
-"""The command `report`: what a study's rows say, as a table and as a paper.
+"""The command `report`: the rows of studies as tables and as a paper.
 
 In: the configuration that Hydra composed. Out: text, a folder, and an exit code. Touches: the paper's folder; rows are
 read.
@@ -22,40 +22,40 @@ if TYPE_CHECKING:
 
 
 def report(config: DictConfig) -> int:
-    """Print the table of each study and what it says, and build their paper; 1 when the one to check is stale."""
+    """Print the tables of each study and build their paper; 1 when the paper to check is stale."""
     settings = plain(config)
     if not isinstance(settings["check"], bool):
         raise UserError(f"check takes true or false, not {settings['check']!r}")
     place = folder(settings)
     readings = [(one, _read(known_store(one), curves=place is not None)) for one in _each(settings)]
-    asked = [(one, _chosen(reading, settings["where"])) for one, reading in readings]
+    studies = [(one, _chosen(reading, settings["where"])) for one, reading in readings]
     if not settings["check"]:
         for _, reading in readings:
             _remark(reading)
-        print("\n".join(rendered(rows, one) for one, rows in asked), end="")
+        print("\n".join(rendered(rows, one) for one, rows in studies), end="")
     if place is None:
         return 0
     if remarks := [remark for _, reading in readings for remark in reading.remarks]:
         raise UserError(f"no paper is made while rows are left out of it; first see to this: {'; '.join(remarks)}")
-    return paper(asked, place)
+    return paper(studies, place)
 
 
 def table(store: Store, settings: Mapping[str, Any]) -> str:
-    """The report of a store's rows in the format asked for; remarks about the rows go to standard error."""
+    """The report of the rows of a store in the format of the settings; remarks about the rows go to standard error."""
     reading = store.read()
     _remark(reading)
     return rendered(list(reading.rows.values()), settings)
 
 
 def rendered(rows: Sequence[Row], settings: Mapping[str, Any]) -> str:
-    """The report of rows in the format asked for."""
+    """The report of rows in the format of the settings."""
     from bench.report.terminal import render
 
     return render(sheet_of(rows, settings), settings["format"])
 
 
 def sheet_of(rows: Sequence[Row], settings: Mapping[str, Any]) -> "Sheet":
-    """What the rows say: of training runs their summary, of the rows of a benchmark its table."""
+    """The summary of training runs, or the table of the benchmark that made the rows."""
     if kind := beside(rows):
         found: Sheet = importlib.import_module(TABLES[kind]).sheet(rows)
         return found
@@ -65,7 +65,7 @@ def sheet_of(rows: Sequence[Row], settings: Mapping[str, Any]) -> "Sheet":
 
 
 def _each(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The settings of each study named by study=NAME,NAME; the one there is where only one is named."""
+    """The settings of each study in study=NAME,NAME."""
     if not settings["studies"]:
         return [settings]
     composed = [OmegaConf.to_container(compose("report", overrides=one), resolve=True) for one in settings["studies"]]

@@ -19,7 +19,7 @@ from bench.schema import Row
 
 REFERENCE, CONTROL = "plain", "plain again"
 GIGA, MEGA, MILLISECONDS = 1e9, 1e6, 1e3
-BUSY = 0.5  # processes that want a core, on average, while nothing is measured yet
+BUSY = 0.5  # processes that wanted a core, on average, in the minute before
 COLUMNS = ["id", "work", "arm", "ratio", "ratio_low", "ratio_high"]  # of a table without lines
 NOTES = (
     "Images per second over all runs, the median over blocks [the slowest and the fastest block]. Times plain: how "
@@ -101,7 +101,7 @@ def _cells(one: Mapping[str, Any]) -> list[Cell]:
 
 
 def sweeps(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Of each whole sweep: how many runs and blocks, the median seconds of both sides, and their ratio."""
+    """Of each whole sweep: the number of runs and blocks, the median seconds of both sides, and their ratio."""
     found = []
     for row in of_kind(rows, "sweep"):
         seconds = {name: np.array([block[name] for block in row.curve], dtype=float) for name in ("plain", "sweep")}
@@ -117,7 +117,7 @@ def soaks(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 
 def sentences(rows: Sequence[Row]) -> list[str]:
-    """On what it was measured, how far to trust it, and what whole sweeps and soaks took."""
+    """The machine, how far the numbers can be trusted, and the times of whole sweeps and soaks."""
     return [
         *_places(rows),
         *rates.of_control(control(frame(rows)), REFERENCE),
@@ -127,7 +127,7 @@ def sentences(rows: Sequence[Row]) -> list[str]:
 
 
 def _places(rows: Iterable[Row]) -> list[str]:
-    """On what the rows were measured, and what is the most that it can do."""
+    """The machine, its peak, and its load where it was busy."""
     found: dict[str, None] = {}
     for row in rows:
         there = row.environment

@@ -14,7 +14,7 @@ from hydra import initialize_config_dir
 
 from bench.benchmarks.speed import arms, measure, whole
 from bench.benchmarks.speed import table as report
-from bench.benchmarks.speed.arms import ALONE, PLAIN, TOGETHER, TOGETHER_FP32, Arm, Crew, arms_of, runs_for
+from bench.benchmarks.speed.arms import ALONE, PLAIN, TOGETHER, TOGETHER_FP32, Arm, Pool, arms_of, runs_for
 from bench.benchmarks.speed.work import changed, run_of, work
 from bench.catalogue import CONF
 from bench.rows.record import parse, text_of
@@ -134,13 +134,13 @@ def test_the_rivals_loader_goes_on_from_run_to_run_where_its_epoch_was(monkeypat
 
 @slow
 def test_an_arm_is_timed_in_processes_that_stay(tiny, machine):
-    with Crew(Arm(TOGETHER, 2, 1, 2, "fp32"), work(WORK), tiny, machine) as crew:
+    with Pool(Arm(TOGETHER, 2, 1, 2, "fp32"), work(WORK), tiny, machine) as crew:
         assert all(0 < crew.seconds(runs=4, steps=2) < 600 for _ in range(2))
         assert len(crew.pool._processes) == 2
 
 
 def test_the_rivals_workers_start_as_in_a_users_script(tiny, machine):
-    with Crew(Arm(PLAIN, 1, 2, 1, "fp32"), work(WORK), tiny, machine) as crew:
+    with Pool(Arm(PLAIN, 1, 2, 1, "fp32"), work(WORK), tiny, machine) as crew:
         crew.seconds(runs=1, steps=1)
         told = crew.pool.submit(multiprocessing.get_start_method).result()
     script = [sys.executable, "-c", "import multiprocessing; print(multiprocessing.get_start_method())"]
@@ -150,7 +150,7 @@ def test_the_rivals_workers_start_as_in_a_users_script(tiny, machine):
 def test_an_arm_that_trains_on_less_is_refused(tiny, machine):
     wild = changed(tiny, **{"optimizer.learning_rate": 1e30})
     message = r"the arm alone trained on \d+ images of 80, as a run diverged"
-    with Crew(Arm(ALONE, 1, 1, 1, "fp32"), work(WORK), wild, machine) as crew, pytest.raises(UserError, match=message):
+    with Pool(Arm(ALONE, 1, 1, 1, "fp32"), work(WORK), wild, machine) as crew, pytest.raises(UserError, match=message):
         crew.seconds(runs=1, steps=10)
 
 
