@@ -85,16 +85,18 @@ def _sources(settings: Mapping[str, Any], simulated: Sequence[Row]) -> "Sources"
     """Options, template, and what the rows of throughput and coverage show, where there are any."""
     from bench.benchmarks.throughput import table as throughput
     from bench.benchmarks.throughput.figure import figure
+    from bench.report.analysis.coverage import sentences as of_coverage
     from bench.report.paper.build import Sources
     from bench.report.tables import coverage
 
     folders, speeds = config_folders(), rows_of(settings, "throughput")
     options = cache(lambda word: catalogue.options(word, folders))
     template = {"template": Path(settings["template"])} if settings["template"] else {}
-    made = [throughput.table(speeds), figure(sorted(speeds, key=lambda row: row.id))] if speeds else []
-    made += [coverage.table(simulated)] if simulated else []
-    sentences = {
-        "speeds": throughput.sentences(speeds) if speeds else [],
-        "coverage": coverage.sentences(simulated) if simulated else [],
-    }
+    made, sentences = [], {}
+    if speeds:
+        made += [throughput.table(speeds), figure(sorted(speeds, key=lambda row: row.id))]
+        sentences["speeds"] = throughput.sentences(speeds)
+    if simulated:
+        made += [coverage.table(simulated)]
+        sentences["coverage"] = of_coverage(simulated)
     return Sources(options, [one for one in made if one], sentences, **template)

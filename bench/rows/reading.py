@@ -24,8 +24,8 @@ class Reading:
     """What a study's folder holds: the rows by id, and one sentence for everything else that looked like a row.
 
     `redundant` are those of the remarks that speak of a damaged copy while another copy of the row is whole; `unread`
-    says of every other run whose row is there and does not count why it does not, by id. `differing` names the rows that
-    differ from an earlier whole row of the same run, which they replace.
+    says of every other run whose row is there and does not count why it does not, by id. `differing` names the places
+    of rows that differ from an earlier whole row of the same run, which they replace.
     """
 
     rows: dict[str, Row]

@@ -1,10 +1,20 @@
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
+from bench.report import Summary, summarize_study
+from bench.report.paper.build import Sources
 from bench.schema import Row
+
+ABOUT = {"name": "mine", "law": "two arms in two blocks", "source": "a test", "question": ["he_normal", "fixup"]}
+OPTIONS = {
+    "initializer": {
+        "he_normal": {"law": "N(0, 2/n_in)", "source": "He et al. 2015, eq. 10"},
+        "fixup": {"law": "its own", "source": "Zhang, Dauphin & Ma 2019"},
+    }
+}
 
 
 def make_row(
@@ -58,3 +68,33 @@ def _arm() -> Callable[..., list[Row]]:
         return [make_row(initializer, seed, accuracy, **settings) for seed, accuracy in enumerate(accuracies)]
 
     return make
+
+
+@pytest.fixture
+def make_study() -> Callable[..., Summary]:
+    """The summary of a study's rows, as the command `report` makes it."""
+
+    def make(rows: Iterable[Row], **about: Any) -> Summary:
+        return summarize_study(rows, {"margin": 0.3, "study": ABOUT | about})
+
+    return make
+
+
+@pytest.fixture
+def study(make_study: Callable[..., Summary], arm: Callable[..., list[Row]], row: Callable[..., Row]) -> Summary:
+    """Two blocks: with relu he_normal is far ahead and one run of fixup diverged; with tanh nobody can tell."""
+    return make_study(
+        [
+            *arm("he_normal", [0.9, 0.91, 0.92, 0.9]),
+            *arm("fixup", [0.4, 0.42, 0.41]),
+            row("fixup", 3, status="diverged"),
+            *arm("he_normal", [0.5, 0.9, 0.7, 0.6], activation="tanh"),
+            *arm("fixup", [0.8, 0.6, 0.55, 0.9], activation="tanh"),
+        ]
+    )
+
+
+@pytest.fixture
+def sources() -> Sources:
+    """The template and the references of the house, and two initializers that conf/ knows."""
+    return Sources(lambda word: OPTIONS.get(word, {}))
