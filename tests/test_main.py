@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from bench import __main__ as door
-from bench.plan.plan import parse
+from bench.commands import COMMANDS
 from bench.rows.store import Store
 
 QUICK = [
@@ -38,17 +38,7 @@ def bench(tmp_path):
     return bench
 
 
-def test_help_names_the_commands_without_torch_or_hydra(tmp_path):
-    code = (
-        "import sys; from bench.__main__ import main; code = main([]);"
-        "sys.exit(code or bool({'torch', 'hydra', 'pandas'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0
-    assert all(command in done.stdout for command in door.COMMANDS)
-
-
-@pytest.mark.parametrize("command", door.COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_shows_its_configuration(bench, command):
     assert "results: results" in bench(command, "--cfg", "job").stdout
 
@@ -259,7 +249,7 @@ def test_an_error_of_our_own_is_not_taken_for_missing_memory(monkeypatch):
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     listing = f"{sys.executable} -m bench list | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", listing], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "task\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "task: what is done in a run\n", "")
 
 
 def test_a_failed_run_is_exit_code_1_and_says_how_to_go_on(bench, tmp_path):
@@ -270,13 +260,6 @@ def test_a_failed_run_is_exit_code_1_and_says_how_to_go_on(bench, tmp_path):
     store.write(replace(store.read().rows[victim.stem], status="failed", error=error))
     assert "retry=failed" in bench("sweep", *QUICK, "seed=0", code=1).stderr
     bench("sweep", *QUICK, "seed=0", "retry=failed", "hydra/launcher=basic")
-
-
-def test_what_is_said_of_choices_travels_as_one_list(tmp_path):
-    ours = door.for_hydra("sweep", ["initializer=a,b", "results=r", "'seed=range(2)'".strip("'"), "study=own"])
-    assert ours[:3] == ["--multirun", "results=r", "study=own"]
-    (listed,) = parse([ours[3]]).values()
-    assert listed == [["initializer=a,b", "seed=range(2)"]]
 
 
 def test_an_unknown_key_is_answered_with_those_of_the_command_alone(bench):

@@ -1,37 +1,64 @@
-"""The command `list`: the names there are.
+"""The command `list`: the names of every kind, or one kind with laws, sources and arguments.
 
-In: the configuration that Hydra composed. Out: text, and an exit code. Touches: nothing.
+In: settings. Out: text, and an exit code. Touches: nothing.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from omegaconf import DictConfig
-
-from bench import catalogue, registry
-from bench.commands.settings import config_folders, plain, shown
-from bench.schema import WORDS, UserError
+from bench import catalogue
+from bench.commands.help import filled, text_of
+from bench.commands.shared import answer, config_folders
+from bench.machine.settings import Settings
+from bench.schema import WORDS
 
 KINDS = (*WORDS, "study")
+ALL = "all"
+INDENT = "  "
+HINT = "`python -m bench list KIND` gives the law, the source and the arguments of each name, as `list initializer`."
 
 
-def list_names(config: DictConfig) -> int:
-    """Print the names there are, each with its law and source."""
-    settings = plain(config)
-    if settings["kind"] not in (*KINDS, "all"):
-        raise UserError(registry.unknown("kind", settings["kind"], [*KINDS, "all"]))
-    kinds = KINDS if settings["kind"] == "all" else (settings["kind"],)
-    found = {kind: catalogue.options(kind, config_folders()) for kind in kinds}
-    said = {kind: [entry(option) for option in options.values()] for kind, options in found.items()}
-    lines = [
-        "\n".join([kind, *(f"  {one['name']:<28} {one['law']}\n{'':<30} {one['source']}" for one in entries)])
-        for kind, entries in said.items()
-    ]
-    print(shown(said, "\n\n".join(lines), settings))
+@dataclass(frozen=True, kw_only=True)
+class ListSettings(Settings):
+    """The settings of `list`."""
+
+    kind: Literal[ALL, *KINDS]  # type: ignore[valid-type]
+
+
+def list_names(settings: ListSettings) -> int:
+    """Print the names of one kind, each with its law, source and arguments, or the names alone of all kinds."""
+    kind = settings.kind
+    found = {
+        one: [about(option) for option in catalogue.options(one, config_folders()).values()]
+        for one in (KINDS if kind == ALL else (kind,))
+    }
+    text = names_of(found) if kind == ALL else laws_of(kind, found[kind])
+    print(answer(found, text, settings))
     return 0
 
 
-def entry(option: Mapping[str, Any]) -> dict[str, Any]:
-    """What `list` says of an option: its name, law and source, and its arguments with their defaults."""
-    about = {key: option[key] for key in ("name", "law", "source")}
-    return {**about, "arguments": catalogue.arguments(option)}
+def about(option: Mapping[str, Any]) -> dict[str, Any]:
+    """The name, law and source of an option, and its arguments with their defaults."""
+    return {key: option[key] for key in ("name", "law", "source")} | {"arguments": catalogue.arguments(option)}
+
+
+def names_of(found: Mapping[str, list[dict[str, Any]]]) -> str:
+    """Each kind with its description and its names."""
+    descriptions = {key.name: key.about for key in catalogue.command_keys("sweep")}
+    paragraphs = [
+        "\n".join([f"{kind}: {descriptions[kind]}", filled(", ".join(one["name"] for one in options), INDENT)])
+        for kind, options in found.items()
+    ]
+    return "\n\n".join([*paragraphs, filled(HINT)])
+
+
+def laws_of(kind: str, options: list[dict[str, Any]]) -> str:
+    """The options of one kind: law, source, and the arguments as a command line has them."""
+    prefix = "" if kind == "task" else f"{kind}."
+    lines = [f"{kind}:"]
+    for option in options:
+        given = [f"{prefix}{key}={text_of(value)}" for key, value in option["arguments"].items() if kind != "study"]
+        about = [option["law"], f"source: {option['source']}", *([" ".join(given)] if given else [])]
+        lines += [f"  {option['name']}", *(filled(one, 2 * INDENT) for one in about)]
+    return "\n".join(lines)

@@ -4,13 +4,15 @@ In: studies with their settings and rows. Out: a folder, or what is stale in it,
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench import catalogue
-from bench.commands.settings import config_folders
+from bench.commands.shared import config_folders
+from bench.machine.settings import Settings
 from bench.rows.store import Store, studies
 from bench.schema import Row, UserError
 
@@ -26,15 +28,26 @@ TABLES = {
     "scale": "bench.benchmarks.scale.table",
 }
 
-Studies = Sequence[tuple[Mapping[str, Any], Sequence[Row]]]  # of each study, its settings and its rows
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings(Settings):
+    """The settings of `report`."""
+
+    output: str  # a folder, auto or off
+    check: bool
+    template: Path | None
+    where: list[str]  # conditions on runs, as KEY=VALUE,VALUE
+    studies: list[list[str]]  # the overrides that name each of several studies
 
 
-def folder(settings: Mapping[str, Any]) -> Path | None:
+Studies = Sequence[tuple[ReportSettings, Sequence[Row]]]  # of each study, its settings and its rows
+
+
+def folder(settings: ReportSettings) -> Path | None:
     """Where the paper goes; None for no paper: with output=off, or output=auto and a format that a program reads."""
-    output = str(settings["output"])
-    if output == AUTO:
-        return Path(FOLDER) if settings["format"] == "text" else None
-    return None if output == OFF else Path(output)
+    if settings.output == AUTO:
+        return Path(FOLDER) if settings.format == "text" else None
+    return None if settings.output == OFF else Path(settings.output)
 
 
 def paper(named: Studies, place: Path) -> int:
@@ -50,13 +63,11 @@ def paper(named: Studies, place: Path) -> int:
     simulated = rows_of(settings, "coverage")
     summaries = [summarize_study(rows, one, simulated) for one, rows in named if not beside(rows)]
     if not summaries:
-        if settings["output"] == AUTO:
+        if settings.output == AUTO:
             return 0
-        raise UserError(
-            f"study {settings['study']['name']} has no training runs; name one that has: study=NAME,throughput"
-        )
+        raise UserError(f"study {settings.study.name} has no training runs; name one that has: study=NAME,throughput")
     made = document(summaries, _sources(settings, simulated))
-    if settings["check"]:
+    if settings.check:
         differences = files.stale(place, made)
         print("\n".join(differences) or f"{place} is what the rows say", file=sys.stderr)
         return int(bool(differences))
@@ -74,14 +85,14 @@ def beside(rows: Sequence[Row]) -> str | None:
     return next((kind for kind in TABLES if kinds == {kind}), None)
 
 
-def rows_of(settings: Mapping[str, Any], name: str) -> list[Row]:
+def rows_of(settings: Settings, name: str) -> list[Row]:
     """The rows of another study in the same results/, none where there is no such study."""
-    if name not in studies(settings["results"]):
+    if name not in studies(settings.results):
         return []
-    return list(Store(settings["results"], name).read().rows.values())
+    return list(Store(settings.results, name).read().rows.values())
 
 
-def _sources(settings: Mapping[str, Any], simulated: Sequence[Row]) -> "Sources":
+def _sources(settings: ReportSettings, simulated: Sequence[Row]) -> "Sources":
     """Options, template, and what the rows of throughput and coverage show, where there are any."""
     from bench.benchmarks.throughput import table as throughput
     from bench.benchmarks.throughput.figure import figure
@@ -91,7 +102,7 @@ def _sources(settings: Mapping[str, Any], simulated: Sequence[Row]) -> "Sources"
 
     folders, speeds = config_folders(), rows_of(settings, "throughput")
     options = cache(lambda word: catalogue.options(word, folders))
-    template = {"template": Path(settings["template"])} if settings["template"] else {}
+    template = {"template": settings.template} if settings.template else {}
     made, sentences = [], {}
     if speeds:
         made += [throughput.table(speeds), figure(sorted(speeds, key=lambda row: row.id))]

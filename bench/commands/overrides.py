@@ -1,0 +1,79 @@
+"""The words of a command line as Hydra's overrides.
+
+In: the name of a command, its words. Out: words for Hydra. Touches: conf/ and a user's --config-dir, read only.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from hydra._internal.utils import get_args_parser
+
+from bench import catalogue
+from bench.commands import COMMANDS
+from bench.schema import UserError
+
+
+def for_hydra(command: str, words: list[str]) -> list[str]:
+    """The words as Hydra takes them.
+
+    For a planned command, the words about a run's choices travel as one list. Hydra would apply them to a single
+    configuration, which has no place for an argument of the second option of an axis.
+    """
+    words = with_retry(words)
+    parsed = get_args_parser().parse_intermixed_args(words)
+    flags = [word for word in words if word not in parsed.overrides]
+    keyed = (
+        for_report(parsed.overrides, parsed.config_dir) if command == "report" else with_key(command, parsed.overrides)
+    )
+    overrides = [part for word in keyed for part in named_study(word, parsed.config_dir)]
+    if not COMMANDS[command].planned or parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
+        return [*flags, *overrides]
+    settings = [word for word in overrides if re.split(r"[.=/@]", word)[0] in {"hydra", *catalogue.settings()}]
+    choices = [word for word in overrides if word not in settings]
+    return [*flags, "--multirun", *settings, "overrides=" + json.dumps(choices, ensure_ascii=False)]
+
+
+def with_retry(words: list[str]) -> list[str]:
+    """`--retry CLASS`, which other tools have, in the form of every other setting: retry=CLASS."""
+    words = [word.replace("--retry=", "retry=", 1) if word.startswith("--retry=") else word for word in words]
+    if "--retry" in words:
+        place = words.index("--retry")
+        words[place : place + 2] = ["retry=" + "".join(words[place + 1 : place + 2])]
+    return words
+
+
+def with_key(command: str, words: list[str]) -> list[str]:
+    """The words with a key each: those without one become the value of the key that the command is about.
+
+    Raises UserError for several words where the key takes one value.
+    """
+    key = COMMANDS[command].positional
+    bare = [word for word in words if "=" not in word]
+    if key is None or not bare:
+        return words
+    takes_list = isinstance(catalogue.load(catalogue.CONF / f"{command}.yaml")[key], list)
+    if len(bare) > 1 and not takes_list:
+        raise UserError(f"{command} takes one {key}, not {len(bare)}: {', '.join(bare)}")
+    value = json.dumps(bare if takes_list else bare[0], ensure_ascii=False)
+    return [*(word for word in words if word not in bare), f"{key}={value}"]
+
+
+def for_report(overrides: list[str], config_dir: str | None) -> list[str]:
+    """The words of a report, with several studies and the conditions on runs as a list each: no run is composed."""
+    several = [word for word in overrides if word.startswith("study=") and "," in word]
+    where = [word.removeprefix("where.") for word in overrides if word.startswith("where.")]
+    rest = [word for word in overrides if word not in several and not word.startswith("where.")]
+    names = [name for word in several for name in word.partition("=")[2].split(",")]
+    studies = [named_study(f"study={name}", config_dir) for name in names]
+    listed = {"studies": studies, "where": where}
+    return rest + [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in listed.items() if value]
+
+
+def named_study(override: str, config_dir: str | None) -> list[str]:
+    """study=NAME unchanged where conf/ declares a study NAME; else the study `own` under that name."""
+    key, _, name = override.partition("=")
+    folders = [catalogue.CONF, *([Path(config_dir)] if config_dir else [])]
+    if key != "study" or any((folder / "study" / f"{name}.yaml").is_file() for folder in folders):
+        return [override]
+    return ["study=own", f"study.name={json.dumps(name)}"]

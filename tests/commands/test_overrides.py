@@ -1,0 +1,25 @@
+"""The words of a command line, as Hydra takes them."""
+
+from bench.commands.overrides import for_hydra
+from bench.plan.plan import parse
+
+
+def test_words_about_choices_travel_as_one_list():
+    words = for_hydra("sweep", ["initializer=a,b", "results=r", "seed=range(2)", "study=own"])
+    assert words[:3] == ["--multirun", "results=r", "study=own"]
+    (listed,) = parse([words[3]]).values()
+    assert listed == [["initializer=a,b", "seed=range(2)"]]
+
+
+def test_keys_of_a_planned_command_are_no_choices():
+    assert for_hydra("verify", ["mixed=true", "epochs=2"]) == ["--multirun", "mixed=true", 'overrides=["epochs=2"]']
+
+
+def test_words_without_a_key_become_the_value_of_the_key_of_the_command():
+    assert for_hydra("merge", ["a", "study=own", "b"]) == ["study=own", 'folders=["a", "b"]']
+    assert for_hydra("list", ["model"]) == ['kind="model"']
+    assert for_hydra("why", ["0a"]) == ["--multirun", 'runs=["0a"]', "overrides=[]"]
+
+
+def test_retry_may_be_written_as_a_flag():
+    assert for_hydra("status", ["--retry", "failed"]) == for_hydra("status", ["--retry=failed"]) == ["retry=failed"]
