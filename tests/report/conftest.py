@@ -1,9 +1,11 @@
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bench.machine.settings import Settings
 from bench.report import Summary, summarize_study
 from bench.report.paper.build import Sources
 from bench.schema import Row
@@ -71,11 +73,11 @@ def _arm() -> Callable[..., list[Row]]:
 
 
 @pytest.fixture
-def make_study() -> Callable[..., Summary]:
+def make_study(settings: Settings) -> Callable[..., Summary]:
     """The summary of a study's rows, as the command `report` makes it."""
 
     def make(rows: Iterable[Row], **about: Any) -> Summary:
-        return summarize_study(rows, {"margin": 0.3, "study": ABOUT | about})
+        return summarize_study(rows, replace(settings, study=replace(settings.study, **ABOUT | about)))
 
     return make
 

@@ -127,7 +127,7 @@ def signed(one: Row, **changes: Any) -> str:
 
 FORGED = {
     "one digit": (text_of(row()).replace("0.9", "0.8"), "digest"),
-    "other choices": (signed(row(), choices={**row().choices, "seed": 9}), "not that of its choices"),
+    "other choices": (signed(row(), choices={**row().choices, "seed": 9}), "does not match its choices"),
     "another id": (signed(row(1)), "does not bear its id"),
     "another schema": (signed(row(), schema=1), "another schema"),
     "a key more": (signed(row(), note="ours"), "note is no key of a row"),

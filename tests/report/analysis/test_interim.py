@@ -1,8 +1,10 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bench.machine.settings import Settings
 from bench.report import Summary, render, sheet, summarize, summarize_study
 from bench.report.statistics.sequential import levels
 from bench.report.wording.study import look as sentence
@@ -101,13 +103,13 @@ def test_a_study_without_looks_has_its_whole_level(study: MakeArm) -> None:
 @pytest.mark.parametrize("looks", [[10, 5], [0, 5], [1], [5.5], "5,10"])
 def test_looks_that_are_no_plan_are_refused(study: MakeArm, looks: Any) -> None:
     with pytest.raises(UserError, match=r"looks.*\[5,10"):
-        summarize_study(study(5), {"margin": 0.3, "study": {"looks": looks}})
+        summarize(study(5), 0.3, looks=looks)
 
 
-def test_a_study_may_name_its_margin(study: MakeArm) -> None:
-    named = {"margin": 0.3, "study": {"margin": 2, "looks": None}}
-    assert summarize_study(study(5), named).margin_points == 2
-    assert summarize_study(study(5), {"margin": 0.3, "study": {"margin": None}}).margin_points == 0.3
-    for margin in ("wide", True, [0.3]):
-        with pytest.raises(UserError, match="margin takes a number"):
-            summarize_study(study(5), {"margin": 0.3, "study": {"margin": margin}})
+def test_a_study_may_name_its_margin_and_its_looks(study: MakeArm, settings: Settings) -> None:
+    assert summarize_study(study(5), settings).margin_points == settings.margin
+    named = replace(settings, study=replace(settings.study, margin=2, looks=LOOKS))
+    summary = summarize_study(study(5), named)
+    assert summary.margin_points == 2
+    assert summary.interim_look is not None
+    assert summary.interim_look.planned == tuple(LOOKS)
