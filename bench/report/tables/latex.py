@@ -46,5 +46,5 @@ def _set(nodes: Iterable[tree.Node]) -> str:
 
 
 def _span(node: tree.Node) -> str:
-    said = _set(node["body"]) if "body" in node else escaped(node.get("text", " "))
-    return rf"\{SPANS[node['is']]}{{{said}}}" if node["is"] in SPANS else said
+    text = _set(node["body"]) if "body" in node else escaped(node.get("text", " "))
+    return rf"\{SPANS[node['is']]}{{{text}}}" if node["is"] in SPANS else text
