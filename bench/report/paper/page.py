@@ -80,11 +80,11 @@ def _blocks(document: Document) -> list[Block]:
     blocks: list[Block] = [*document.blocks]
     if document.references:
         runs = (
-            place for place, block in enumerate(blocks) if isinstance(block, Table) and any(map(is_run, block.lines))
+            index for index, block in enumerate(blocks) if isinstance(block, Table) and any(map(is_run, block.lines))
         )
-        place = next(runs, len(blocks))
-        place -= 0 < place < len(blocks) and isinstance(blocks[place - 1], Prose)
-        blocks[place:place] = [Prose("## References"), References(document.references)]
+        index = next(runs, len(blocks))
+        index -= 0 < index < len(blocks) and isinstance(blocks[index - 1], Prose)
+        blocks[index:index] = [Prose("## References"), References(document.references)]
     return blocks
 
 

@@ -112,8 +112,8 @@ def _in_its_sentence(mistake: str, source: str, error: BaseException) -> str:
     lines = source.splitlines(keepends=True)
     line = sum(map(len, lines[: frames[-1].lineno - 1]))
     key = re.search(r"'(?:[^']*\.)?([^'.]+)'", mistake)  # its last segment stands in the template
-    place = source.find(key[1], line) if key else line
-    return f"{mistake}; template line {frames[-1].lineno}: {_sentence(source, max(place, line))!r}"
+    position = source.find(key[1], line) if key else line
+    return f"{mistake}; template line {frames[-1].lineno}: {_sentence(source, max(position, line))!r}"
 
 
 def _sentence(text: str, position: int) -> str:
