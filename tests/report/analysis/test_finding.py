@@ -39,7 +39,7 @@ def test_a_pair_is_seen_from_the_arm_that_is_named_first(finding: Finding) -> No
     assert there is not None
     assert there.difference_points == pytest.approx(40)
     assert back == there.turned()
-    assert finding.pair("best", "nobody") is finding.pair("best", None) is None
+    assert finding.pair("best", "nobody") is None
 
 
 def test_the_rows_and_ids_of_arms_are_those_of_the_block(finding: Finding) -> None:
