@@ -51,20 +51,21 @@ def known(command: str) -> str:
 
 def invoke(command: str, words: list[str]) -> int:
     """Hand the command over to Hydra; the exit code."""
-    job = COMMANDS[known(command)].job()
+    planned = COMMANDS[known(command)].planned
     import hydra
 
+    from bench.commands.dispatch import carry_out, train_job
     from bench.commands.overrides import for_hydra
 
     def exiting(config: Any) -> None:  # Hydra drops what a function returns, and adds to what it raises
         try:
-            sys.exit(job(config))
+            sys.exit(carry_out(command, config))
         except Exception as error:
             sys.exit(exit_code(command, error))
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints errors itself and exits with 1
     sys.argv = [f"python -m bench {command}", *for_hydra(command, words)]
-    function = job if COMMANDS[command].planned else exiting
+    function = train_job if planned else exiting  # a planned command is carried out by the sweeper
     try:
         hydra.main(version_base="1.3", config_path=str(catalogue.CONF), config_name=command)(function)()
     except SystemExit as ended:

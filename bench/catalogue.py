@@ -20,7 +20,13 @@ CONF = next(
     folder for folder in (Path(__file__).parent / "conf", Path(__file__).parents[1] / "conf") if folder.is_dir()
 )
 
-ABOUT = ("name", "law", "source", "function")  # what an option says about itself; its other keys are arguments
+ABOUT = (
+    "name",
+    "law",
+    "source",
+    "function",
+    "report",
+)  # what an option says of itself; its other keys are arguments
 PLUMBING = {"hydra", "job", "overrides", "studies"}  # keys that a command line is translated to; nobody types them
 HEADINGS = {"choices": "What a run is made of", "settings": "Settings"}  # of the keys of these two files
 GROUPS = {"choices": "task", "settings": "tracking"}  # chosen in these two files: their arguments are keys as well

@@ -1,4 +1,4 @@
-"""Kills for tests: BENCH_CRASH_AT=NAME or NAME:N kills the process where it passes the point NAME for the Nth time.
+"""Kills for tests: BENCH_CRASH_AT=NAME or NAME:N kills the process the Nth time it reaches the failpoint NAME.
 
 In: the environment. Out: nothing, or the end of this process, as abrupt as kill -9. Touches: nothing.
 """
@@ -7,18 +7,18 @@ import os
 import signal
 from collections import Counter
 
-POINTS = (
+NAMES = (
     "before_write", "after_write", "after_sync", "after_replace",  # of any file in results/, sealed rows too
-    "after_claim", "before_release", "after_plan", "between_runs",
+    "after_lease", "before_release", "after_plan", "between_runs",
 )  # fmt: skip
 
-_passed: Counter[str] = Counter()
+_reached: Counter[str] = Counter()
 
 
-def point(name: str) -> None:
-    """Die here if the environment says so."""
-    wished, _, times = os.environ.get("BENCH_CRASH_AT", "").partition(":")
-    if wished == name:
-        _passed[name] += 1
-        if _passed[name] == int(times or 1):
+def reach(name: str) -> None:
+    """Kill this process if the environment names this failpoint and this time of reaching it."""
+    chosen, _, times = os.environ.get("BENCH_CRASH_AT", "").partition(":")
+    if chosen == name:
+        _reached[name] += 1
+        if _reached[name] == int(times or 1):
             os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""One switchboard: a name in conf/ -> a function in bench/parts, bench/train/task, or a user's own module.
+"""The registry: a name in conf/ -> a function in bench/parts, a task in bench/train/task, or either in a user's module.
 
 In: a run, or a word and a function's name. Out: the function. Touches: imports, nothing else.
 """
@@ -8,11 +8,11 @@ import functools
 import importlib
 import inspect
 import pkgutil
-import types
 import typing
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from bench.bounds import checked
 from bench.schema import WORDS, Run, UserError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -28,9 +28,9 @@ def _register(word: str, function: Function) -> Function:
     return function
 
 
-def task(function: Function) -> Function:
-    """Register `function(runs, machine, *, ...) -> list[Row]`, one row for each run; the runs are of one shape."""
-    return _register("task", function)
+def task(kind: Function) -> Function:
+    """Register a class that extends bench.train.contract.Task and takes its arguments by keyword."""
+    return _register("task", kind)
 
 
 def model(function: Function) -> Function:
@@ -58,7 +58,7 @@ def initializer(function: Function) -> Function:
 
 
 def dataset(function: Function) -> Function:
-    """Register `function(root, download, *, ...) -> Dataset`."""
+    """Register `function(root, download, *, ...) -> Dataset`; see `bench.parts.dataset.tensors.reader` for raw data."""
     return _register("dataset", function)
 
 
@@ -102,32 +102,17 @@ def build(run: Run, word: str) -> Callable[..., Any]:
     if set(wanted) != set(arguments):
         takes, given = (", ".join(sorted(names)) or "none" for names in (wanted, arguments))
         raise UserError(f"{word} {run.choices[word]} takes the arguments {takes}; conf/ gives {given}")
-    for name, value in arguments.items():
-        if not fits(value, wanted[name]):
-            kind = getattr(wanted[name], "__name__", wanted[name])
-            raise UserError(f"{word} {run.choices[word]}: {name} takes {kind}, not {value!r}")
-    return functools.partial(function, **arguments)
+    prefix = "" if word == "task" else f"{word}."
+    fitting = {name: checked(f"{prefix}{name}", value, wanted[name]) for name, value in arguments.items()}
+    return functools.partial(function, **fitting)
 
 
 @functools.cache
 def keyword_arguments(function: Callable[..., Any]) -> dict[str, Any]:
     """The arguments that conf/ has to give, each with its type."""
-    hints = typing.get_type_hints(function)
+    hints = typing.get_type_hints(function, include_extras=True)
     parameters = inspect.signature(function).parameters.values()
     return {one.name: hints.get(one.name, Any) for one in parameters if one.kind is one.KEYWORD_ONLY}
-
-
-def fits(value: Any, hint: Any) -> bool:
-    """Whether a value from conf/ is of a type such as `float`, `int | None` or `list[float]`."""
-    if isinstance(hint, types.UnionType):
-        return any(fits(value, one) for one in typing.get_args(hint))
-    if hint is Any:
-        return True
-    if typing.get_origin(hint) is list:
-        return isinstance(value, list) and all(fits(entry, typing.get_args(hint)[0]) for entry in value)
-    if hint in (int, float):
-        return isinstance(value, (int, hint)) and not isinstance(value, bool)
-    return value is None if hint is types.NoneType else isinstance(value, hint)
 
 
 def unknown(word: str, name: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The nouns: a run, the machine it happens on, the row it leaves, and a user's mistake.
+"""The nouns: a run, the machine it happens on, the row it leaves, and a mistake of the user.
 
 In: nothing. Out: dataclasses. Touches: nothing.
 """
@@ -8,30 +8,33 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 SCHEMA = 2  # of a row; raise it when a reader of old rows would misread new ones
 
-AUTO = "auto"  # of a setting that is decided on the spot
+AUTO = "auto"  # the value of a setting that the machine decides
 
 WORDS = ("task", "model", "normalization", "activation", "initializer", "dataset", "optimizer", "schedule")
 
 OK, DIVERGED, FAILED, PREEMPTED = "ok", "diverged", "failed", "preempted"
-FAILURES = ("error", "out_of_memory", "timeout", "killed")  # the classes of FAILED
+Failure = Literal["error", "out_of_memory", "timeout", "killed"]  # the classes of FAILED
+FAILURES: tuple[Failure, ...] = get_args(Failure)
 FINAL = (OK, DIVERGED, FAILED)  # a run with one of these is done; a preempted one goes on
 
 
 class UserError(Exception):
-    """A mistake in a command or in the data, told in a sentence that names the way out. Exit code 2."""
+    """A mistake in a command or in the data. Its text names the way out; the exit code is 2."""
 
 
 @dataclass(frozen=True)
 class Run:
     """One fully specified choice of everything, seed included.
 
-    `choices` is flat: a word of the house maps to a name ("initializer": "he_normal"), a dotted key to an argument
-    ("initializer.scale": 2.0), any other key to a setting of the task ("seed": 0). `functions` says which registered
-    function stands behind a word, as conf/ names it: how a choice is carried out, not what it is, so not in the id.
+    `choices` is flat: a word maps to the name of an option ("initializer": "he_normal"), a dotted key to an argument
+    ("initializer.scale": 2.0), any other key to an argument of the task or the seed ("epochs": 6). `functions` maps a
+    word to the registered function behind it, as conf/ names it. It says how a choice is carried out, so it is not part
+    of the id.
     """
 
     study: str
@@ -45,7 +48,7 @@ class Run:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def arguments(self, word: str) -> dict[str, Any]:
-        """The arguments chosen for `word`, by their bare names; those of the task stand in the run without its name."""
+        """The arguments chosen for `word`, by their bare names. The keys of a task's arguments have no prefix."""
         if word == "task":
             return {key: value for key, value in self.choices.items() if "." not in key and key not in (*WORDS, "seed")}
         prefix = f"{word}."
@@ -53,12 +56,19 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Checkpointing:
-    """Where the checkpoints of runs are kept, and how far apart; by neither only when a run is asked to stop."""
+class Interval:
+    """The time between two checkpoints, in seconds or in epochs. With neither, a run leaves one only when stopped."""
 
-    results: str  # the folder of rows
-    seconds: float | None
-    epochs: int | None
+    seconds: float | None = None
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Checkpointing:
+    """Where the checkpoints of runs are kept, and how far apart they are."""
+
+    results: Path  # the folder of all studies
+    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -67,11 +77,11 @@ class Machine:
 
     device: str  # "cpu" or "cuda"
     threads: int  # of torch, per process
-    data: str  # the folder that holds the datasets
+    data: Path  # the folder of the datasets
     download: bool  # whether a missing dataset may be fetched
     checkpointing: Checkpointing | None = None  # None: no run leaves a checkpoint
-    compiled: bool = False  # by torch.compile, which rounds otherwise
-    graphed: bool = False  # on a GPU, steps captured once and played again
+    compiled: bool = False  # by torch.compile, which rounds differently
+    graphed: bool = False  # on a GPU, each step is captured once and replayed
 
 
 @dataclass

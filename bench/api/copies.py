@@ -1,6 +1,6 @@
-"""A draft: float32 tensors on the CPU in the place of a module's own, so that a mistake leaves the module as it was.
+"""Float32 copies on the CPU in the place of a module's own tensors, so that an error leaves the module unchanged.
 
-In: a module. Out: its tensors, as they are to become, and their way back. Touches: the module, only by `deliver`.
+In: a module. Out: copies of its tensors, and the way back. Touches: the module, whose values only `write_back` changes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from bench.schema import UserError
 
 @dataclass(frozen=True, eq=False)
 class Slot:
-    """A place of a module that holds a parameter or a buffer."""
+    """An attribute of a module that holds a parameter or a buffer."""
 
     name: str  # qualified, as in named_parameters()
     owner: nn.Module
@@ -26,27 +26,27 @@ class Slot:
     is_buffer: bool
 
     @property
-    def now(self) -> Tensor:
-        """What the place holds at the moment: within `drafted` the draft, which a module may have replaced."""
+    def current(self) -> Tensor:
+        """The tensor that the attribute holds now: within `on_copies` the copy, or what a module replaced it with."""
         held = (self.owner._buffers if self.is_buffer else self.owner._parameters)[self.key]
         assert held is not None
         return held
 
 
 @contextmanager
-def drafted(module: nn.Module, recurse: bool) -> Iterator[list[Slot]]:
-    """The module on drafts: parameters of NaN, so that one left out is noticed, and buffers of the same values.
+def on_copies(module: nn.Module, recurse: bool) -> Iterator[list[Slot]]:
+    """The module on copies: parameters of NaN, so that one left unfilled is noticed, and buffers of the same values.
 
-    A draft is what a law fills: float32, contiguous, on the CPU, of the whole shape even where the module has a shard.
-    Tensors that are one stay one. Without `recurse` the module has no children meanwhile.
+    A copy is float32, contiguous, on the CPU, and of the whole shape even where the module has a shard. Tied tensors
+    stay tied. Without `recurse` the module has no children in this context.
     """
-    slots, children = list(_slots(module, recurse)), module._modules
-    drafts = {id(slot.original): _draft(slot) for slot in slots}
+    slots, children = list(_slots_of(module, recurse)), module._modules
+    copies = {id(slot.original): _copy_of(slot) for slot in slots}
     try:
         if not recurse:
             module._modules = {}
         for slot in slots:
-            setattr(slot.owner, slot.key, drafts[id(slot.original)])  # an nn.LSTM lists its weights, and sees this
+            setattr(slot.owner, slot.key, copies[id(slot.original)])  # an nn.LSTM lists its weights, and sees this
         yield slots
     finally:
         module._modules = children
@@ -55,7 +55,7 @@ def drafted(module: nn.Module, recurse: bool) -> Iterator[list[Slot]]:
 
 
 def values(slot: Slot) -> Tensor:
-    """What the module itself holds, in the form of a draft; NaN or 0 where it holds nothing yet."""
+    """The module's own values as such a copy; NaN or 0 on the meta device, where there are no values."""
     tensor = slot.original.detach()
     kind = torch.float32 if tensor.is_floating_point() else tensor.dtype
     if tensor.is_meta:
@@ -65,18 +65,18 @@ def values(slot: Slot) -> Tensor:
 
 
 @torch.no_grad()
-def deliver(drafts: Iterable[tuple[Slot, Tensor]], device: torch.device) -> None:
-    """Write drafts into the module, whatever its device, precision and layout; meta tensors come to be on `device`."""
-    written = list(drafts)
-    homes = {id(slot.original): _home(slot, device) for slot, _ in written}  # before the first is written: memory ends
-    for slot, draft in written:
-        home = homes[id(slot.original)]
-        home.copy_(_shard(draft, home))
-        if home is not slot.original:
-            setattr(slot.owner, slot.key, home)
+def write_back(copies: Iterable[tuple[Slot, Tensor]], device: torch.device) -> None:
+    """Write copies into the module, of any device, precision and layout; meta tensors are allocated on `device`."""
+    written = list(copies)
+    targets = {id(slot.original): _target(slot, device) for slot, _ in written}  # all before any write: memory may end
+    for slot, copy in written:
+        target = targets[id(slot.original)]
+        target.copy_(_shard(copy, target))
+        if target is not slot.original:
+            setattr(slot.owner, slot.key, target)
 
 
-def _slots(module: nn.Module, recurse: bool) -> Iterator[Slot]:
+def _slots_of(module: nn.Module, recurse: bool) -> Iterator[Slot]:
     for path, owner in module.named_modules() if recurse else [("", module)]:
         for is_buffer, held in ((False, owner._parameters), (True, owner._buffers)):
             for key, tensor in held.items():
@@ -93,27 +93,27 @@ def _check(name: str, tensor: Any) -> None:
         raise UserError(f"{name} is sharded on the meta device; call module.to_empty(device=...) first")
 
 
-def _draft(slot: Slot) -> Tensor:
+def _copy_of(slot: Slot) -> Tensor:
     if slot.is_buffer or not slot.original.is_floating_point():
-        draft = values(slot)
+        copy = values(slot)
     else:
-        draft = torch.full(slot.original.shape, torch.nan, dtype=torch.float32, device="cpu")
-    return draft if slot.is_buffer else nn.Parameter(draft, requires_grad=slot.original.requires_grad)
+        copy = torch.full(slot.original.shape, torch.nan, dtype=torch.float32, device="cpu")
+    return copy if slot.is_buffer else nn.Parameter(copy, requires_grad=slot.original.requires_grad)
 
 
-def _home(slot: Slot, device: torch.device) -> Tensor:
+def _target(slot: Slot, device: torch.device) -> Tensor:
     if not slot.original.is_meta:
         return slot.original
     empty = torch.empty_like(slot.original, device=device)
     return empty if slot.is_buffer else nn.Parameter(empty, requires_grad=slot.original.requires_grad)
 
 
-def _shard(draft: Tensor, home: Tensor) -> Tensor:
-    """The draft as the home takes it: each process keeps its part of what all have drawn alike."""
-    if not hasattr(home, "full_tensor"):
-        return draft
+def _shard(copy: Tensor, target: Tensor) -> Tensor:
+    """The copy in the form of the target: of the values, which all processes drew alike, each keeps its shard."""
+    if not hasattr(target, "full_tensor"):
+        return copy
     from torch.distributed.tensor import DTensor, distribute_tensor
 
-    assert isinstance(home, DTensor)
-    whole = draft.detach().to(home.device, home.dtype)
-    return distribute_tensor(whole, home.device_mesh, home.placements, src_data_rank=None)
+    assert isinstance(target, DTensor)
+    whole = copy.detach().to(target.device, target.dtype)
+    return distribute_tensor(whole, target.device_mesh, target.placements, src_data_rank=None)

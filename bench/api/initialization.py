@@ -1,6 +1,6 @@
-"""Initialize any module of torch in place, or see beforehand what it would get.
+"""Initialize any torch module in place, or preview what it would get.
 
-In: a module, the name of an initializer in conf/. Out: the module, or a table. Touches: the module, once all is well.
+In: a module, the name of an initializer in conf/. Out: the module, or a table. Touches: the module, if nothing failed.
 """
 
 import functools
@@ -11,9 +11,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from bench import catalogue, registry
-from bench.api.copies import Slot, deliver, drafted, values
-from bench.api.modules import adopted
-from bench.api.preview import Filling, Named, Recipe, Table, cell, fillings
+from bench.api.copies import Slot, on_copies, values, write_back
+from bench.api.modules import stand_ins
+from bench.api.preview import Initializer, Preview, Recipe, Table, cell, previews
 from bench.parts import seeds
 from bench.parts.dataset.tensors import Split
 from bench.parts.gain import gain as gain_of
@@ -56,7 +56,7 @@ def initialize(
     device: str | torch.device = ...,
     dry_run: Literal[True],
     **arguments: Any,
-) -> Table[Filling]: ...
+) -> Table[Preview]: ...
 
 
 def initialize(
@@ -72,32 +72,32 @@ def initialize(
     device: str | torch.device = "cpu",
     dry_run: bool = False,
     **arguments: Any,
-) -> nn.Module | Table[Filling]:
+) -> nn.Module | Table[Preview]:
     """Fill every parameter of a module, or of a part of one, by a law of conf/initializer; return the module.
 
     name: one of `initializers()`; `arguments` override those it has there, such as scale=1.5 or gain="auto".
-    activation: a name of conf/activation, a module or a callable; it settles gain="auto" and gain="critical".
+    activation: a name of conf/activation, a module or a callable; it decides gain="auto" and gain="critical".
     seed: the weights are those of a sweep's run of that seed, whatever the device, precision, layout and threads
         (orthogonal ones to their rounding, in which LAPACK depends on threads).
-    generator: a CPU generator of your own in its place, which goes on by what is drawn.
-    batch: images (N, C, H, W), or (images, labels (N,)), normalised as for training; for laws that look at data.
-    others: parameters of modules that nobody knows are an "error"; "keep" leaves them as they are (on the meta device:
+    generator: a CPU generator to draw from instead of `seed`; its state advances.
+    batch: images (N, C, H, W), or (images, labels (N,)), normalized as for training; for laws that use data.
+    others: parameters of modules without a rule are an "error"; "keep" leaves them as they are (on the meta device:
         as their own reset_parameters() draws them); "fill" draws matrices by the law, sets biases to 0, other vectors
-        to 1. For attention, recurrent, transposed and embedding layers see `bench.api.modules.adopted`.
+        to 1. For attention, recurrent, transposed and embedding layers see `bench.api.modules.stand_ins`.
     recurse: False fills only what the module itself holds, as FSDP's param_init_fn and Module.apply want it, and needs
         a generator: FSDP(model, param_init_fn=partial(initialize, name="he_normal", recurse=False, generator=g)).
-    device: where parameters of the meta device come to be; others stay where they are.
-    dry_run: return what each parameter would get, one `Filling` each, and touch neither module nor generator.
+    device: where parameters of the meta device are allocated; others stay where they are.
+    dry_run: return what each parameter would get, one `Preview` each, and change neither module nor generator.
 
-    Values are drawn in float32 on the CPU and copied, so memory for one more float32 copy of the module is needed. What
-    is sharded by FSDP2 (fully_shard, to_empty, initialize) gets the shards of what one process would have drawn.
-    Raises UserError, with module and generator as they were, for a mistake: a name, an argument, a shape that the law
-    cannot fill, data that are missing.
+    Values are drawn in float32 on the CPU and copied, so memory for one more float32 copy of the module is needed. A
+    module sharded by FSDP2 (fully_shard, to_empty, initialize) gets the shards of what one process would have drawn.
+    Raises UserError, and leaves module and generator unchanged, for an unknown name or argument, a shape that the law
+    cannot fill, or missing data.
     """
     recipe, function = _recipe(name, arguments, activation)
     stream = _stream(seed, generator, recurse)
     split = None if batch is None else _split(batch)
-    home = _device(device)
+    target = _device(device)
     if not isinstance(module, nn.Module):
         raise UserError(f"initialize takes a torch.nn.Module, not {type(module).__name__}")
     if next(module.parameters(recurse), None) is None and recurse:
@@ -105,21 +105,21 @@ def initialize(
             f"{type(module).__name__} has no parameters to initialize; where each module is handed over by itself, "
             "as by FSDP's param_init_fn, say recurse=False and give a generator"
         )
-    with torch.random.fork_rng(devices=[]), torch.enable_grad(), drafted(module, recurse) as slots:
+    with torch.random.fork_rng(devices=[]), torch.enable_grad(), on_copies(module, recurse) as slots:
         try:
-            with adopted(slots, stream, others) as found:
+            with stand_ins(slots, stream, others) as found:
                 function(module, stream, split)
-                table = fillings(module, slots, found, recipe) if dry_run else None
+                table = previews(module, slots, found, recipe) if dry_run else None
         except UserError:
             raise
         except Exception as error:
             cause = str(error).partition("\n")[0]
             raise UserError(f"{name} cannot fill this {type(module).__name__}: {cause}") from error
-        drafts = [(slot, slot.now) for slot in slots if slot.name not in found.kept]
-        drafts = [(slot, draft) for slot, draft in drafts if _checked(slot, draft, name)]
+        copies = [(slot, slot.current) for slot in slots if slot.name not in found.kept]
+        copies = [(slot, copy) for slot, copy in copies if _checked(slot, copy, name)]
     if table is not None:
         return table
-    deliver(drafts, home)
+    write_back(copies, target)
     if generator is not None:
         generator.set_state(stream.get_state())
     return module
@@ -134,20 +134,20 @@ def gain(activation: Activation, kind: str = "second_moment", q: float = 1.0) ->
     return gain_of(_function(activation), kind, q)
 
 
-def initializers() -> Table[Named]:
+def initializers() -> Table[Initializer]:
     """Every initializer of conf/ by name, with its law, its source and its arguments."""
     options = _options("initializer").values()
-    return Table(Named(one["name"], one["law"], one["source"], catalogue.arguments(one)) for one in options)
+    return Table(Initializer(one["name"], one["law"], one["source"], catalogue.arguments(one)) for one in options)
 
 
 @functools.cache
 def _options(word: str) -> dict[str, dict[str, Any]]:
-    """conf/ is read once: FSDP hands over hundreds of modules, one by one."""
+    """conf/ is read once: FSDP passes hundreds of modules, one by one."""
     return catalogue.options(word)
 
 
 def _recipe(name: str, given: dict[str, Any], activation: Activation) -> tuple[Recipe, Callable[..., Any]]:
-    """The initializer of that name, its arguments checked against conf/ and its function, and their gain a number."""
+    """The initializer of that name: its arguments, checked against conf/, the gain as a number, and its function."""
     options = _options("initializer")
     if name not in options:
         raise UserError(registry.unknown("initializer", str(name), options))
@@ -167,7 +167,7 @@ def _recipe(name: str, given: dict[str, Any], activation: Activation) -> tuple[R
 
 
 def _function(activation: Activation) -> Callable[[Tensor], Tensor]:
-    """What an activation computes; raises UserError for a name that conf/ does not have and for what is no function."""
+    """The activation as a function; raises UserError for an unknown name and for anything that is not callable."""
     if isinstance(activation, str):
         options = _options("activation")
         if activation not in options:
@@ -182,7 +182,7 @@ def _function(activation: Activation) -> Callable[[Tensor], Tensor]:
 
 
 def _stream(seed: int, generator: Generator | None, recurse: bool) -> Generator:
-    """The generator to draw from: the seed's own, or a copy of the caller's, which a mistake must not move."""
+    """The generator to draw from: the seed's, or a copy of the caller's, which an error must not advance."""
     if generator is None and not recurse:
         raise UserError("recurse=False needs a generator: from one seed, all layers of a shape would be alike")
     if generator is None:
@@ -213,17 +213,17 @@ def _device(device: str | torch.device) -> torch.device:
         raise UserError(f"no device is named {device!r}; for example cpu or cuda") from error
 
 
-def _checked(slot: Slot, draft: Tensor, name: str) -> bool:
-    """Whether the module has to be written to; raises UserError for values that it cannot hold."""
+def _checked(slot: Slot, copy: Tensor, name: str) -> bool:
+    """Whether the module has to be written to; raises UserError for values that its dtype cannot hold."""
     if slot.is_buffer and slot.original.is_meta:
-        if bool(draft.isnan().any()) or not hasattr(slot.owner, "reset_parameters"):
+        if bool(copy.isnan().any()) or not hasattr(slot.owner, "reset_parameters"):
             raise UserError(
-                f"{slot.name} is a buffer on the meta device, and nothing says its values; build it elsewhere"
+                f"{slot.name} is a buffer on the meta device, whose values are unknown; build it on another device"
             )
     elif slot.is_buffer or not slot.original.is_floating_point():
-        return not torch.equal(draft, values(slot))
-    elif draft.numel():
-        largest = max(map(abs, torch.stack(draft.detach().aminmax()).tolist()))
+        return not torch.equal(copy, values(slot))
+    elif copy.numel():
+        largest = max(map(abs, torch.stack(copy.detach().aminmax()).tolist()))
         if not largest <= torch.finfo(slot.original.dtype).max:
             raise UserError(
                 f"{name} gives {slot.name} values that {slot.original.dtype} does not hold, up to {largest}"

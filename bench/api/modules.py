@@ -1,6 +1,6 @@
-"""Modules that no initializer knows: their matrices stand in the model as layers, so that every law fills them too.
+"""Modules that initializers do not know, such as attention: their matrices become layers, so that every law fills them.
 
-In: the drafts of a module. Out: layers whose weights are views of them. Touches: the drafts.
+In: a module on copies. Out: layers whose weights are views of the copies. Touches: the copies.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,47 +24,47 @@ Matrices = dict[str, Sequence[Tensor]]  # one of those names -> its matrices (c_
 
 
 @dataclass
-class Adopted:
-    """What stands in the model while an initializer fills it."""
+class StandIns:
+    """The layers that stand in for parameters while an initializer fills the model, and which parameters are kept."""
 
-    layers: dict[str, list[tuple[str, Layer]]] = field(default_factory=dict)  # of a parameter, with their own names
+    layers: dict[str, list[tuple[str, Layer]]] = field(default_factory=dict)  # parameter's name -> (own name, layer)
     kept: set[str] = field(default_factory=set)  # the names of parameters that stay as they are
 
 
 @contextmanager
-def adopted(slots: Sequence[Slot], generator: Generator, others: str) -> Iterator[Adopted]:
-    """The model with its stand-ins. What is no matrix is filled at once; matrices are left to the initializer.
+def stand_ins(slots: Sequence[Slot], generator: Generator, others: str) -> Iterator[StandIns]:
+    """The model with its stand-ins. Matrices are left to the initializer; every other parameter is filled here.
 
     Attention and recurrent layers are linear layers side by side, one per projection or gate, with biases 0; a
     transposed convolution is the convolution of the same connections, whatever its stride; a bilinear layer is linear
     in the products; an embedding, whose rows are looked up and not summed, is N(0, 1) as in torch, its padding 0.
-    Parameters of other modules are an error, or kept, or filled, as `others` says. Raises UserError.
+    `others` says whether parameters of other modules are an error, kept, or filled. Raises UserError.
     """
     if others not in OTHERS:
         raise UserError(unknown("policy for others", others, OTHERS))
     owners = _by_owner(slots)
-    strange = {owner: _strange(owner, own) for owner, own in owners.items()}
-    if others == "error" and any(strange.values()):
-        raise UserError(_nobodys([slot.name for own in strange.values() for slot in own.values()]))
-    found = Adopted()
+    without_rule = {owner: _unknown(owner, own) for owner, own in owners.items()}
+    if others == "error" and any(without_rule.values()):
+        raise UserError(_unknown_sentence([slot.name for own in without_rule.values() for slot in own.values()]))
+    found = StandIns()
     with ExitStack() as undo:
         for owner, own in owners.items():
-            matrices = _ruled(owner, own, generator)
+            matrices = _matrices(owner, own, generator)
             if others == "fill":
-                matrices |= _fill(strange[owner])
-            elif strange[owner]:
-                found.kept |= _keep(owner, strange[owner], generator)
-            if not isinstance(owner, Layer) and (_rule(owner) or strange[owner]):
-                undo.enter_context(_settled(owner))
+                matrices |= _fill(without_rule[owner])
+            elif without_rule[owner]:
+                found.kept |= _keep(owner, without_rule[owner], generator)
+            if not isinstance(owner, Layer) and (_rule(owner) or without_rule[owner]):
+                undo.enter_context(_without_reset(owner))
             for key, views in matrices.items():
-                children = {f"{own[key].name}[{index}]": stand_in(view) for index, view in enumerate(views)}
+                children = {f"{own[key].name}[{index}]": layer_of(view) for index, view in enumerate(views)}
                 undo.enter_context(_children(owner, key, list(children.values())))
                 found.layers[own[key].name] = list(children.items())
         yield found
 
 
-def stand_in(weight: Tensor) -> Layer:
-    """A layer without a bias that has this very tensor as its weight: a convolution for (c_out, c_in, *kernel)."""
+def layer_of(weight: Tensor) -> Layer:
+    """A layer without a bias whose weight is a view of this tensor: a convolution for (c_out, c_in, *kernel)."""
     kinds: dict[int, Any] = {3: nn.Conv1d, 4: nn.Conv2d, 5: nn.Conv3d}
     view = weight.detach() if weight.dim() in kinds else weight.detach().flatten(1)
     c_out, c_in, *kernel = view.shape
@@ -110,11 +110,11 @@ def _rule(module: nn.Module) -> Callable[[Any], Matrices] | None:
 
 
 @torch.no_grad()
-def _ruled(owner: Any, own: Own, generator: Generator) -> Matrices:
-    """The matrices of a module that has a rule; its biases are 0 and an embedding is drawn from here on."""
+def _matrices(owner: Any, own: Own, generator: Generator) -> Matrices:
+    """The matrices of a module that has a rule; sets its biases to 0 and draws an embedding."""
     rule = _rule(owner)
     for key in [key for key in own if rule and "bias" in key]:
-        own[key].now.zero_()
+        own[key].current.zero_()
     if rule is _embedding:
         streams.normal(owner.weight, generator)
         if owner.padding_idx is not None:
@@ -122,8 +122,8 @@ def _ruled(owner: Any, own: Own, generator: Generator) -> Matrices:
     return rule(owner) if rule else {}
 
 
-def _strange(owner: nn.Module, own: Own) -> Own:
-    """Those of a module's own parameters that neither an initializer nor a rule fills."""
+def _unknown(owner: nn.Module, own: Own) -> Own:
+    """The module's own parameters that neither an initializer nor a rule fills."""
     rule = _rule(owner)
     if isinstance(owner, Layer):
         if "weight" not in own:
@@ -140,7 +140,7 @@ def _strange(owner: nn.Module, own: Own) -> Own:
 
 @torch.no_grad()
 def _restarts(owner: nn.Module) -> bool:
-    """Whether the module has a reset_parameters() that draws nothing: then an initializer may call it."""
+    """Whether the module has a reset_parameters() without a random draw, which an initializer may call."""
     reset = getattr(owner, "reset_parameters", None)
     state = torch.get_rng_state()
     if reset is not None:
@@ -148,7 +148,7 @@ def _restarts(owner: nn.Module) -> bool:
     return reset is not None and torch.equal(state, torch.get_rng_state())
 
 
-def _nobodys(names: Sequence[str]) -> str:
+def _unknown_sentence(names: Sequence[str]) -> str:
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     return (
         f"no initializer knows {shown}; give the module a reset_parameters() without a draw, or say others='keep' "
@@ -158,16 +158,16 @@ def _nobodys(names: Sequence[str]) -> str:
 
 @torch.no_grad()
 def _fill(own: Own) -> Matrices:
-    """The matrices among a strange module's parameters; its biases are 0 and its other vectors 1 from here on."""
+    """The matrices of a module without a rule; sets its biases to 0 and its other vectors to 1."""
     for key, slot in own.items():
-        if slot.now.dim() < 2:
-            slot.now.fill_(0 if any(word in key for word in ("bias", "beta")) else 1)
-    return {key: [slot.now] for key, slot in own.items() if slot.now.dim() >= 2}
+        if slot.current.dim() < 2:
+            slot.current.fill_(0 if any(word in key for word in ("bias", "beta")) else 1)
+    return {key: [slot.current] for key, slot in own.items() if slot.current.dim() >= 2}
 
 
 @torch.no_grad()
 def _keep(owner: nn.Module, own: Own, generator: Generator) -> set[str]:
-    """The names of those that stay; on the meta device, where nothing is, they are as the module itself draws them."""
+    """Copy the module's own values and return the names; values on the meta device come from its reset_parameters()."""
     if any(slot.original.is_meta for slot in own.values()):
         reset = getattr(owner, "reset_parameters", None) or getattr(owner, "_reset_parameters", None)
         if reset is None:
@@ -178,7 +178,7 @@ def _keep(owner: nn.Module, own: Own, generator: Generator) -> set[str]:
         reset()
     for slot in own.values():
         if not slot.original.is_meta:
-            slot.now.copy_(values(slot))
+            slot.current.copy_(values(slot))
     return {slot.name for slot in own.values() if not slot.original.is_meta}
 
 
@@ -192,8 +192,8 @@ def _by_owner(slots: Sequence[Slot]) -> dict[nn.Module, Own]:
 
 
 @contextmanager
-def _settled(owner: nn.Module) -> Iterator[None]:
-    """The module with a reset_parameters() that leaves it as it is."""
+def _without_reset(owner: nn.Module) -> Iterator[None]:
+    """The module with a reset_parameters() that does nothing."""
     before = owner.__dict__.get("reset_parameters")
     owner.__dict__["reset_parameters"] = lambda: None
     try:
@@ -206,7 +206,7 @@ def _settled(owner: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _children(owner: nn.Module, key: str, layers: Sequence[Layer]) -> Iterator[None]:
-    """The module with stand-ins among its children, named as in weight[0]."""
+    """The module with these layers among its children, under names such as weight[0]."""
     names = [f"{key}[{index}]" for index in range(len(layers))]
     owner._modules.update(zip(names, layers, strict=True))
     try:

@@ -1,4 +1,4 @@
-"""What each parameter gets, and which initializers there are, as tables that print well.
+"""Tables that print well: what each parameter gets from an initializer, and which initializers there are.
 
 In: a module that an initializer has filled. Out: one entry per parameter. Touches: nothing.
 """
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.api.copies import Slot
-from bench.api.modules import Adopted
+from bench.api.modules import StandIns
 from bench.parts.initializer.layers import Layer, fans
 from bench.parts.initializer.roles import roles
 from bench.parts.initializer.variance_scaling import MODES, TRUNCATED_STD
@@ -38,23 +38,23 @@ class Table(list[Entry]):
 
 
 @dataclass(frozen=True)
-class Filling:
-    """What one parameter gets. Entries are per weight; fans are those of one group, projection or gate."""
+class Preview:
+    """What one parameter gets; the fans are those of one group, projection or gate."""
 
     name: str
     shape: tuple[int, ...]
     role: str  # of its layer, one of bench.parts.initializer.roles.ROLES
-    fan_in: int | None  # n_in = c_in k² of a weight; None for what is no weight of a layer
+    fan_in: int | None  # n_in = c_in k² of a weight; None for any other parameter
     fan_out: int | None  # n_out = c_out k²
-    gain: float | None  # std sqrt(n_in): what the layer multiplies the deviation of independent inputs with
+    gain: float | None  # std sqrt(n_in): the factor of the layer on the deviation of independent inputs
     std: float  # standard deviation of the entries
     basis: str  # of std: "law", its closed form, or "measured", on a copy that was filled
     law: str
 
 
 @dataclass(frozen=True)
-class Named:
-    """An initializer: its name, its law, who published it, and its arguments with the values they have by default."""
+class Initializer:
+    """An initializer: its name, its law, who published it, and its arguments with their defaults."""
 
     name: str
     law: str
@@ -64,41 +64,41 @@ class Named:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The initializer of a call: its function in bench/parts, the arguments it is called with, its law in words."""
+    """The initializer of a call: its function in bench/parts, its arguments, and its law in words."""
 
     function: str
     arguments: Arguments
     law: str
 
 
-def fillings(module: nn.Module, slots: Sequence[Slot], adopted: Adopted, recipe: Recipe) -> Table[Filling]:
-    """One entry per parameter, in the order of registration, of a module whose drafts an initializer has filled."""
+def previews(module: nn.Module, slots: Sequence[Slot], found: StandIns, recipe: Recipe) -> Table[Preview]:
+    """One entry per parameter, in the order of registration, of a module on copies that an initializer has filled."""
     by_name, seen = roles(module), set()
     layers = {id(one.weight): (name, one) for name, one in module.named_modules() if isinstance(one, Layer)}
-    table: Table[Filling] = Table()
+    table: Table[Preview] = Table()
     for slot in slots:
-        if slot.is_buffer or id(slot.now) in seen:
+        if slot.is_buffer or id(slot.current) in seen:
             continue  # tied parameters are one
-        seen.add(id(slot.now))
-        stand_ins = adopted.layers.get(slot.name, [])
-        name, layer = [*stand_ins, layers.get(id(slot.now), (slot.name.rpartition(".")[0], None))][0]
+        seen.add(id(slot.current))
+        own = found.layers.get(slot.name, [])
+        name, layer = [*own, layers.get(id(slot.current), (slot.name.rpartition(".")[0], None))][0]
         role = by_name.get(name, "other")
-        table.append(_weight(slot, role, layer, recipe) if layer else _other(slot, role, adopted, recipe))
+        table.append(_weight(slot, role, layer, recipe) if layer else _other(slot, role, found, recipe))
     return table
 
 
-def _weight(slot: Slot, role: str, layer: Layer, recipe: Recipe) -> Filling:
+def _weight(slot: Slot, role: str, layer: Layer, recipe: Recipe) -> Preview:
     group = layer.weight.chunk(getattr(layer, "groups", 1))[0]
     n_in, n_out = fans(group)
     closed = CLOSED.get(recipe.function)
-    std = closed(group, recipe.arguments) if closed else _std(slot.now)
+    std = closed(group, recipe.arguments) if closed else _std(slot.current)
     gain, basis = std * math.sqrt(n_in), "law" if closed else "measured"
-    return Filling(slot.name, tuple(slot.original.shape), role, n_in, n_out, gain, std, basis, recipe.law)
+    return Preview(slot.name, tuple(slot.original.shape), role, n_in, n_out, gain, std, basis, recipe.law)
 
 
-def _other(slot: Slot, role: str, adopted: Adopted, recipe: Recipe) -> Filling:
-    value = slot.now.detach()
-    if slot.name in adopted.kept:
+def _other(slot: Slot, role: str, found: StandIns, recipe: Recipe) -> Preview:
+    value = slot.current.detach()
+    if slot.name in found.kept:
         law, basis = "as it is", "measured"
     elif value.numel() and bool((value == value.flatten()[0]).all()) and (value.numel() > 1 or value in (0, 1)):
         law, basis = f"{value.flatten()[0]:g}", "law"
@@ -106,7 +106,7 @@ def _other(slot: Slot, role: str, adopted: Adopted, recipe: Recipe) -> Filling:
         law, basis = "N(0, 1)", "measured"
     else:
         law, basis = recipe.law if isinstance(slot.owner, Layer) else "its reset_parameters()", "measured"
-    return Filling(slot.name, tuple(slot.original.shape), role, None, None, None, _std(value), basis, law)
+    return Preview(slot.name, tuple(slot.original.shape), role, None, None, None, _std(value), basis, law)
 
 
 @torch.no_grad()
@@ -115,12 +115,12 @@ def _std(values: Tensor) -> float:
 
 
 def shortened(text: str) -> str:
-    """The text, or what of it fits a column."""
+    """The text, cut to the width of a column."""
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
 def cell(value: Any) -> str:
-    """A value as a table shows it."""
+    """The text of a value in a table."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, tuple):

@@ -6,16 +6,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 
 @dataclass(frozen=True)
 class Command:
     """Where a command is carried out, and how its command line is read.
 
-    A `planned` command composes a study with Hydra's sweeper; its function takes what the sweeper hands over. The
-    function of any other command takes the composed configuration. Both return the exit code. `positional` is the key
-    of the words that have none.
+    The function of a command takes its settings, in an argument of that name whose annotation says which they are, and
+    returns the exit code. A `planned` command goes through Hydra's sweeper: before the settings, its function takes how
+    to compose a configuration and how to launch jobs. `positional` is the key of the words that have none.
     """
 
     module: str
@@ -27,10 +26,6 @@ class Command:
         """Import the function; only now torch or Hydra may be imported."""
         function: Callable[..., int] = getattr(import_module(f"bench.commands.{self.module}"), self.function)
         return function
-
-    def job(self) -> Callable[[Any], Any]:
-        """The function that Hydra calls with a configuration; for a planned command, once per job of the launcher."""
-        return Command("sweep", "train").load() if self.planned else self.load()
 
 
 COMMANDS = {

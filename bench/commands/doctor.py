@@ -1,61 +1,67 @@
 """The command `doctor`: what the machine is, what a sweep would use of it and why, and what it can do at most.
 
-In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what bench/launch/doctor touches.
+In: settings. Out: text, and an exit code. Touches: what bench/launch/doctor touches.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 
-from bench.commands.settings import plain, shown
+from bench.commands.shared import answer
+from bench.machine.settings import Settings
 from bench.report.terminal import aligned, wrapped
 
 WIDTH = 100  # characters of a line
 UNKNOWN = "cannot be found out"
 
 
-def doctor(config: DictConfig) -> int:
-    """Say what a sweep would meet here; 1 where something would stop it."""
-    from bench.launch import doctor as runs
-    from bench.launch.decisions import Launcher, used
-    from bench.plan.plan import typed
+@dataclass(frozen=True, kw_only=True)
+class DoctorSettings(Settings):
+    """The settings of `doctor`."""
 
-    settings, launcher = plain(config), Launcher(*chosen_launcher())
-    wished = typed("ceilings", settings["ceilings"], True)
-    use, folders = used(settings, launcher), runs.folders(settings)
-    said = {
-        "machine": runs.machine(launcher),
+    precision: str | None  # of the runs; None: as conf/ has it
+    ceilings: bool
+
+
+def doctor(settings: DoctorSettings) -> int:
+    """Print what a sweep would meet here; 1 where something would stop it."""
+    from bench.launch import doctor as room
+    from bench.launch.decisions import ChosenLauncher, decisions
+
+    launcher = ChosenLauncher(*chosen_launcher())
+    use, folders = decisions(settings, settings.precision, launcher), room.folders(settings)
+    record = {
+        "machine": room.machine(launcher),
         "used": {name: asdict(one) for name, one in use.items()},
         "folders": {name: asdict(one) for name, one in folders.items()},
-        "ceilings": [asdict(one) for one in runs.measured(str(use["device"].value))] if wished else [],
-        "remarks": runs.remarks(settings, use, folders),
-        "wrong": runs.wrong(settings, folders),
+        "ceilings": [asdict(one) for one in room.measured(str(use["device"].value))] if settings.ceilings else [],
+        "remarks": room.remarks(settings, use, folders),
+        "wrong": room.wrong(settings, folders),
     }
-    print(shown(said, in_words(said), settings))
-    return int(bool(said["wrong"]))
+    print(answer(record, in_words(record), settings))
+    return int(bool(record["wrong"]))
 
 
 def chosen_launcher() -> tuple[str, Mapping[str, Any], list[str]]:
-    """The launcher's name and configuration, and the names that there are."""
+    """The name of the launcher, its configuration, and the names of all launchers."""
     hydra = HydraConfig.get()
     names = GlobalHydra.instance().config_loader().get_group_options("hydra/launcher")
     return hydra.runtime.choices["hydra/launcher"], hydra.launcher, names
 
 
-def in_words(said: Mapping[str, Any]) -> str:
-    """The same for people."""
-    used = [[name, spoken(one["value"]), one["because"]] for name, one in said["used"].items()]
-    parts = [["This machine", *listed(machine(said["machine"]))], ["A sweep would use", *listed(used)]]
-    parts += [["Folders", *listed([[name, *folder(one)] for name, one in said["folders"].items()])]]
-    if said["ceilings"]:
-        cells = [["", "matmul fp32", "matmul bf16", "copy"], *map(ceiling, said["ceilings"])]
+def in_words(record: Mapping[str, Any]) -> str:
+    """The record in words."""
+    used = [[name, spoken(one["value"]), one["because"]] for name, one in record["used"].items()]
+    parts = [["This machine", *listed(machine(record["machine"]))], ["A sweep would use", *listed(used)]]
+    parts += [["Folders", *listed([[name, *folder(one)] for name, one in record["folders"].items()])]]
+    if record["ceilings"]:
+        cells = [["", "matmul fp32", "matmul bf16", "copy"], *map(ceiling, record["ceilings"])]
         parts += [["At most, measured now", *aligned(cells)]]
-    ends = [*(f"remark: {one}" for one in said["remarks"]), *(f"wrong: {one}" for one in said["wrong"])]
-    ends += [] if said["wrong"] else ["Nothing here would stop a sweep."]
+    ends = [*(f"remark: {one}" for one in record["remarks"]), *(f"wrong: {one}" for one in record["wrong"])]
+    ends += [] if record["wrong"] else ["Nothing here would stop a sweep."]
     return "\n\n".join("\n".join(lines) for lines in [*parts, [line for one in ends for line in wrapped(one, WIDTH)]])
 
 

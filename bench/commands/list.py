@@ -1,17 +1,17 @@
 """The command `list`: the names of every kind, or one kind with laws, sources and arguments.
 
-In: the configuration that Hydra composed. Out: text, and an exit code. Touches: nothing.
+In: settings. Out: text, and an exit code. Touches: nothing.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from omegaconf import DictConfig
-
-from bench import catalogue, registry
+from bench import catalogue
 from bench.commands.help import filled, text_of
-from bench.commands.settings import config_folders, plain, shown
-from bench.schema import WORDS, UserError
+from bench.commands.shared import answer, config_folders
+from bench.machine.settings import Settings
+from bench.schema import WORDS
 
 KINDS = (*WORDS, "study")
 ALL = "all"
@@ -19,18 +19,22 @@ INDENT = "  "
 HINT = "`python -m bench list KIND` gives the law, the source and the arguments of each name, as `list initializer`."
 
 
-def list_names(config: DictConfig) -> int:
+@dataclass(frozen=True, kw_only=True)
+class ListSettings(Settings):
+    """The settings of `list`."""
+
+    kind: Literal[ALL, *KINDS]  # type: ignore[valid-type]
+
+
+def list_names(settings: ListSettings) -> int:
     """Print the names of one kind, each with its law, source and arguments, or the names alone of all kinds."""
-    settings = plain(config)
-    kind = settings["kind"]
-    if kind not in (*KINDS, ALL):
-        raise UserError(registry.unknown("kind", kind, [*KINDS, ALL]))
+    kind = settings.kind
     found = {
         one: [about(option) for option in catalogue.options(one, config_folders()).values()]
         for one in (KINDS if kind == ALL else (kind,))
     }
     text = names_of(found) if kind == ALL else laws_of(kind, found[kind])
-    print(shown(found, text, settings))
+    print(answer(found, text, settings))
     return 0
 
 

@@ -1,6 +1,6 @@
 """The command `status`: how far a study is, asked from a second shell, on any machine that sees its folder.
 
-In: the configuration that Hydra composed. Out: text, and an exit code. Touches: nothing; rows and claims are read.
+In: settings. Out: text, and an exit code. Touches: nothing; rows and leases are read.
 """
 
 import statistics
@@ -9,29 +9,27 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from omegaconf import DictConfig
-
-from bench.commands.settings import known_store, plain, shown
+from bench.commands.shared import answer, known_store
 from bench.launch.progress import minutes
-from bench.rows.leases import Claim
+from bench.machine.settings import Settings
+from bench.rows.leases import Lease
 from bench.schema import FINAL, Row
 
 SHOWN = 20  # runs under way, in the text; all of them in JSON
 
 
-def status(config: DictConfig) -> int:
+def status(settings: Settings) -> int:
     """Say how far the last sweep of a study is, also while it runs in another shell."""
-    settings = plain(config)
     store = known_store(settings)
     planned, reading = store.read_plan() or [], store.read(curves=False)
     rows = {id: reading.rows[id] for id in planned if id in reading.rows}
     count, left = Counter(row.status for row in rows.values()), [id for id in planned if not done(rows.get(id))]
-    running = under_way(store.claims(60 * settings["claim_expiry"]).read(), left)
-    said = {"study": store.folder.name, "total": len(planned), "done": len(planned) - len(left), "left": len(left)}
-    said |= {one: count[one] for one in ("ok", "diverged", "failed", "preempted")}
-    said |= {"running": running, "seconds_left": seconds_left(rows.values(), len(left), len(running))}
-    said |= {"rows": len(reading.rows), "remarks": reading.remarks}
-    print(shown(said, in_words(said), settings))
+    running = under_way(store.leases(settings.lease_expiry_seconds).read(), left)
+    record = {"study": store.folder.name, "total": len(planned), "done": len(planned) - len(left), "left": len(left)}
+    record |= {one: count[one] for one in ("ok", "diverged", "failed", "preempted")}
+    record |= {"running": running, "seconds_left": seconds_left(rows.values(), len(left), len(running))}
+    record |= {"rows": len(reading.rows), "remarks": reading.remarks}
+    print(answer(record, in_words(record), settings))
     return 0
 
 
@@ -40,9 +38,9 @@ def done(row: Row | None) -> bool:
     return row is not None and row.status in FINAL
 
 
-def under_way(claims: Mapping[str, Claim], left: Collection[str]) -> list[dict[str, Any]]:
+def under_way(leases: Mapping[str, Lease], left: Collection[str]) -> list[dict[str, Any]]:
     """The runs that a living process holds, those that began first at the front."""
-    holders = {id: claims[id].holder for id in left if id in claims and claims[id].alive}
+    holders = {id: leases[id].holder for id in left if id in leases and leases[id].alive}
     found = [
         {"id": id, "run": one.about, "host": one.host, "pid": one.pid, "seconds": round(time.time() - one.since, 1)}
         for id, one in holders.items()
@@ -56,17 +54,17 @@ def seconds_left(rows: Collection[Row], left: int, running: int) -> float | None
     return round(statistics.fmean(took) * left / running, 1) if took and running and left else None
 
 
-def in_words(said: Mapping[str, Any]) -> str:
-    """The same for people."""
+def in_words(record: Mapping[str, Any]) -> str:
+    """The record in words."""
     text = (
         "study {study}: {total} runs in its last sweep, {done} done ({ok} ok, {diverged} diverged, {failed} failed), "
         "{left} left ({preempted} stopped halfway); {rows} rows in all"
     )
     running = [
         "running on {host}, process {pid}, since {time}: {run} ({id})".format(**one, time=minutes(one["seconds"]))
-        for one in said["running"]
+        for one in record["running"]
     ]
     more = [f"... and {len(running) - SHOWN} more"] if len(running) > SHOWN else []
-    ahead = [f"about {minutes(said['seconds_left'])} to go"] if said["seconds_left"] else []
-    nothing = ["nothing runs; the same sweep again does what is left"] if said["left"] and not running else []
-    return "\n".join([text.format(**said), *running[:SHOWN], *more, *ahead, *nothing, *said["remarks"]])
+    ahead = [f"about {minutes(record['seconds_left'])} to go"] if record["seconds_left"] else []
+    nothing = ["nothing runs; the same sweep again does what is left"] if record["left"] and not running else []
+    return "\n".join([text.format(**record), *running[:SHOWN], *more, *ahead, *nothing, *record["remarks"]])

@@ -1,79 +1,72 @@
-"""The commands that plan runs and train them: sweep, run and plan go through the sweeper in hydra_plugins/.
+"""The commands that train runs, or plan to: sweep, run and plan.
 
-In: what the sweeper hands over: how to compose, how to launch, the settings. Out: text, and an exit code.
-Touches: what a sweep touches.
+In: how to compose a configuration, how to launch jobs, settings. Out: text, and an exit code. Touches: what a sweep
+touches.
 """
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from omegaconf import DictConfig
+from collections.abc import Sequence
 
 from bench.commands.report import table
-from bench.commands.settings import shown
+from bench.commands.shared import answer
+from bench.launch.scheduler import Launch
+from bench.machine.settings import PlannedSettings
+from bench.plan.plan import Compose, Plan
+from bench.plan.plan import plan as plan_runs
+from bench.plan.shape import shape
 from bench.rows.store import Store
 from bench.schema import FAILED, FINAL, UserError
 
 
-def train(config: DictConfig) -> None:
-    """What Hydra's launcher calls for each job; torch is brought in by the process that trains."""
-    from bench.launch.worker import perform
-
-    perform(config)
-
-
-def sweep(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
+def sweep(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Train what a study lacks and print its table; 1 when a run failed."""
-    from bench.launch.sweep import sweep as do
-    from bench.plan.plan import plan
-
-    asked = plan(compose, settings["study"], settings["overrides"])
-    store = Store(settings["results"], asked.study)
-    do(asked, store, launch, settings)
+    planned = plan_runs(compose, settings.study, settings.overrides)
+    store = _swept(planned, launch, settings)
     print(table(store, settings))
-    return outcome(store, [run.id for run in asked.runs])
+    return outcome(store, [run.id for run in planned.runs])
 
 
-def run(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
+def run(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Train one run, if it has no row yet, and print its row; 1 when it failed."""
-    from bench.launch.sweep import sweep as do
-    from bench.plan.plan import plan
-
-    asked = plan(compose, settings["study"], settings["overrides"])
-    if len(asked.runs) > 1:
-        raise UserError(f"these are {len(asked.runs)} runs; `python -m bench sweep` takes more than one")
-    store = Store(settings["results"], asked.study)
-    do(asked, store, launch, settings)
-    row = store.read().rows[asked.runs[0].id]
+    planned = plan_runs(compose, settings.study, settings.overrides)
+    if len(planned.runs) > 1:
+        raise UserError(f"these are {len(planned.runs)} runs; `python -m bench sweep` takes more than one")
+    store = _swept(planned, launch, settings)
+    row = store.read().rows[planned.runs[0].id]
     print(json.dumps({"id": row.id, "status": row.status, **row.measures, "error": row.error}, indent=1))
     return outcome(store, [row.id])
 
 
-def plan(compose: Any, launch: Any, settings: Mapping[str, Any]) -> int:
-    """Say what a sweep with the same overrides would do, and how long it would take; nothing is trained."""
-    from bench.launch.sweep import left, rehearse
-    from bench.plan.plan import plan as make
-    from bench.plan.shape import shape
+def _swept(planned: Plan, launch: Launch, settings: PlannedSettings) -> Store:
+    from bench.launch.sweep import sweep
 
-    asked = make(compose, settings["study"], settings["overrides"])
-    store = Store(settings["results"], asked.study)
-    missing = left(asked.runs, store.read(curves=False), settings["retry"], store.retried())
+    store = Store(settings.results, planned.study)
+    sweep(planned, store, launch, settings)
+    return store
+
+
+def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
+    """Print what a sweep with the same overrides would do, and how long it would take; nothing is trained."""
+    from bench.launch.sweep import left, try_out
+
+    planned = plan_runs(compose, settings.study, settings.overrides)
+    store = Store(settings.results, planned.study)
+    missing = left(planned.runs, store.read(curves=False), settings.retry, store.retried())
     minutes = 0.0
     if missing:
-        expected, crew = rehearse(missing, settings)
-        minutes = sum(expected[shape(run)].seconds for run in missing) / crew.processes / 60
-    said = {
-        "study": asked.study,
-        "total": len(asked.runs),
-        "done": len(asked.runs) - len(missing),
+        expected, workers = try_out(missing, settings)
+        minutes = sum(expected[shape(run)].seconds for run in missing) / workers.processes / 60
+    record = {
+        "study": planned.study,
+        "total": len(planned.runs),
+        "done": len(planned.runs) - len(missing),
         "left": len(missing),
-        "skipped": asked.skipped,
+        "skipped": planned.skipped,
         "minutes": round(minutes, 4),
     }
     text = "study {study}: {total} runs, {done} done, {left} left ({skipped} skipped); about {minutes:.1f} minutes"
-    print(shown(said, text.format(**said), settings))
+    print(answer(record, text.format(**record), settings))
     return 0
 
 

@@ -1,33 +1,41 @@
-"""The command `why`: why a run is done, or would be done again. It goes through the sweeper, which composes the study.
+"""The command `why`: why a run is done, or would be done again.
 
-In: how to compose, the settings. Out: text, and an exit code. Touches: nothing; rows are read.
+In: how to compose a configuration, settings. Out: text, and an exit code. Touches: nothing; rows are read.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hydra.errors import MissingConfigException
 
-from bench.commands.settings import shown
+from bench.commands.shared import answer
+from bench.machine.settings import PlannedSettings, Study
 from bench.plan.plan import Compose, plan
-from bench.plan.why import Place, Reason, explain
+from bench.plan.why import Reason, StudyState, explain
 from bench.rows.store import Store, studies
 from bench.schema import Run, UserError
 
 
-def why(compose: Compose, launch: Any, settings: Mapping[str, Any]) -> int:
+@dataclass(frozen=True, kw_only=True)
+class WhySettings(PlannedSettings):
+    """The settings of `why`."""
+
+    runs: list[Any]  # ids or their first digits; Hydra reads one of digits alone as a number
+
+
+def why(compose: Compose, launch: Any, settings: WhySettings) -> int:
     """Say of each run what the next sweep of its study would do with it, and why."""
-    if not settings["runs"]:
+    if not settings.runs:
         raise UserError("which run? Write `python -m bench why ID`, or the first digits of its id")
-    reasons = [reason for asked in settings["runs"] for reason in reasons_for(str(asked), compose, settings)]
-    print(shown({"runs": [asdict(one) for one in reasons]}, "\n".join(one.text for one in reasons), settings))
+    reasons = [reason for asked in settings.runs for reason in reasons_for(str(asked), compose, settings)]
+    print(answer({"runs": [asdict(one) for one in reasons]}, "\n".join(one.text for one in reasons), settings))
     return 0
 
 
-def reasons_for(prefix: str, compose: Compose, settings: Mapping[str, Any]) -> list[Reason]:
-    """In the study of the command line if the run is known there, else in every study of results/ that knows it.
+def reasons_for(prefix: str, compose: Compose, settings: WhySettings) -> list[Reason]:
+    """The reasons in the study of the command line if the run is known there, else in every study that knows it.
 
     Raises UserError when none does.
     """
@@ -35,41 +43,41 @@ def reasons_for(prefix: str, compose: Compose, settings: Mapping[str, Any]) -> l
         raise UserError(
             f"{prefix!r} is not the id of a run: that has 16 digits, 0 to 9 and a to f, or is the first of them"
         )
-    for places in (here(compose, settings), elsewhere(compose, settings)):
-        found = [(place, id) for place in places if (id := place.find(prefix))]
+    for states in (here(compose, settings), elsewhere(compose, settings)):
+        found = [(state, id) for state in states if (id := state.find(prefix))]
         if found:
-            return [explain(place, id) for place, id in found]
+            return [explain(state, id) for state, id in found]
     raise UserError(
-        f"no run {prefix} is known: neither the rows in {settings['results']} nor study {settings['study']['name']}, "
+        f"no run {prefix} is known: neither the rows in {settings.results} nor study {settings.study.name}, "
         "as this command line composes it, have an id that begins so"
     )
 
 
-def here(compose: Compose, settings: Mapping[str, Any]) -> Iterator[Place]:
+def here(compose: Compose, settings: WhySettings) -> Iterator[StudyState]:
     """The study of the command line, as it would be swept."""
-    study, overrides = settings["study"], settings["overrides"]
-    declared = bool(study["axes"] or overrides)  # of a study on no yaml, only the command line of its sweep knows
+    study, overrides = settings.study, settings.overrides
+    declared = bool(study.axes or overrides)  # only the command line of its sweep knows the runs of any other study
     asked = plan(compose, study, overrides).runs if declared else None
-    yield place(Store(settings["results"], study["name"]), asked)
+    yield state_of(Store(settings.results, study.name), asked)
 
 
-def elsewhere(compose: Compose, settings: Mapping[str, Any]) -> Iterator[Place]:
+def elsewhere(compose: Compose, settings: WhySettings) -> Iterator[StudyState]:
     """The other studies under results/, each as conf/ declares it, if it does."""
-    for name in studies(settings["results"]):
-        if name != settings["study"]["name"]:
-            yield place(Store(settings["results"], name), declared_runs(compose, name))
+    for name in studies(settings.results):
+        if name != settings.study.name:
+            yield state_of(Store(settings.results, name), declared_runs(compose, name))
 
 
 def declared_runs(compose: Compose, study: str) -> list[Run] | None:
     """What a study asks for by its yaml; None where it has none, or no axes in it."""
     try:
-        declared = compose([f"study={study}"]).study
+        declared = Study.read(compose([f"study={study}"]).study)
     except MissingConfigException:
         return None
     return plan(compose, declared, []).runs if declared.axes else None
 
 
-def place(store: Store, asked: list[Run] | None) -> Place:
+def state_of(store: Store, asked: list[Run] | None) -> StudyState:
     """What is known of a study."""
     runs = None if asked is None else {run.id: run for run in asked}
-    return Place(store.folder.name, runs, store.read(curves=False), store.read_plan() or [])
+    return StudyState(store.folder.name, runs, store.read(curves=False), store.read_plan() or [])

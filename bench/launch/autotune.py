@@ -1,7 +1,7 @@
-"""How many runs to stack, and how many processes to use: measured for a few seconds, then remembered.
+"""How many runs to stack and how many processes to use: measured for a few seconds, then remembered.
 
-In: a run and the machine. Out: numbers, and the speeds that speak for them. Touches: the device, processes, a file in
-a cache folder.
+In: a run and the machine. Out: numbers, and the speeds that decide them. Touches: the device, processes, a file in a
+cache folder.
 """
 
 import contextlib
@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,32 +18,28 @@ from threading import Barrier
 from typing import TypeVar
 
 import torch
-from torch import nn
 
 from bench.launch.failure import OUT_OF_MEMORY, failure_class, first_line
 from bench.machine import allocator
 from bench.machine.files import write_whole
-from bench.machine.precision import autocast
-from bench.parts.dataset.tensors import Dataset
 from bench.schema import AUTO, Machine, Run, UserError
-from bench.train.engine import Batch, builder
+from bench.train.contract import Cost, task_of
 from bench.train.segment import device_name
-from bench.train.task.train import prepare
 
-PACKINGS = {"cpu": (1, 2, 4), "cuda": (1, 2, 4, 8, 16, 32, 64)}
+PACKINGS = (1, 2, 4, 8, 16, 32, 64)  # on a GPU; on a CPU no pack pays, and a busy machine makes one look as if it did
 PER_GPU = 4  # processes on one GPU, at most
-ENOUGH = 1.05  # a larger number is taken where it is so many times as fast: it holds more memory, and ends as one
+ENOUGH = 1.05  # a larger number has to be this many times as fast: it holds more memory, and all its runs end as one
 SECONDS, LONG_SECONDS = 0.2, 1.0  # of measuring, in one process and in several; at least one step
-WORTH_S = 300.0  # of training, below which nothing is measured that takes long itself
-PATIENCE_S = 120.0  # for processes to be there
+WORTH_S = 300.0  # of training; a shorter sweep is not worth a long measurement
+PATIENCE_S = 120.0  # for processes to start
 
 Number = TypeVar("Number")
-Speeds = Mapping[int, float]  # steps per second, over all runs, by how many runs or processes go side by side
+Speeds = Mapping[int, float]  # steps per second over all runs, by the number of runs or processes side by side
 
 
 @dataclass(frozen=True)
 class Form:
-    """How runs of one shape train: `packing` of them side by side, on a GPU with captured steps or without."""
+    """How runs of one shape train: `packing` of them side by side, with captured steps or without."""
 
     packing: int
     graphed: bool
@@ -52,11 +47,11 @@ class Form:
 
 
 class Memory:
-    """What was measured before, by what it depends on. Where the file cannot be kept, it is measured each time."""
+    """Speeds that were measured before, by what they depend on. Without a writable file, each sweep measures anew."""
 
-    def __init__(self, folder: str | None) -> None:
-        own = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "initbench"
-        self.path = (Path(str(folder)) if folder else own) / "speeds.json"
+    def __init__(self, folder: Path | None) -> None:
+        default = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "initbench"
+        self.path = (folder or default) / "speeds.json"
 
     def everything(self) -> dict[str, dict[int, float]]:
         """All speeds, by what they depend on, in words."""
@@ -81,8 +76,7 @@ class Trial:
 
     run: Run
     machine: Machine
-    data: Dataset
-    model: nn.Module
+    cost: Cost
     memory: Memory
 
     @cached_property
@@ -98,29 +92,20 @@ class Trial:
     @property
     def key(self) -> str:
         """What the speed depends on, in words: device, model and batch."""
-        words = [
-            f"{key}={value}" for key, value in sorted(self.run.choices.items()) if key.partition(".")[0] == "model"
-        ]
-        batch = "x".join(map(str, (self.run.choices["batch_size"], *self.data.shape)))
-        made = f"threads={self.machine.threads} precision={self.run.choices['precision']}"
-        return (
-            f"{device_name(self.machine)}, torch {torch.__version__}, {made} compile={self.machine.compiled}, "
-            f"{' '.join(words)} normalization={self.run.choices['normalization']} batch={batch}"
-        )
+        device = device_name(self.machine)
+        return f"{device}, torch {torch.__version__}, threads={self.machine.threads} {self.cost.key}"
 
     def packings(self, asked: int | str, graphed: bool, most: int, worth: bool) -> Speeds:
-        """The speeds of packs of so many runs, of at most `most`: of those that are asked for, or of several."""
-        if asked != AUTO or not worth:
-            size = 1 if asked == AUTO else min(int(asked), most)
+        """The speed of packs by their size, at most `most`: of the size that is asked for, or of several sizes."""
+        if asked != AUTO or not worth or not self.cost.stacks or self.machine.device == "cpu":
+            size = 1 if asked == AUTO or not self.cost.stacks else min(int(asked), most)
             return {size: self.demanded(size, graphed)}
         key = f"{self.key} graph={graphed}: runs side by side"
-        found = self.memory.speeds(
-            key, lambda: climb(partial(self.speed, graphed=graphed), PACKINGS[self.machine.device])
-        )
+        found = self.memory.speeds(key, lambda: climb(partial(self.speed, graphed=graphed), PACKINGS))
         return {size: speed for size, speed in found.items() if size <= most}
 
     def demanded(self, size: int, graphed: bool) -> float:
-        """As `speed`; UserError where this model cannot be stacked. What does not fit in memory is split later on."""
+        """As `speed`. A pack too large for memory is split later; UserError for a model that cannot be stacked."""
         if size == 1 and not graphed:
             return self.alone
         try:
@@ -135,8 +120,8 @@ class Trial:
             ) from raised
 
     def speed(self, size: int, graphed: bool, seconds: float = SECONDS) -> float:
-        """Steps per second over all of `size` runs that go side by side, measured for so long."""
-        step = self.stepping(size, graphed)
+        """Steps per second over all of `size` runs side by side, measured for `seconds`."""
+        step = self.cost.step(size, graphed)
         step()
         done, started = 0, time.perf_counter()
         while not done or time.perf_counter() - started < seconds:
@@ -144,23 +129,16 @@ class Trial:
             done += 1
         return size * done / (time.perf_counter() - started)
 
-    def stepping(self, size: int, graphed: bool) -> Callable[[], None]:
-        """One step of so many runs, on models of its own, that waits for the device."""
-        numbers = autocast(self.run.choices["precision"], self.machine.device)
-        build = builder(numbers, compiled=self.machine.compiled, graphed=graphed)
-        engine = build([deepcopy(self.model).train() for _ in range(size)])
-        taken = slice(self.run.choices["batch_size"])
-        images = self.data.train.images[taken].contiguous(memory_format=torch.channels_last)
-        batches = [Batch(images, self.data.train.labels[taken], 0.0)] * size
 
-        def step() -> None:
-            float(engine.losses(batches)[0])
-
-        return step
+def trial_of(run: Run, machine: Machine, memory: Memory) -> Trial:
+    """The trial of a run, with everything that the run is made of. Raises UserError for a mistake in it."""
+    task = task_of(run)
+    task.check()
+    return Trial(run, machine, task.cost(run, machine, task.prepare(run, machine)), memory)
 
 
 def climb(measure: Callable[[int], float], numbers: Iterable[int]) -> dict[int, float]:
-    """The speeds of rising numbers, up to the first that fails or is slower than one before it.
+    """The speeds of rising numbers, up to the first that fails or is slower than an earlier one.
 
     Raises what the first number raises.
     """
@@ -192,7 +170,7 @@ def form_of(trial: Trial, packing: int | str, graph: bool | str, most: int, wort
 
 
 def fastest(speeds: Mapping[Number, float]) -> Number:
-    """The first that none after it is clearly faster than."""
+    """The first number that no later one is clearly faster than."""
     chosen, *others = speeds
     for other in others:
         if speeds[other] > ENOUGH * speeds[chosen]:
@@ -201,19 +179,17 @@ def fastest(speeds: Mapping[Number, float]) -> Number:
 
 
 def graphs(asked: bool | str, device: str, worth: bool) -> list[bool]:
-    """Whether steps are captured: as asked, or both ways, to see.
+    """Whether steps are captured: as asked, or both ways, to compare.
 
     Raises UserError where they cannot be.
     """
-    if asked not in (True, False, AUTO):
-        raise UserError(f"graph={asked} is not known; there are auto, true and false")
     if asked is True and device != "cuda":
         raise UserError(f"graph=true captures steps on a GPU, and device={device} is none; write graph=auto")
     return [False, True] if asked == AUTO and device == "cuda" and worth else [asked is True]
 
 
 def processes(trial: Trial, packing: int, graphed: bool, most: int) -> int:
-    """How many processes at once are fastest, up to `most`."""
+    """The number of processes at once that is fastest, at most `most`."""
     numbers = [2**power for power in range(most.bit_length()) if 2**power < most] + [most]
     key = f"{trial.key} packing={packing} graph={graphed}: processes at once"
     found = trial.memory.speeds(key, lambda: climb(partial(together, trial, packing, graphed), numbers))
@@ -221,7 +197,7 @@ def processes(trial: Trial, packing: int, graphed: bool, most: int) -> int:
 
 
 def together(trial: Trial, packing: int, graphed: bool, number: int) -> float:
-    """Steps per second over all of so many processes, each of which trains packs of this size."""
+    """Steps per second over `number` processes, each of which trains packs of this size."""
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(number)
     with ProcessPoolExecutor(number, context, initializer=_begin, initargs=(barrier,)) as pool:
@@ -238,10 +214,10 @@ def _begin(barrier: Barrier) -> None:
 
 def _steps(run: Run, machine: Machine, packing: int, graphed: bool, place: int) -> float:
     """Steps per second of one of several processes that begin together."""
-    allocator.settle(machine.threads, packing)
+    allocator.configure(machine.threads, packing)
     if machine.device == "cuda":
         torch.cuda.set_device(place % torch.cuda.device_count())
-    trial = Trial(run, machine, *prepare(run, machine), Memory(None))
-    trial.stepping(packing, graphed)()
+    trial = trial_of(run, machine, Memory(None))
+    trial.cost.step(packing, graphed)()
     _barrier[0].wait(PATIENCE_S)
     return trial.speed(packing, graphed, LONG_SECONDS)

@@ -1,25 +1,25 @@
-"""What this machine is, what it can do at most, and what would stop or slow a sweep on it.
+"""The doctor: what this machine is, what it can do at most, and what would stop or slow a sweep on it.
 
-In: settings, and what they will use. Out: facts, ceilings, sentences that name the way out. Touches: the device, and
-the folders of the settings, each with a file that is gone at once.
+In: settings, and the decisions that follow from them. Out: facts, peaks, sentences that name the way out. Touches: the
+device, and the folders of the settings, in each of which it writes a file and removes it.
 """
 
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from bench.launch.autotune import Memory
-from bench.launch.decisions import Launcher, Settings, Use, flags
+from bench.launch.decisions import ChosenLauncher, Decision, flags
 from bench.machine import cgroup as container
 from bench.machine import environment, peak
 from bench.machine.disk import free_bytes, refusal
-from bench.machine.gpus import gpus
+from bench.machine.gpus import gpu_count
 from bench.machine.precision import BF16, FP32
+from bench.machine.settings import Settings
 
 OPTIONAL = ("typst", "wandb", "pytest-benchmark", "timm", "keras", "jax")
 LAUNCHERS = ("joblib", "submitit", "ray")  # the packages that bring launchers which are tested here
@@ -28,7 +28,7 @@ LEAST_BYTES = 10**8  # of free disk: some 10,000 rows, or the checkpoints of a f
 
 @dataclass(frozen=True)
 class Folder:
-    """Where something lies, why it cannot be written ("" where it can), and the bytes free on its disk, if known."""
+    """A folder, why it cannot be written ("" where it can), and the bytes free on its disk, if known."""
 
     path: str
     refusal: str
@@ -37,7 +37,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """What a GPU, or so many threads of the processor, can do at most; None for what could not be measured."""
+    """What a GPU, or the processor with `threads` threads, does at most; None for what could not be measured."""
 
     device: str
     threads: int
@@ -46,8 +46,8 @@ class Ceilings:
     copy_gb_per_second: float | None
 
 
-def machine(launcher: Launcher) -> dict[str, Any]:
-    """What this machine is and what is installed; None for what is not there or cannot be found out."""
+def machine(launcher: ChosenLauncher) -> dict[str, Any]:
+    """What this machine is and what is installed; None for what is absent or unknown."""
     about = environment.describe()
     total, free = environment.memory_bytes()
     return {
@@ -70,13 +70,13 @@ def machine(launcher: Launcher) -> dict[str, Any]:
 
 
 def memory_limit(total: int | None) -> int | None:
-    """What a container may hold of all memory; None where that is all of it."""
+    """The memory limit of a container; None where it may use all memory."""
     limit = container.memory_bytes()
     return None if limit is None or (total is not None and limit >= total) else limit
 
 
 def load() -> float | None:
-    """How many threads of all processes wanted a core at once, on average over the last minute."""
+    """The load: how many threads wanted a core at once, on average over the last minute."""
     try:
         return os.getloadavg()[0]
     except OSError:
@@ -84,7 +84,7 @@ def load() -> float | None:
 
 
 def seen_gpus() -> list[dict[str, Any]] | None:
-    """Name, memory and compute capability of each GPU that torch can use; None where one does not tell."""
+    """Name, memory and compute capability of each GPU that torch can use; None where one of them does not answer."""
     try:
         found = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     except (RuntimeError, AssertionError):
@@ -103,11 +103,11 @@ def torch_build() -> str:
 
 
 def folders(settings: Settings) -> dict[str, Folder]:
-    """The folders that a sweep writes to, or reads its data from."""
+    """The folders that a sweep writes to, or reads data from."""
     paths = {
-        "results": Path(settings["results"]),
-        "data": Path(settings["data"]),
-        "cache": Memory(settings["cache"]).path.parent,
+        "results": settings.results,
+        "data": settings.data,
+        "cache": Memory(settings.cache).path.parent,
     }
     return {name: Folder(str(path.absolute()), refusal(path), free_bytes(path)) for name, path in paths.items()}
 
@@ -120,21 +120,21 @@ def wrong(settings: Settings, there: Mapping[str, Folder]) -> list[str]:
     elif results.free_bytes is not None and results.free_bytes < LEAST_BYTES:
         left = f"{results.free_bytes / 1e6:.0f} MB are free on the disk of {results.path}"
         found.append(f"{left}, too few for the rows of a study; make room, or choose another folder with results=DIR")
-    if settings["download"] and data.refusal:
+    if settings.download and data.refusal:
         found.append(f"{data.path} cannot be written: {data.refusal}; choose another folder with data=DIR")
     return found
 
 
-def remarks(settings: Settings, use: Mapping[str, Use], there: Mapping[str, Folder]) -> list[str]:
+def remarks(settings: Settings, use: Mapping[str, Decision], there: Mapping[str, Folder]) -> list[str]:
     """What would slow a sweep without stopping it, and the way out."""
     found = []
-    if gpus() and not torch.cuda.is_available():
+    if gpu_count() and not torch.cuda.is_available():
         found.append(
             f"torch, built for {torch_build()}, can use none of the GPUs that are here or that CUDA_VISIBLE_DEVICES "
-            f"names ({gpus()}); install a build of torch that fits the driver which nvidia-smi names"
+            f"names ({gpu_count()}); install a build of torch that fits the driver which nvidia-smi names"
         )
     if use["device"].value == "cpu" and isinstance(count := use["processes"].value, int):
-        found += crowded(count, settings["threads"])
+        found += crowded(count, settings.threads)
     if there["cache"].refusal:
         found.append(
             f"{there['cache'].path} cannot be written: {there['cache'].refusal}; each sweep would measure anew, so "
@@ -144,7 +144,7 @@ def remarks(settings: Settings, use: Mapping[str, Use], there: Mapping[str, Fold
 
 
 def crowded(processes: int, threads: int) -> list[str]:
-    """A remark, where more threads would train than there are cores for them."""
+    """A remark, where more threads would train than there are cores."""
     free = environment.usable_cores()
     if processes * threads <= free:
         return []

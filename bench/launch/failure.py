@@ -1,4 +1,4 @@
-"""Failures: what a run that came to nothing is recorded as.
+"""Failures: how a run that failed is recorded.
 
 In: what was raised. Out: a class of failure, a row. Touches: nothing.
 """
@@ -12,7 +12,7 @@ from bench.schema import FAILED, Row, Run
 
 OUT_OF_MEMORY, ERROR = "out_of_memory", "error"
 
-# What errors of another kind say of missing memory: torch's, oneDNN's, the system's (a stack, a library).
+# How errors of other kinds report missing memory: torch's, oneDNN's, the system's (a stack, a library).
 WORDS_OF_MEMORY = (
     *("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED"),
     *("could not create a primitive", "could not create a memory object"),
@@ -21,21 +21,21 @@ WORDS_OF_MEMORY = (
 
 
 def failed_row(run: Run, failure: str, cause: str, trace: str = "", **known: Any) -> Row:
-    """The row of a run that came to nothing; `failure` is one of FAILURES."""
+    """The row of a run that failed; `failure` is one of FAILURES."""
     cause = first_line(cause) or failure
     error = {"class": failure, "cause": cause, "traceback": trace, "attempts": 1, "node": platform.node(), **known}
     return Row(run.id, run.study, FAILED, run.choices, environment=environment.describe(), error=error)
 
 
 def failure_class(raised: BaseException) -> str:
-    """The class of failure of what a run raised: out_of_memory or error."""
-    # torch's own goes by its name: torch itself may be what does not fit
+    """The class of failure of an exception: out_of_memory or error."""
+    # torch's own is known by its name: importing torch may be what does not fit
     plain = isinstance(raised, MemoryError) or type(raised).__name__ == "OutOfMemoryError"
     refused = getattr(raised, "errno", None) == errno.ENOMEM
-    told = isinstance(raised, RuntimeError | ImportError) and any(words in str(raised) for words in WORDS_OF_MEMORY)
-    return OUT_OF_MEMORY if plain or refused or told else ERROR
+    reported = isinstance(raised, RuntimeError | ImportError) and any(words in str(raised) for words in WORDS_OF_MEMORY)
+    return OUT_OF_MEMORY if plain or refused or reported else ERROR
 
 
 def first_line(text: str) -> str:
-    """The first line of what was said."""
+    """The first line of a text."""
     return text.strip().partition("\n")[0]

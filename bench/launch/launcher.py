@@ -1,21 +1,74 @@
-"""What Hydra's launcher can do: how many processes it starts at once.
+"""Hydra's launcher as a sweep uses it: how many processes it starts at once, and the start of jobs.
 
-In: what was asked for, the launcher's configuration. Out: a number. Touches: nothing; the machine is asked.
+In: Hydra's configuration, jobs. Out: a number of processes, ended jobs. Touches: processes, through Hydra.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from omegaconf import DictConfig, open_dict
 
 from bench.machine import environment
+from bench.machine.settings import PlannedSettings
 from bench.schema import AUTO
 
-Configuration = Mapping[str, Any]
+Configuration = Mapping[str, Any]  # of hydra.launcher
+AnySettings = TypeVar("AnySettings", bound=PlannedSettings)
 
 
-def processes_of(asked: int | str, launcher: Configuration) -> int | str:
-    """How many processes go on at once, as `processes` or the launcher says; auto where that is left to be measured.
+class Launcher:
+    """Starts jobs in processes by whatever launcher `hydra/launcher` names."""
 
-    1 of a launcher that does not tell: it works in this process, or some cluster decides.
+    def __init__(self, context: Any, task_function: Any, config: DictConfig) -> None:
+        self.context, self.task_function, self.config = context, task_function, config
+        self.launched = 0  # jobs so far
+        self.plugin: Any = None
+
+    def __call__(self, jobs: Sequence[str], processes: int) -> None:
+        """Start these jobs, at most `processes` at once, with the settings of this command; wait for all of them.
+
+        Raises what a job raised, and whatever Hydra's launcher raises when a process dies.
+        """
+        at_once = processes if starts_all(self.config.hydra.launcher) else max(1, len(jobs))
+        for first in range(0, len(jobs), at_once):
+            self._launch(jobs[first : first + at_once], processes)
+
+    def _launch(self, jobs: Sequence[str], processes: int) -> None:
+        from hydra.core.utils import JobStatus
+
+        self.plugin = self.plugin or self._instantiate(processes)
+        settings = [word for word in self.config.hydra.overrides.task if not word.startswith("overrides=")]
+        returned = self.plugin.launch([[*settings, job] for job in jobs], initial_job_idx=self.launched)
+        self.launched += len(jobs)
+        for job in returned:
+            if job.status is JobStatus.FAILED:
+                raise job._return_value  # the public property would print the whole job first
+
+    def _instantiate(self, processes: int) -> Any:
+        from hydra.core.plugins import Plugins
+
+        if "n_jobs" in self.config.hydra.launcher:
+            with open_dict(self.config.hydra.launcher):
+                self.config.hydra.launcher.n_jobs = processes
+        return Plugins.instance().instantiate_launcher(
+            hydra_context=self.context, task_function=self.task_function, config=self.config
+        )
+
+
+def as_launched(settings: AnySettings, launcher: Configuration) -> AnySettings:
+    """The settings with the number of processes that the launcher can start; `auto` where that is to be measured."""
+    processes = processes_of(settings.processes, launcher)
+    if starts_all(launcher):  # starting a process takes long there: few jobs, each of them long
+        return replace(settings, processes=processes, job_seconds=float(sys.maxsize))
+    return replace(settings, processes=processes)
+
+
+def processes_of(asked: int | str, launcher: Configuration) -> Any:
+    """How many processes the launcher starts at once, by `processes` or its own `n_jobs`; auto: to be measured.
+
+    1 for a launcher that does not say: it works in this process, or a cluster decides.
     """
     if starts_all(launcher):
         return environment.usable_cores() if asked == AUTO else asked
@@ -28,5 +81,5 @@ def processes_of(asked: int | str, launcher: Configuration) -> int | str:
 
 
 def starts_all(launcher: Configuration) -> bool:
-    """Whether it starts all jobs that it is handed at once, each in an interpreter of its own."""
+    """Whether the launcher starts all jobs that it is handed at once, each in an interpreter of its own."""
     return str(launcher["_target_"]).endswith("submitit_launcher.LocalLauncher")

@@ -1,4 +1,4 @@
-"""The progress of a sweep, read from the rows as they appear, whichever process on whichever machine writes them.
+"""The progress of a sweep, read from its rows as they appear, from whatever process on whatever machine.
 
 In: a store and the runs to wait for. Out: a live bar on a terminal, plain lines elsewhere, on standard error.
 Touches: a thread.
@@ -19,17 +19,17 @@ from rich.progress import Progress as Bar
 from bench.rows.store import Store
 from bench.schema import Run
 
-LOOK_SECONDS = 0.5
-LINE_SECONDS = 10.0
+POLL_S = 0.5
+LINE_S = 10.0
 
 
 class Progress:
-    """Counts the final rows of a plan until the sweep leaves the context."""
+    """Counts the finished runs of a plan until the sweep leaves the context."""
 
     def __init__(self, store: Store, runs: Sequence[Run], missing: Sequence[Run]) -> None:
         self.store, self.total, self.waiting = store, len(runs), {run.id for run in missing}
         self.before = len(runs) - len(missing)
-        self.seen: dict[str, str] = {}  # of every row in the folder, the ones from before among them
+        self.seen: dict[str, str] = {}  # the status of every row in the folder, also of earlier ones
         self.finished: dict[str, str] = {}
         self.started = self.line_written = time.monotonic()
         console = Console(stderr=True)
@@ -64,7 +64,7 @@ class Progress:
             return dict(self.finished)
 
     def text(self) -> str:
-        """Done, diverged, failed, left, and the time that the pace so far promises."""
+        """Done, left, diverged, failed, and the time that is left at the pace so far."""
         count, done = Counter(self.finished.values()), len(self.finished)
         left = len(self.waiting) - done
         pace = (time.monotonic() - self.started) / done if done else None
@@ -73,20 +73,20 @@ class Progress:
         return f"{self.before + done} of {self.total} runs done, {left} left, {outcomes}{ahead}"
 
     def _watch(self) -> None:
-        while not self.over.wait(LOOK_SECONDS):
+        while not self.over.wait(POLL_S):
             self.look()
             self._show()
 
     def _show(self, last: bool = False) -> None:
         if self.bar.tasks:
             self.bar.update(self.bar.tasks[0].id, description=self.text(), completed=self.before + len(self.finished))
-        elif last or time.monotonic() - self.line_written > LINE_SECONDS:
+        elif last or time.monotonic() - self.line_written > LINE_S:
             self.line_written = time.monotonic()
             print(self.text(), file=sys.stderr, flush=True)
 
 
 def minutes(seconds: float) -> str:
-    """A duration for people."""
+    """A duration in words: 45 s, 12 min, 3.5 h."""
     return (
         f"{seconds:.0f} s"
         if seconds < 90

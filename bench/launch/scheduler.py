@@ -1,4 +1,5 @@
-"""The launches of a sweep: what is missing is handed to Hydra's launcher, again where processes died, until none is.
+"""The scheduler of a sweep: it hands the missing runs to Hydra's launcher, and again where processes died, until all
+have a row.
 
 In: runs, what is expected of them, a launcher. Out: rows, written by the processes that it starts. Touches: results/
 through rows.
@@ -9,54 +10,54 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from bench.launch import shutdown
 from bench.launch.progress import Progress
-from bench.plan.job import Crew, Expected, jobs
+from bench.machine.settings import Settings
+from bench.plan.job import Expected, Workers, jobs
 from bench.plan.shape import Shape
-from bench.rows.leases import Claim
+from bench.rows.leases import Lease
 from bench.rows.store import Store
 from bench.schema import FINAL, PREEMPTED, Run, UserError
 from bench.train import stop
 
-# Takes one override per job and how many processes there are to be, returns when all of them have ended.
+# Takes one override per job and the number of processes; returns when all jobs have ended.
 Launch = Callable[[list[str], int], None]
 WAIT_S = 1.0
 
 
-class Launches:
+class Scheduler:
     """What one sweep has to do, and what became of it so far."""
 
     def __init__(
         self,
         missing: Sequence[Run],
         expected: Mapping[Shape, Expected],
-        crew: Crew,
+        workers: Workers,
         store: Store,
         launch: Launch,
-        settings: Mapping[str, Any],
+        settings: Settings,
         progress: Progress,
     ) -> None:
-        self.missing, self.expected, self.crew = missing, expected, crew
+        self.missing, self.expected, self.workers = missing, expected, workers
         self.store, self.launch, self.settings, self.progress = store, launch, settings, progress
-        self.claims, self.sweep = store.claims(60 * settings["claim_expiry"]), shutdown.new_name()
-        self.died: dict[str, str] = {}  # by the token of a claim: the run that was under way when its process died
+        self.leases, self.sweep = store.leases(settings.lease_expiry_seconds), shutdown.new_name()
+        self.died: dict[str, str] = {}  # by the token of a lease: the run that was under way when its process died
         self.deadly = 0  # launches in which a process died with a run under way
-        self.idle = 0  # launches one after the other that came to nothing
+        self.idle = 0  # launches in a row in which nothing was done
         self.cause = ""  # of the last of them
-        self.told = ""  # about other sweeps, last
+        self.remark = ""  # the last one about other sweeps
 
     def train(self) -> None:
-        """Launch until every run has a row, whoever writes it.
+        """Launch until every run has a row, from this sweep or another.
 
-        Raises UserError when several launches one after the other come to nothing, and KeyboardInterrupt when asked to
-        stop, once nothing of this sweep is under way.
+        Raises UserError when several launches in a row come to nothing, and KeyboardInterrupt when asked to stop, once
+        no run of this sweep is under way.
         """
         try:
-            with shutdown.draining(self.claims, self.sweep), self.progress:
+            with shutdown.stoppable(self.leases, self.sweep), self.progress:
                 self.look()
-                while self.missing and self.idle < self.settings["attempts"]:
+                while self.missing and self.idle < self.settings.attempts:
                     self.turn()
         except KeyboardInterrupt:
             left, halfway = len(self.missing), len(self.halfway())
@@ -70,9 +71,9 @@ class Launches:
 
     def turn(self) -> None:
         """One launch of what nobody else trains, or a wait where others train everything."""
-        if stop.wished():
+        if stop.requested():
             raise KeyboardInterrupt
-        others = {id: claim for id, claim in self.claims.read().items() if claim.alive}
+        others = {id: lease for id, lease in self.leases.read().items() if lease.alive}
         free = [run for run in self.missing if run.id not in others]
         if free:
             before = self.halfway()
@@ -86,29 +87,28 @@ class Launches:
     def look(self) -> bool:
         """Whether a run has finished, or a process died with one under way, since the last look."""
         before = len(self.missing), len(self.died)
-        self.settle()
+        self.count_deaths()
         self.deadly += len(self.died) > before[1]
         finished = self.progress.look()
         self.missing = [run for run in self.missing if run.id not in finished]
         return before != (len(self.missing), len(self.died))
 
     def halfway(self) -> dict[str, float | int | None]:
-        """The steps that are done of each run that was asked to stop, by id."""
+        """The steps that are done of each run that was stopped, by id."""
         rows = (self.store.row(run.id) for run in self.missing)
         return {row.id: row.measures.get("steps") for row in rows if row and row.status == PREEMPTED}
 
     def begin(self, runs: list[Run]) -> None:
-        """Hand the runs to the launcher. A process that dies takes what it was handed along: it is missing, still.
+        """Hand the runs to the launcher. The runs of a process that dies stay missing.
 
-        What was under way at a death goes on one by one, and packs are halved: memory may have been too small.
+        Runs that were under way at a death go on one by one, and packs are halved: memory may have been too small.
         """
         apart = bool({run.id for run in runs} & set(self.died.values()))
         expected = {shape: self.smaller(one, apart) for shape, one in self.expected.items()}
-        handed = jobs(runs, expected, replace(self.crew, job_seconds=0.0) if apart else self.crew, self.sweep)
-        most = self.settings.get("jobs_at_once") or len(handed)  # of a launcher that starts all that it is handed
+        workers = replace(self.workers, job_seconds=0.0) if apart else self.workers
+        handed = [job.as_override() for job in jobs(runs, expected, workers, self.sweep)]
         try:
-            for wave in (handed[first : first + most] for first in range(0, len(handed), most)):
-                self.launch([job.as_override() for job in wave], self.crew.processes)
+            self.launch(handed, workers.processes)
         except UserError:
             raise
         except Exception as died:
@@ -116,44 +116,44 @@ class Launches:
             print(f"a process died{self.cause}; what is missing is launched again", file=sys.stderr)
 
     def smaller(self, expected: Expected, apart: bool) -> Expected:
-        """What is expected, in packs that are halved for each launch in which a process died; `apart`: of one."""
+        """What is expected, in packs that are halved for each launch in which a process died; `apart`: packs of one."""
         return replace(expected, packing=1 if apart else max(1, expected.packing >> self.deadly))
 
     def batch(self, runs: list[Run]) -> list[Run]:
-        """Those under way at the fewest deaths; from two deaths on one alone, since a launcher may end all for one."""
+        """The runs with the fewest deaths; from two deaths on a single run, as a launcher may end all jobs for one."""
         deaths = Counter(self.died.values())
         fewest = min(deaths[run.id] for run in runs)
         batch = [run for run in runs if deaths[run.id] == fewest]
         return batch if fewest < 2 else batch[:1]
 
-    def settle(self) -> None:
-        """Count the deaths that the claims of this sweep tell of, and record the runs that are given up for them."""
-        dead = {id: claim for id, claim in self.claims.read().items() if not claim.alive}
-        self.died |= {claim.holder.token: id for id, claim in dead.items() if claim.holder.sweep == self.sweep}
+    def count_deaths(self) -> None:
+        """Count the deaths that the leases of this sweep show, and record the runs that are given up for them."""
+        dead = {id: lease for id, lease in self.leases.read().items() if not lease.alive}
+        self.died |= {lease.holder.token: id for id, lease in dead.items() if lease.holder.sweep == self.sweep}
         deaths = Counter(self.died.values())
         for run in [run for run in self.missing if run.id in dead]:
-            trace = self.claims.trace(run.id)
+            trace = self.leases.trace(run.id)
             if trace.exists() and (hung := trace.read_text(encoding="utf-8", errors="replace")):
                 self.give_up(run, dead[run.id], "timeout", "it hung, and its process was ended after the timeout", hung)
-            elif deaths[run.id] >= self.settings["attempts"]:
+            elif deaths[run.id] >= self.settings.attempts:
                 self.give_up(run, dead[run.id], "killed", f"its process died {deaths[run.id]} times under way")
 
-    def give_up(self, run: Run, dead: Claim, failure: str, cause: str, trace: str = "") -> None:
-        """Record the run as failed, unless somebody is about it again."""
+    def give_up(self, run: Run, dead: Lease, failure: str, cause: str, trace: str = "") -> None:
+        """Record the run as failed, unless another process has it again."""
         from bench.launch.failure import failed_row
 
-        with self.claims.held(run.id, sweep=self.sweep) as attempt:
+        with self.leases.held(run.id, sweep=self.sweep) as attempt:
             if attempt and self.store.status(run.id) not in FINAL:
-                tries = attempt - 1 + self.store.retried()[run.id]  # the dead ones; this claim is none
-                known = {"attempts": tries, "node": dead.holder.host, "device": self.settings["device"]}
+                tries = attempt - 1 + self.store.retried()[run.id]  # the dead ones; this lease is none
+                known = {"attempts": tries, "node": dead.holder.host, "device": self.settings.device}
                 self.store.write(failed_row(run, failure, cause, trace, **known))
-                self.claims.trace(run.id).unlink(missing_ok=True)
+                self.leases.trace(run.id).unlink(missing_ok=True)
 
-    def wait(self, others: list[Claim]) -> None:
-        """Let the other sweeps go on, and say so once."""
-        processes = sorted({f"process {claim.holder.pid} on {claim.holder.host}" for claim in others})
-        told = f"another sweep trains what is left here ({', '.join(processes)}): waiting for its rows"
-        if told != self.told:
-            self.told = told
-            print(f"{len(self.missing)} runs: {told}", file=sys.stderr, flush=True)
+    def wait(self, others: list[Lease]) -> None:
+        """Wait for the other sweeps, and say so once."""
+        processes = sorted({f"process {lease.holder.pid} on {lease.holder.host}" for lease in others})
+        remark = f"another sweep trains what is left here ({', '.join(processes)}): waiting for its rows"
+        if remark != self.remark:
+            self.remark = remark
+            print(f"{len(self.missing)} runs: {remark}", file=sys.stderr, flush=True)
         time.sleep(WAIT_S)

@@ -1,8 +1,8 @@
-"""How a sweep ends early: asked once, it lets the runs under way end with a checkpoint; asked twice, it ends at once.
+"""The shutdown of a sweep: asked once, its runs end with a checkpoint; asked twice, it ends at once.
 
-In: signals to the sweep, a file in results/ for the processes that train for it, wherever they run. Out: a wish to stop
-for those, KeyboardInterrupt for the sweep. Touches: the signal handlers of these processes, a thread, results/ through
-rows.
+In: signals to the sweep, a file in results/ for the processes that train for it, wherever they run. Out: a request to
+stop for those, KeyboardInterrupt for the sweep. Touches: the signal handlers of these processes, a thread, results/
+through rows.
 """
 
 import multiprocessing
@@ -16,14 +16,14 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import FrameType
 
-from bench.rows.leases import Claims, Holder
+from bench.rows.leases import Holder, Leases
 from bench.train import stop
 
-LOOK_S = 0.5
+POLL_S = 0.5
 SENTENCE = b"\nstopping: no run begins, those under way end at their next step with a checkpoint; again: stop at once\n"
 
-_here: set[str] = set()  # the sweeps that this process drives
-_attended: set[str] = set()  # those that it trains for
+_driven: set[str] = set()  # the sweeps that this process drives
+_followed: set[str] = set()  # those that it trains for
 
 
 def new_name() -> str:
@@ -37,43 +37,43 @@ def pid_of(sweep: str) -> int:
 
 
 @contextmanager
-def draining(claims: Claims, sweep: str) -> Iterator[None]:
-    """Within this context a signal drains the sweep: KeyboardInterrupt comes once none of its runs is under way.
+def stoppable(leases: Leases, sweep: str) -> Iterator[None]:
+    """Within this context a signal stops the sweep: KeyboardInterrupt is raised once none of its runs is under way.
 
-    Only now, since a launcher that still has packs would hand them all out, each to a process that leaves them alone.
+    Not earlier, since a launcher that still has jobs would hand them all out, each to a process that skips it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def hear(number: int, frame: FrameType | None) -> None:
-        if stop.wished():
+    def stop_sweep(number: int, frame: FrameType | None) -> None:
+        if stop.requested():
             raise KeyboardInterrupt
-        stop.wish(number)
+        stop.request(number)
         os.write(2, SENTENCE)  # print may have been interrupted itself
-        claims.stop(sweep)
-        if any(holder.pid == os.getpid() for holder in under_way(claims, sweep)):
-            return  # this process trains: it comes to `leave` by itself
-        while under_way(claims, sweep):
-            time.sleep(LOOK_S)
+        leases.stop(sweep)
+        if any(holder.pid == os.getpid() for holder in under_way(leases, sweep)):
+            return  # this process trains: it comes to `raise_if_stopped` by itself
+        while under_way(leases, sweep):
+            time.sleep(POLL_S)
         raise KeyboardInterrupt
 
-    handlers = {number: signal.signal(number, hear) for number in stop.SIGNALS}
-    _here.add(sweep)
+    handlers = {number: signal.signal(number, stop_sweep) for number in stop.SIGNALS}
+    _driven.add(sweep)
     try:
         with _ctrl_c_as(signal.SIGUSR1):
             yield
     finally:
-        _here.discard(sweep)
+        _driven.discard(sweep)
         for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
 @contextmanager
 def _ctrl_c_as(number: int) -> Iterator[None]:
-    """Within this context Ctrl-C comes to the main thread as another signal.
+    """Within this context Ctrl-C reaches the main thread as another signal.
 
-    A process that is just being started inherits that Ctrl-C is blocked, so that it does not interrupt its imports.
+    A process that is started meanwhile inherits that Ctrl-C is blocked, so that it does not interrupt its imports.
     """
     over, main = threading.Event(), threading.get_ident()
 
@@ -94,40 +94,41 @@ def _ctrl_c_as(number: int) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def under_way(claims: Claims, sweep: str) -> list[Holder]:
-    """The processes that train for this sweep just now."""
-    found = claims.read().values()
-    return [claim.holder for claim in found if claim.alive and claim.holder.sweep == sweep]
+def under_way(leases: Leases, sweep: str) -> list[Holder]:
+    """The processes that train for this sweep now."""
+    found = leases.read().values()
+    return [lease.holder for lease in found if lease.alive and lease.holder.sweep == sweep]
 
 
-def attend(claims: Claims, sweep: str) -> None:
-    """Hear, from now on, when this process, which trains for a sweep, should stop."""
-    if sweep not in _here | _attended:
-        _attended.add(sweep)
+def follow(leases: Leases, sweep: str) -> None:
+    """From now on, stop this process, which trains for a sweep, when the sweep is stopped."""
+    if sweep not in _driven | _followed:
+        _followed.add(sweep)
         stop.listen()
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the sweep, which passes it on
-        _watch(claims, sweep)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sweep, which passes it on
+        _watch(leases, sweep)
 
 
-def leave(sweep: str) -> None:
-    """Where the sweep itself has trained a pack, and should stop: end its launcher's loop over the other packs."""
-    if sweep in _here and stop.wished():
+def raise_if_stopped(sweep: str) -> None:
+    """Raise KeyboardInterrupt where this process drives the sweep and is asked to stop: it ends the launcher's loop."""
+    if sweep in _driven and stop.requested():
         raise KeyboardInterrupt
 
 
-def _watch(claims: Claims, sweep: str) -> None:
-    """A worker of the sweep's own ends as soon as the sweep is gone: once killed, it leaves nothing behind that trains.
+def _watch(leases: Leases, sweep: str) -> None:
+    """Watch for the stop of the sweep.
 
-    A process that some cluster started finishes its pack.
+    A worker that the sweep started ends as soon as the sweep is gone, so that a killed sweep leaves nothing behind that
+    trains. A process that a cluster started finishes its pack.
     """
     own = multiprocessing.current_process().name != "MainProcess"
 
-    def look() -> None:
-        while not claims.stopped(sweep):
+    def watch() -> None:
+        while not leases.stopped(sweep):
             if own and os.getppid() != pid_of(sweep):
                 os._exit(1)
-            time.sleep(LOOK_S)
-        stop.wish(signal.SIGTERM)
+            time.sleep(POLL_S)
+        stop.request(signal.SIGTERM)
 
-    threading.Thread(target=look, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()

@@ -5,56 +5,48 @@ In: a plan, a launcher, settings. Out: rows in the store. Touches: results/ thro
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from bench import failpoint
-from bench.launch import timeout as limit
 from bench.launch.progress import Progress
-from bench.launch.scheduler import Launch, Launches
-from bench.plan.job import Crew, Expected
+from bench.launch.scheduler import Launch, Scheduler
+from bench.machine.settings import Settings
+from bench.plan.job import Expected, Workers
 from bench.plan.plan import Plan
 from bench.plan.shape import Shape
-from bench.rows import tracking
 from bench.rows.store import Reading, Store
-from bench.schema import FAILED, FAILURES, FINAL, Run, UserError
+from bench.schema import FAILED, FINAL, Run, UserError
 
 
-def sweep(plan: Plan, store: Store, launch: Launch, settings: Mapping[str, Any]) -> None:
+def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> None:
     """Train what is missing.
 
-    Raises UserError, before anything is trained, for a mistake in the plan or the data, and whatever `Launches` raises.
+    Raises UserError, before anything is trained, for a mistake in the plan or the data; and what `Scheduler` raises.
     """
     store.prepare()
-    tracking.check(settings["tracking"])
-    limit.check(settings["timeout"])
     reading = store.read(curves=False)
     for remark in reading.remarks:
         print(remark, file=sys.stderr)
-    missing = left(plan.runs, reading, settings["retry"], store.retried())
+    missing = left(plan.runs, reading, settings.retry, store.retried())
     if missing:
-        expected, crew = rehearse(missing, settings)
+        expected, workers = try_out(missing, settings)
         store.make_way(run.id for run in missing if run.id in reading.unread or failed(run, reading))
     store.write_plan(run.id for run in plan.runs)
-    failpoint.point("after_plan")
+    failpoint.reach("after_plan")
     if missing:
         progress = Progress(store, plan.runs, missing)
-        Launches(missing, expected, crew, store, launch, settings, progress).train()
-    store.claims(60 * settings["claim_expiry"]).tidy({run.id for run in plan.runs})
+        Scheduler(missing, expected, workers, store, launch, settings, progress).train()
+    store.leases(settings.lease_expiry_seconds).tidy({run.id for run in plan.runs})
 
 
 def left(runs: Sequence[Run], reading: Reading, retry: str | None, retried: Mapping[str, int]) -> list[Run]:
-    """The runs to do: those without a final row or, to retry failures or one class of them, those that failed so.
+    """The runs to do: those without a final row or, with `retry`, those that failed, or failed in that way.
 
-    Raises UserError for a class that does not exist, and when there is nothing to retry.
+    Raises UserError when there is nothing to retry.
     """
     rows = reading.rows
     unfinished = [run for run in runs if run.id not in rows or rows[run.id].status not in FINAL]
     if retry is None:
         return unfinished
-    if retry not in ("failed", *FAILURES):
-        raise UserError(
-            f"retry={retry} is no way to fail; write retry=failed, or for one class of failures {', '.join(FAILURES)}"
-        )
     again = [run for run in runs if failed(run, reading, retry)]
     if not again and not any(run.id in retried for run in runs):
         raise UserError(
@@ -69,11 +61,12 @@ def failed(run: Run, reading: Reading, failure: str = "failed") -> bool:
     return row is not None and row.status == FAILED and failure in ("failed", (row.error or {}).get("class"))
 
 
-def rehearse(runs: Sequence[Run], settings: Mapping[str, Any]) -> tuple[dict[Shape, Expected], Crew]:
-    """What is expected of each shape, and who is to train; torch comes in here: a finished study answers without it."""
-    from bench.launch import preflight, worker
+def try_out(runs: Sequence[Run], settings: Settings) -> tuple[dict[Shape, Expected], Workers]:
+    """What is expected of each shape, and who trains. Imports torch, which a finished study does not need."""
+    from bench.launch.preflight import preflight
     from bench.machine import allocator
+    from bench.machine.machine import machine_of
 
-    found = preflight.rehearse(runs, worker.machine_of(settings), settings)
-    allocator.give_back()  # what it was tried with: others train now
+    found = preflight(runs, machine_of(settings), settings)
+    allocator.release_memory()  # the memory of the trials: other processes train now
     return found

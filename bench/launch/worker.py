@@ -1,4 +1,4 @@
-"""What a launched process does: the runs of its job, in packs, one row each.
+"""What a launched process does: it trains the runs of its job in packs, and leaves a row for each.
 
 In: the configuration that Hydra's launcher hands over. Out: nothing. Touches: the device, results/ through rows.
 """
@@ -9,92 +9,94 @@ import gc
 import math
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from itertools import chain
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
-from bench import failpoint, registry
+from bench import failpoint
 from bench.launch import shutdown
 from bench.launch.failure import OUT_OF_MEMORY, failed_row, failure_class, first_line
 from bench.launch.timeout import limited
 from bench.machine import allocator
 from bench.machine.gpus import own_gpu
+from bench.machine.machine import machine_of
+from bench.machine.settings import MINUTE_S, Settings
 from bench.plan import job
 from bench.plan.shape import packs
 from bench.rows import tracking
 from bench.rows.redaction import redacted
 from bench.rows.store import Store
-from bench.schema import FINAL, PREEMPTED, Machine, Row, Run, UserError
+from bench.schema import FINAL, PREEMPTED, Machine, Row, Run
 from bench.train import stop
-from bench.train.checkpoint import checkpointing
+from bench.train.contract import task_of
 
-# a process that ends need not look for garbage among all that torch has brought, which takes it a second
+# at its end a process need not look for garbage among everything that torch has imported, which takes a second
 atexit.register(gc.freeze)
 
 
-def perform(config: DictConfig) -> None:
-    """What Hydra's launcher calls, here or in another process: the runs of `config.job`, one row each."""
-    settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    own = job.from_text(settings["job"])
-    store = Store(settings["results"], own.runs[0].study)
+def work(config: DictConfig) -> None:
+    """Train the runs of `config.job`. Hydra's launcher calls this, here or in another process."""
+    configuration: Any = OmegaConf.to_container(config, resolve=True)
+    settings, own = Settings.read(configuration), job.from_text(configuration["job"])
+    store = Store(settings.results, own.runs[0].study)
     machine = dataclasses.replace(machine_of(settings), graphed=own.graphed)
-    allocator.settle(machine.threads, own.packing)
-    shutdown.attend(store.claims(60 * settings["claim_expiry"]), own.sweep)
+    allocator.configure(machine.threads, own.packing)
+    shutdown.follow(store.leases(settings.lease_expiry_seconds), own.sweep)
     with own_gpu(own.processes) if machine.device == "cuda" else nullcontext():
         waiting = packs(own.runs, own.packing)
-        while waiting and not stop.wished():
+        while waiting and not stop.requested():
             pack, *waiting = waiting
-            if failure := do(pack, machine, store, own.sweep, settings):
+            if failure := train(pack, machine, store, own.sweep, settings):
                 waiting = halved(pack, waiting, failure)
-            failpoint.point("between_runs")
-    shutdown.leave(own.sweep)
+            failpoint.reach("between_runs")
+    shutdown.raise_if_stopped(own.sweep)
 
 
-def do(runs: Sequence[Run], machine: Machine, store: Store, sweep: str, settings: Mapping[str, Any]) -> str:
-    """Train the runs of a pack side by side and write their rows, but for those that another process does or has done.
+def train(runs: Sequence[Run], machine: Machine, store: Store, sweep: str, settings: Settings) -> str:
+    """Train the runs of a pack side by side and write their rows, without those that another process does or has done.
 
-    The class of failure where several runs came to nothing together, which says little of each; else nothing. Raises
-    UserError as soon as the disk refuses, before the training if it can be known by then.
+    Returns the class of failure where several runs failed together, which says little of each of them; else "". Raises
+    UserError as soon as the disk refuses, before the training where that is known by then.
     """
-    claims = store.claims(60 * settings["claim_expiry"])
+    leases = store.leases(settings.lease_expiry_seconds)
     with ExitStack() as held:
-        attempts = {run.id: held.enter_context(claims.held(run.id, in_words(run), sweep)) for run in runs}
+        attempts = {run.id: held.enter_context(leases.held(run.id, in_words(run), sweep)) for run in runs}
         ours = [run for run in runs if attempts[run.id] and store.status(run.id) not in FINAL]
         if not ours:
             return ""
-        # the trace of a process that hangs names its run, where it is but one
-        trace = claims.trace(ours[0].id) if len(ours) == 1 else None
-        with limited(settings["timeout"], len(ours), trace) as over:
+        # the trace of a process that hangs names its run where it is the only one
+        trace = leases.trace(ours[0].id) if len(ours) == 1 else None
+        with limited(settings.timeout_seconds, len(ours), trace) as over:
             rows = rows_of(ours, machine)
         if isinstance(rows, str):
             return rows
         for run, row in zip(ours, rows, strict=True):
-            if over() and row.status == PREEMPTED and not stop.wished():
-                cause = f"not done after {settings['timeout']:g} minutes, the timeout of a run"
+            if over() and row.status == PREEMPTED and not stop.requested():
+                minutes = (settings.timeout_seconds or 0) / MINUTE_S
+                cause = f"not done after {minutes:g} minutes, the timeout of a run"
                 row = failed_row(run, "timeout", cause, device=machine.device)
             keep(row, attempts[run.id], store, settings)
     return ""
 
 
-def keep(row: Row, attempt: int, store: Store, settings: Mapping[str, Any]) -> None:
-    """Write the row of a run, which was tried so many times."""
-    if store.status(row.id) in FINAL:  # the claims were lost, and another was faster
+def keep(row: Row, attempt: int, store: Store, settings: Settings) -> None:
+    """Write the row of a run, at its `attempt`-th try."""
+    if store.status(row.id) in FINAL:  # the leases were lost, and another process was faster
         return
     if row.error:
         row.error["attempts"] = attempt + store.retried()[row.id]
     store.write(row)
     if row.status in FINAL:
-        tracking.mirror(row, settings["tracking"], store.folder)
+        tracking.mirror(row, settings.tracking, store.folder)
 
 
 def halved(pack: Sequence[Run], waiting: Sequence[Sequence[Run]], failure: str) -> list[list[Run]]:
-    """What is left to do once a pack came to nothing: its halves, and what waits behind it.
+    """What is left to do after a pack has failed: its halves, and the packs behind it.
 
-    What does not fit in memory will not fit behind it either, so all packs are made smaller then.
+    A pack that does not fit in memory will not fit later either, so all packs are made smaller then.
     """
     size = math.ceil(len(pack) / 2)
     if failure == OUT_OF_MEMORY:
@@ -102,32 +104,13 @@ def halved(pack: Sequence[Run], waiting: Sequence[Sequence[Run]], failure: str) 
     return [*packs(pack, size), *map(list, waiting)]
 
 
-def machine_of(settings: Mapping[str, Any]) -> Machine:
-    """The machine that the settings describe, `auto` decided.
-
-    Raises UserError for a device that is not here, and a distance between checkpoints that is none.
-    """
-    device, has_gpu = settings["device"], torch.cuda.is_available()
-    if device == "auto":
-        device = "cuda" if has_gpu else "cpu"
-    if device not in ("cpu", "cuda") or (device == "cuda" and not has_gpu):
-        raise UserError(f"device={device} is not here; there is {'cpu, cuda' if has_gpu else 'cpu'}, or auto")
-    return Machine(
-        device,
-        settings["threads"],
-        settings["data"],
-        settings["download"],
-        checkpointing(settings),
-        compiled=settings["compile"],
-    )
-
-
 def rows_of(runs: Sequence[Run], machine: Machine) -> list[Row] | str:
-    """The rows of runs that train side by side. What one of them raises becomes a failed row where it is alone, so that
-    one bad run never takes the others along; of several it is the class of failure alone.
+    """The rows of runs that train side by side, or the class of failure where several of them fail together.
+
+    What a run raises that trains alone becomes its failed row, so that one bad run never costs the rows of others.
     """
     try:
-        rows: list[Row] = registry.build(runs[0], "task")(runs, machine)
+        rows = task_of(runs[0]).perform(runs, machine)
     except (Exception, SystemExit) as raised:
         failure, cause = failure_class(raised), redacted(str(raised))
         if len(runs) == 1:
@@ -135,14 +118,14 @@ def rows_of(runs: Sequence[Run], machine: Machine) -> list[Row] | str:
             return [failed_row(runs[0], failure, str(raised), traceback.format_exc(), device=machine.device)]
     else:
         return rows
-    told = "do not fit in memory" if failure == OUT_OF_MEMORY else f"failed ({first_line(cause)})"
-    print(f"{len(runs)} runs side by side {told}; now in halves", file=sys.stderr)
-    allocator.give_back()  # the tensors of what was raised
+    outcome = "do not fit in memory" if failure == OUT_OF_MEMORY else f"failed ({first_line(cause)})"
+    print(f"{len(runs)} runs side by side {outcome}; now in halves", file=sys.stderr)
+    allocator.release_memory()  # the tensors that the exception held
     return failure
 
 
 def in_words(run: Run) -> str:
-    """Which run this is, for people."""
+    """The run in words: resnet20/batch/relu/he_normal/digits seed 0."""
     words = ("model", "normalization", "activation", "initializer", "dataset")
     return (
         "/".join(str(run.choices[word]) for word in words if word in run.choices) + f" seed {run.choices.get('seed')}"

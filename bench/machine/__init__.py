@@ -1,1 +1,1 @@
-"""The machine: what it is, what a sweep is told to use of it, and the devices, memory and disk behind that."""
+"""The machine: its settings and environment, and its processes, devices, memory and disk."""

@@ -1,4 +1,4 @@
-"""What a container may use of its machine, as its control groups say: in the file system of Linux, version 1 or 2.
+"""The limits that Linux's control groups, version 1 or 2, set on this process, as in a container.
 
 In: nothing. Out: cores, bytes. Touches: /proc and /sys, which it reads.
 """
@@ -11,7 +11,7 @@ GROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def cores(groups: Path = GROUPS, own: Path = OWN) -> float | None:
-    """For how many cores' time this process has a quota; None where there is none."""
+    """The quota of processor time of this process, in cores; None where there is none."""
     found = [math.inf]
     for folder in _folders("cpu", groups, own):
         old = [_read(folder / name) for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")]
@@ -22,19 +22,19 @@ def cores(groups: Path = GROUPS, own: Path = OWN) -> float | None:
 
 
 def memory_bytes(groups: Path = GROUPS, own: Path = OWN) -> int | None:
-    """How much memory this process and those beside it may hold; None where nothing says so.
+    """The limit on the memory of this process and the others of its group; None where no file names one.
 
-    Version 1 says a number beyond all memory where there is no limit.
+    Without a limit, version 1 gives a number beyond all memory.
     """
     names = ("memory.max", "memory.limit_in_bytes")
-    said = [_read(folder / name) for folder in _folders("memory", groups, own) for name in names]
-    return min((int(text) for text in said if text.isdecimal()), default=None)
+    texts = [_read(folder / name) for folder in _folders("memory", groups, own) for name in names]
+    return min((int(text) for text in texts if text.isdecimal()), default=None)
 
 
 def _folders(controller: str, groups: Path, own: Path) -> Iterator[Path]:
-    """The group of this process and all above it, since the smallest of their limits holds.
+    """The folders of this process's group and of all groups above it: the smallest of their limits holds.
 
-    Inside a container the files of its own group often stand at the top, whatever its path is said to be.
+    Inside a container the files of its own group are often mounted at the top, whatever path /proc names.
     """
     for line in _read(own).splitlines():
         controllers, _, path = line.partition(":")[2].partition(":")
@@ -43,7 +43,9 @@ def _folders(controller: str, groups: Path, own: Path) -> Iterator[Path]:
         top = groups / controller if controllers else groups
         inside = top / path.lstrip("/")
         above = [folder for folder in (inside, *inside.parents) if folder.is_relative_to(top)]
-        yield from [folder for folder in above if ".." not in folder.parts]  # of a process that is in no group we see
+        yield from [
+            folder for folder in above if ".." not in folder.parts
+        ]  # "..": the group lies outside what this process sees
 
 
 def _read(file: Path) -> str:

@@ -1,6 +1,6 @@
 """The environment a row was made in: the interpreter, the machine, the versions, the commit.
 
-In: nothing. Out: plain values for the row. Touches: /proc, which it reads, and git, which it asks and never changes.
+In: nothing. Out: plain values for the row. Touches: /proc and the git repository, which it reads.
 """
 
 import functools
@@ -24,28 +24,28 @@ HOME = Path(bench.__file__).resolve().parent
 
 
 def describe() -> dict[str, Any]:
-    """What stays the same for all runs of this process, looked up once: a code edit later on is not what is running."""
+    """What is the same for all runs of this process, looked up once: later edits of the code are not what runs."""
     return dict(_describe())
 
 
 def peak_memory_bytes() -> int:
-    """The most main memory that this process has held since it began."""
+    """The most main memory that this process has held since it started."""
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
     except (OSError, IndexError, ValueError):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # on Linux it begins at the peak of the parent
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # on Linux it starts at the peak of the parent
         return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, the others kilobytes
 
 
 @functools.cache
 def _describe() -> dict[str, Any]:
-    commit, dirty = _git_state(HOME)
+    commit, dirty = git_state(HOME)
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "hostname": platform.node(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": _cores(),
         "initbench": bench.__version__,
         **versions(PACKAGES),
@@ -55,19 +55,19 @@ def _describe() -> dict[str, Any]:
 
 
 def usable_cores() -> int:
-    """The cores that this process may use at all times, a container's quota of their time considered; at least one."""
+    """How many cores this process may use all the time, within the quota of its control group; at least one."""
     cores, quota = int(describe()["cores"]), cgroup.cores()
     return cores if quota is None else max(1, min(cores, int(quota)))
 
 
 def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
-    """What the processor says that it can do, such as avx512_bf16; nothing where the system does not tell."""
-    return set(_said("flags", cpuinfo).split())
+    """The features of the processor, such as avx512_bf16; none where the system lists none."""
+    return set(_value("flags", cpuinfo).split())
 
 
 def memory_bytes(meminfo: Path = Path("/proc/meminfo")) -> tuple[int | None, int | None]:
-    """All main memory of the machine, and what is free for new use; None for what the system does not tell."""
-    total, free = (_said(key, meminfo).removesuffix("kB").strip() for key in ("MemTotal", "MemAvailable"))
+    """(All main memory of the machine, what is free for new use); None for what the system does not say."""
+    total, free = (_value(key, meminfo).removesuffix("kB").strip() for key in ("MemTotal", "MemAvailable"))
     if total.isdecimal():
         return int(total) * 1024, int(free) * 1024 if free.isdecimal() else None
     try:
@@ -81,12 +81,13 @@ def versions(packages: Iterable[str]) -> dict[str, str | None]:
     return {package: _version(package) for package in packages}
 
 
-def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    return _said("model name", cpuinfo) or platform.processor() or platform.machine()
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The name of the processor."""
+    return _value("model name", cpuinfo) or platform.processor() or platform.machine()
 
 
-def _said(key: str, file: Path) -> str:
-    """What Linux says in one of its files under this key, the first time; nothing where it does not."""
+def _value(key: str, file: Path) -> str:
+    """The first value under this key in a file of Linux; "" where there is none."""
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -95,7 +96,7 @@ def _said(key: str, file: Path) -> str:
 
 
 def _cores() -> int:
-    """Those this process may use, which a cluster's scheduler makes fewer than the machine has."""
+    """How many cores this process may use: a cluster's scheduler may grant fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -106,10 +107,10 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _git_state(package: Path) -> tuple[str | None, bool | None]:
+def git_state(package: Path) -> tuple[str | None, bool | None]:
     """The commit of the checkout that tracks `package`, and whether its sources differ from it; None where unknown.
 
-    An installed package often lies inside some other repository (its .venv), whose commit says nothing about it.
+    An installed package often lies inside some other repository (its .venv), whose commit is not that of the package.
     """
     if not _git(package, "ls-files", "--", "__init__.py"):
         return None, None
@@ -123,7 +124,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
     # inside a hook of another repository, git's own variables would point to that one
     variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        answer = subprocess.run(command, env=variables, capture_output=True, timeout=GIT_TIMEOUT_S, check=True)
+        done = subprocess.run(command, env=variables, capture_output=True, timeout=GIT_TIMEOUT_S, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.decode(errors="replace").strip()
+    return done.stdout.decode(errors="replace").strip()

@@ -6,6 +6,7 @@ In: a path and its content. Out: the file. Touches: the folder of the path.
 import contextlib
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench import failpoint
@@ -15,24 +16,24 @@ from bench.schema import UserError
 def write_whole(path: Path, content: str | bytes) -> None:
     """Replace the file in one step that no kill or power cut can split.
 
-    Raises UserError, with the operating system's reason, where the disk refuses: what was there is as it was.
+    Raises UserError with the operating system's reason when the write fails; the earlier file is then unchanged.
     """
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        failpoint.point("before_write")
+        failpoint.reach("before_write")
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
-            failpoint.point("after_write")
+            failpoint.reach("after_write")
             os.fsync(file.fileno())
-        failpoint.point("after_sync")
+        failpoint.reach("after_sync")
         temporary.replace(path)
-        failpoint.point("after_replace")
+        failpoint.reach("after_replace")
     except OSError as error:
         raise UserError(
-            f"cannot write {path.name} in {path.parent}: {spoken(error)}; what was there is untouched. "
+            f"cannot write {path.name} in {path.parent}: {os_reason(error)}; what was there is untouched. "
             "Make room, or choose another folder with results=DIR"
         ) from error
     finally:
@@ -41,20 +42,27 @@ def write_whole(path: Path, content: str | bytes) -> None:
     _sync_folder(path.parent)
 
 
-def listed(folder: Path) -> list[str]:
+def names_in(folder: Path) -> list[str]:
     """The names in a folder; none where it cannot be read."""
     with contextlib.suppress(OSError):
         return os.listdir(folder)
     return []
 
 
-def spoken(error: OSError) -> str:
-    """What the operating system says of an error, in its words."""
+def remove(paths: Iterable[Path]) -> None:
+    """Delete files; one that is gone or cannot be deleted is passed over."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def os_reason(error: OSError) -> str:
+    """The operating system's words for an error."""
     return error.strerror or str(error)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut; where a file system cannot, the file is whole all the same."""
+    """Make the new name survive a power cut; on a file system that cannot, the file is whole all the same."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

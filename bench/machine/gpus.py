@@ -1,7 +1,7 @@
-"""Which GPU a process trains on: no more processes per device than the sweep has decided.
+"""Which GPU a process trains on: no more processes per GPU than the sweep has decided.
 
-In: the names of the devices. Out: the place of the one taken. Touches: a lock file per device, which the operating
-system releases when its process ends, however it ends.
+In: a number of processes. Out: a GPU chosen for this one. Touches: lock files in the folder for temporary files, which
+the operating system unlocks when the process ends, however it ends.
 """
 
 import fcntl
@@ -16,8 +16,8 @@ from pathlib import Path
 WAIT_S = 1.0
 
 
-def gpus() -> int:
-    """How many GPUs this process may see, without the two seconds that asking torch takes."""
+def gpu_count() -> int:
+    """How many GPUs this process may see, without the two seconds that importing and asking torch takes."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
@@ -26,45 +26,45 @@ def gpus() -> int:
 
 @contextmanager
 def own_gpu(processes: int) -> Iterator[None]:
-    """Within this context "cuda" is a GPU on which this is one of its share of so many processes; waits for a place."""
+    """Within this context "cuda" is a GPU that this process shares evenly with `processes` in all; waits for one."""
     import torch
 
     uuids = [str(torch.cuda.get_device_properties(index).uuid) for index in range(torch.cuda.device_count())]
-    with taken(places(uuids, processes), Path(tempfile.gettempdir())) as place:
-        torch.cuda.set_device(place % len(uuids))
+    with locked(lock_names(uuids, processes), Path(tempfile.gettempdir())) as index:
+        torch.cuda.set_device(index % len(uuids))
         yield
 
 
-def places(devices: Sequence[str], processes: int) -> list[str]:
-    """A name for each place of a process on a device, at least one per device: the first of every device come first."""
-    each = max(1, math.ceil(processes / len(devices)))
-    return [f"{device}.{place}" if place else device for place in range(each) for device in devices]
+def lock_names(uuids: Sequence[str], processes: int) -> list[str]:
+    """A name for each lock: one per process and at least one per GPU; the first locks of all GPUs come first."""
+    each = max(1, math.ceil(processes / len(uuids)))
+    return [f"{uuid}.{number}" if number else uuid for number in range(each) for uuid in uuids]
 
 
 @contextmanager
-def taken(names: Sequence[str], folder: Path) -> Iterator[int]:
-    """The place in `names` of the device that this process holds in this context; waits while others hold all of them.
+def locked(names: Sequence[str], folder: Path) -> Iterator[int]:
+    """Lock the first free one of `names` and yield its index; waits while other processes hold all of them.
 
-    A name says which device it is on the whole machine, whatever the numbers that a scheduler lets a job see.
+    A name holds the GPU's UUID, which is the same for all jobs of a machine, unlike the numbers that a scheduler gives.
     """
     while (free := _first_free(names, folder)) is None:
         time.sleep(WAIT_S)
-    place, descriptor = free
+    index, descriptor = free
     try:
-        yield place
+        yield index
     finally:
         os.close(descriptor)
 
 
 def _first_free(names: Sequence[str], folder: Path) -> tuple[int, int] | None:
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         if (descriptor := _lock(folder, name)) is not None:
-            return place, descriptor
+            return index, descriptor
     return None
 
 
 def _lock(folder: Path, name: str) -> int | None:
-    """The open lock file, locked as long as it is open; None where another process has locked it."""
+    """The open lock file, locked as long as it is open; None where another process holds the lock."""
     descriptor = os.open(folder / f"initbench-{name}.lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,6 @@
-"""What a device can do at most: operations per second in a matrix product, bytes per second in a copy.
+"""The peak speed of a device: operations per second in a matrix product, bytes per second in a copy.
 
-In: a precision, a device, a number of threads. Out: speeds, measured in about a second each. Touches: the device.
+In: a precision, a device, a number of threads. Out: speeds, each measured in about a second. Touches: the device.
 """
 
 import time
@@ -16,16 +16,16 @@ from bench.schema import UserError
 
 NUMBERS = {FP32: torch.float32, BF16: torch.bfloat16}
 SIDES = [2**power for power in range(9, 14)]  # of a matrix: 512 to 8192
-LONG_S = 0.05  # a wider matrix is no faster than one whose product takes so long
-COPIED = {"cpu": 2**28, "cuda": 2**30}  # bytes, many times what the caches hold
-SECONDS = 0.2  # of rounds, of which the fastest counts
+LONG_S = 0.05  # no wider matrix is tried once a product takes this long: it would be no faster
+COPIED = {"cpu": 2**28, "cuda": 2**30}  # bytes, many times the size of the caches
+SECONDS = 0.2  # spent on repeated rounds; the fastest counts
 
 
 def matmul(precision: str, device: str, threads: int) -> float:
-    """Floating-point operations per second of a square matrix product in fp32 or bf16, of the size that is fastest.
+    """Floating-point operations per second of a square matrix product in fp32 or bf16, at the fastest size.
 
-    Each entry of the product takes as many multiplications and additions as the matrix is wide. Raises UserError for
-    another precision, and what torch raises where the device cannot do it.
+    A product of width n counts 2 n³ operations. Raises UserError for another precision, and torch's error where the
+    device cannot compute it.
     """
     if precision not in NUMBERS:
         raise UserError(unknown("precision", precision, NUMBERS))
@@ -40,9 +40,11 @@ def matmul(precision: str, device: str, threads: int) -> float:
 
 
 def copy(device: str, threads: int) -> float:
-    """Bytes moved per second, those read and those written, when a tensor is copied that no cache holds."""
+    """Bytes read plus bytes written per second when a tensor too large for the caches is copied."""
     with _threads(threads):
-        source = torch.ones(COPIED[device] // torch.float32.itemsize, device=device)  # in bytes, torch copies slower
+        source = torch.ones(
+            COPIED[device] // torch.float32.itemsize, device=device
+        )  # torch copies a tensor of bytes slower
         return 2 * source.nbytes / _quickest(partial(torch.empty_like(source).copy_, source), device)
 
 
@@ -53,7 +55,7 @@ def _product(side: int, precision: str, device: str) -> Callable[[], object]:
 
 
 def _quickest(work: Callable[[], object], device: str) -> float:
-    """Seconds of the fastest round; of at least two, since the first also warms up."""
+    """Seconds of the fastest round, out of at least two since the first also warms up."""
     rounds: list[float] = []
     end = _now(device) + SECONDS
     while len(rounds) < 2 or _now(device) < end:
@@ -64,7 +66,7 @@ def _quickest(work: Callable[[], object], device: str) -> float:
 
 
 def _now(device: str) -> float:
-    """The time, once all that the device was asked for is done."""
+    """The time once the device has finished its work."""
     if device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -72,7 +74,7 @@ def _now(device: str) -> float:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """Torch with so many threads, and with as many as before afterwards."""
+    """Let torch use `count` threads within this context."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

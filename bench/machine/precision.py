@@ -1,9 +1,9 @@
-"""In which numbers a run computes: float32, or bfloat16 where torch's autocast thinks it safe.
+"""The precision of a run: float32, or bfloat16 in the operations for which torch's autocast allows it.
 
-Weights, their updates and statistics are float32 either way. A precision is a choice of a run, so `auto` is decided
-when the runs are planned: a study has one precision, whatever machine goes on with it.
+Weights, their updates and statistics are float32 either way. The precision is one of a run's choices, so `auto` is
+decided when the runs are planned: a study has one precision, whatever machine continues it.
 
-In: a name, a device. Out: a name, a context. Touches: nothing; the processor is asked.
+In: a name, a device. Out: a name, a context. Touches: /proc, which it reads for the processor's features.
 """
 
 import torch

@@ -1,6 +1,7 @@
 """Which process is which, on this machine and as seen from another.
 
-In: the number of a process. Out: where it means something, and whether it lives. Touches: /proc, which it reads.
+In: the number of a process. Out: the namespace of that number, when the process started, whether it is alive.
+Touches: /proc, which it reads.
 """
 
 import functools
@@ -10,8 +11,8 @@ from pathlib import Path
 
 
 @functools.cache
-def place() -> str:
-    """One boot of one machine and, in a container, its own numbering of processes; a name where Linux does not tell."""
+def pid_namespace() -> str:
+    """One boot of one machine and, in a container, its own numbering of processes; the host's name without /proc."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
@@ -19,19 +20,19 @@ def place() -> str:
         return platform.node()
 
 
-def lives(pid: int, birth: str) -> bool:
-    """Whether the process that had this number and this birth is alive."""
+def is_alive(pid: int, started: str) -> bool:
+    """Whether the process of this number that started at this time is alive."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass  # it is somebody else's
-    return born(pid) in (None, birth)
+        pass  # it belongs to another user
+    return start_time(pid) in (None, started)
 
 
-def born(pid: int) -> str | None:
-    """When a process began, in ticks since the boot, "" for one that is dead and not buried; None where unknown."""
+def start_time(pid: int) -> str | None:
+    """When a process started, in ticks since the boot; "" for a zombie, None where it is unknown."""
     try:
         line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         state, *fields = line.rpartition(")")[2].split()  # the name of a process may hold spaces and brackets

@@ -1,1 +1,1 @@
-"""What runs are made of: functions of the tensors they are handed, found by name through bench.registry."""
+"""The parts of a run: functions that bench.registry finds by their names in conf/."""

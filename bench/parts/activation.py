@@ -1,6 +1,6 @@
 """Activations: a new module at each call, never in place, because a block may still need its input.
 
-All of torch.nn's that map value by value. Left out: RReLU, which draws from the global generator in training; Softmax,
+All elementwise activations of torch.nn. Left out: RReLU, which draws from the global generator in training; Softmax,
 Softmin, LogSoftmax, GLU and MultiheadAttention, which mix values.
 
 In: the arguments of conf/activation. Out: a module. Touches: nothing.
@@ -133,7 +133,7 @@ def tanhshrink() -> nn.Module:
 
 @activation
 def softshrink(*, threshold: float) -> nn.Module:
-    """x brought nearer to 0 by the threshold, and 0 within it (Donoho & Johnstone 1994)."""
+    """sign(x) max(|x| - threshold, 0) (Donoho & Johnstone 1994)."""
     return nn.Softshrink(threshold)
 
 

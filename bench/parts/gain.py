@@ -1,6 +1,6 @@
-"""The gain of an activation, computed and not looked up: what its weights are multiplied with to keep a signal's size.
+"""The gain of an activation, by quadrature: the factor on its weights that keeps the size of a signal.
 
-In: an activation. Out: a number. Touches: nothing; a module is copied before it is asked.
+In: an activation. Out: a number. Touches: nothing; a module is copied before it is called.
 """
 
 import copy
@@ -13,17 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.parts.arguments import BY_ACTIVATION, GAINS
 from bench.registry import unknown
 from bench.schema import UserError
 
 Function = Callable[[Tensor], Tensor]
 
-EDGE = 32.0  # beyond it a normal law has no weight that a float64 could add
-TOLERANCE = 1e-10  # of a moment, relative: far below the 1e-6 that is promised
-PANELS = 1 << 14  # unsettled ones at once; more of them mean that the integral does not exist, or oscillates
+EDGE = 32.0  # beyond it the normal density is too small for a float64 sum
+TOLERANCE = 1e-10  # of a moment, relative: far below the 1e-6 of the docstring
+PANELS = 1 << 14  # that have not converged; with more, the integral does not exist or oscillates
 NODES, WEIGHTS = (torch.from_numpy(values) for values in np.polynomial.legendre.leggauss(16))
-
-AUTO = {"auto": "second_moment", "critical": "critical"}  # what an initializer's argument `gain` may say -> kind
 
 
 def gain(activation: Function | nn.Module, kind: str = "second_moment", q: float = 1.0) -> float:
@@ -32,9 +31,9 @@ def gain(activation: Function | nn.Module, kind: str = "second_moment", q: float
     "second_moment": 1 / sqrt(E[phi(sqrt(q) z)²] / q), so that weights of variance gain² / n_in keep the second moment q
     of the pre-activations (He et al. 2015 for relu: sqrt(2)). "critical": the sigma_w of the edge of chaos, where
     chi_1 = sigma_w² E[phi'(sqrt(q) z)²] is 1 at pre-activations of variance q (Schoenholz et al. 2017); that q is also
-    the fixed point once biases have the deviation `critical_bias` says. "variance": 1 / std(phi(sqrt(q) z)), sqrt(q)
-    times it, which is the gamma of NF-nets (Brock et al. 2021): it takes the mean off, so for relu it is 1.713.
-    The gains that torch lists are these for relu and leaky_relu; its 5/3 for tanh is a convention (computed: 1.593 by
+    the fixed point once biases have the deviation `critical_bias`. "variance": 1 / std(phi(sqrt(q) z)), sqrt(q)
+    times it, which is the gamma of NF-nets (Brock et al. 2021): the mean is subtracted, so it is 1.713 for relu.
+    torch's table has the same gains for relu and leaky_relu; its 5/3 for tanh is a convention (computed: 1.593 by
     the second moment, 1.467 at the edge of chaos), and so is its 3/4 for selu (computed: 1 by the second moment).
 
     `activation` maps a float64 tensor to one of its shape, value by value; derivatives are autograd's, so a jump counts
@@ -59,7 +58,7 @@ def critical_bias(activation: Function | nn.Module, q: float = 1.0) -> float:
     """The sigma_b of the edge of chaos: sigma_b² = q - sigma_w² E[phi(sqrt(q) z)²], sigma_w = gain(phi, "critical", q).
 
     With both, pre-activations of variance q keep it from layer to layer (Schoenholz et al. 2017, eq. 3).
-    Raises UserError where no sigma_b does, since sigma_w alone already makes them grow.
+    Raises UserError where there is no such sigma_b, because sigma_w alone makes them grow.
     """
     signal = gain(activation, "critical", q) ** 2 * expectation(_square(_elementwise(activation)), q)
     if signal > q * (1 + TOLERANCE):
@@ -68,24 +67,21 @@ def critical_bias(activation: Function | nn.Module, q: float = 1.0) -> float:
 
 
 def resolved(arguments: Mapping[str, Any], activation: Function | nn.Module) -> dict[str, float]:
-    """Numbers for those of an initializer's arguments that leave them to the activation: gain and bias_std.
+    """Numbers for those of an initializer's arguments that are words of `arguments.BY_ACTIVATION`.
 
     `gain` may be "auto" (second moment) or "critical", `bias_std` "critical". Raises UserError for another word.
     """
     numbers: dict[str, float] = {}
-    if isinstance(word := arguments.get("gain"), str):
-        if word not in AUTO:
-            raise UserError(f"{unknown('gain', word, AUTO)}, or a number")
-        numbers["gain"] = gain(activation, AUTO[word])
-    if isinstance(word := arguments.get("bias_std"), str):
-        if word != "critical":
-            raise UserError(f"{unknown('bias_std', word, ['critical'])}, or a number")
-        numbers["bias_std"] = critical_bias(activation)
+    for name, words in BY_ACTIVATION.items():
+        if isinstance(word := arguments.get(name), str):
+            if word not in words:
+                raise UserError(f"{unknown(name, word, words)}, or a number")
+            numbers[name] = gain(activation, GAINS[word]) if name == "gain" else critical_bias(activation)
     return numbers
 
 
 def number(value: float | str, name: str = "gain") -> float:
-    """The value, once it is a number that a law can use: finite and not below 0; else UserError."""
+    """The value if it is a number that a law can use, finite and not below 0; raises UserError otherwise."""
     if isinstance(value, str):
         raise UserError(
             f"{name}={value} depends on the activation, which is not known here; give a number, or name one"
@@ -98,7 +94,7 @@ def number(value: float | str, name: str = "gain") -> float:
 def expectation(function: Function, q: float = 1.0) -> float:
     """E[f(sqrt(q) z)], z ~ N(0, 1), by Gauss-Legendre on panels that are halved until halving changes nothing.
 
-    Kinks and jumps cost panels, not digits. Infinite where the integral lives in the tails or does not settle.
+    Kinks and jumps cost panels, not digits. Infinite where the tails dominate the integral or it does not converge.
     """
 
     def integral(left: Tensor, width: Tensor) -> Tensor:
@@ -116,17 +112,17 @@ def expectation(function: Function, q: float = 1.0) -> float:
         width = (width / 2).expand(2, -1)
         halves = integral(left.flatten(), width.flatten()).reshape(2, -1)
         allowed = TOLERANCE * (size + float(halves.abs().sum()))
-        settled = (halves.sum(0) - whole).abs() <= allowed / len(whole)
-        total += float(halves[:, settled].sum())
-        size += float(halves[:, settled].abs().sum())
-        if settled.all():
+        converged = (halves.sum(0) - whole).abs() <= allowed / len(whole)
+        total += float(halves[:, converged].sum())
+        size += float(halves[:, converged].abs().sum())
+        if converged.all():
             return total if tails <= TOLERANCE * size else math.inf
-        left, width, whole = (panels[:, ~settled].flatten() for panels in (left, width, halves))
+        left, width, whole = (panels[:, ~converged].flatten() for panels in (left, width, halves))
     return math.inf
 
 
 def _elementwise(activation: Function | nn.Module) -> Function:
-    """The activation on float64 tensors, once it is seen to act value by value; else UserError."""
+    """The activation on float64 tensors; raises UserError where it does not act value by value."""
     if isinstance(activation, nn.Module):
         activation = copy.deepcopy(activation).cpu().double().eval()
     points = torch.linspace(-2, 2, 6, dtype=torch.float64)

@@ -1,6 +1,6 @@
 """Optimizers over the parameters of a model.
 
-In: a model. Out: a torch optimizer. Touches: nothing; stepping it is the task's business.
+In: a model. Out: a torch optimizer. Touches: nothing; the task steps it.
 """
 
 import inspect
@@ -15,10 +15,10 @@ Kind = TypeVar("Kind", bound=torch.optim.Optimizer)
 
 
 def eager(kind: type[Kind]) -> type[Kind]:
-    """This kind of optimizer, for updates that nobody compiles.
+    """This kind of optimizer, for updates that are not compiled.
 
-    Torch fetches its compiler, for seconds in each process, as an optimizer is made and stepped: only to be told how
-    to compile around it. The methods are torch's own, without that.
+    When an optimizer is made and stepped, torch imports its compiler, which takes seconds in each process, only to
+    exclude the optimizer from compilation. The methods here are torch's own without that wrapper.
     """
     step, add_param_group = inspect.unwrap(kind.step), inspect.unwrap(kind.add_param_group)
     return type(kind.__name__, (kind,), {"step": torch.no_grad()(step), "add_param_group": add_param_group})
@@ -75,10 +75,10 @@ def adamw(
 def parameter_groups(
     model: nn.Module, learning_rate: float, weight_decay: float, decay_norm_and_bias: bool
 ) -> list[dict[str, object]]:
-    """The parameters as optimizer groups: tensors of two and more dimensions decay, the others only when asked.
+    """The parameters as optimizer groups: tensors of two and more dimensions decay, others if `decay_norm_and_bias`.
 
     Biases, the scales and shifts of norms and the slopes of PReLU are the tensors of one dimension. The parameters of
-    a module with a `learning_rate_factor` learn at so many times the learning rate.
+    a module with a `learning_rate_factor` learn at that multiple of the learning rate.
     """
     factors = learning_rate_factors(model)
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
@@ -93,7 +93,7 @@ def parameter_groups(
 
 
 def learning_rate_factors(model: nn.Module) -> dict[nn.Parameter, float]:
-    """What each module says of the learning rate of its own parameters: most say nothing, which is 1."""
+    """The factor on the learning rate of each parameter: its module's `learning_rate_factor`, 1 where it has none."""
     factors: dict[nn.Parameter, float] = {}
     for module in model.modules():
         factor = getattr(module, "learning_rate_factor", 1.0)

@@ -1,7 +1,7 @@
 """Schedules of the learning rate.
 
-In: the share of the training that is over, 0 at the first step and below 1 at the last.
-Out: what the learning rate is multiplied with. Touches: nothing.
+In: the share of the training that is done, 0 at the first step and below 1 at the last.
+Out: the factor on the learning rate. Touches: nothing.
 """
 
 from math import cos, pi

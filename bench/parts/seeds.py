@@ -12,9 +12,9 @@ Purpose = Literal["init", "order", "augment", "global"]
 
 
 def generator(seed: int, purpose: Purpose) -> torch.Generator:
-    """A CPU generator of its own for each purpose, so that arms which share a seed meet the same batches.
+    """A CPU generator for each purpose, so that runs which share a seed see the same batches.
 
-    Weights and batches are drawn on the CPU whatever the device: a run has the same ones everywhere.
+    Weights and batches are drawn on the CPU whatever the device, so a run has the same ones everywhere.
     """
     digest = hashlib.sha256(f"{purpose}:{seed}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))

@@ -1,4 +1,4 @@
-"""Jobs: what a launched process is handed at once.
+"""Jobs: the runs that are handed to a process at once.
 
 In: runs, and what is expected of them. Out: jobs, and their text for Hydra's launcher. Touches: nothing.
 """
@@ -14,12 +14,12 @@ from bench.plan.shape import Shape, by_shape
 from bench.schema import Run
 
 SHARES = 2  # a job is at most half of what is left for each process: what is expected is a guess
-LONGEST = 6.0  # times job_seconds: a process that dies takes its job along
+LONGEST = 6.0  # times job_seconds: a process that dies takes its job with it
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What is expected of runs of one shape: seconds per run, if they train in packs of this many."""
+    """What is expected of the runs of one shape: the seconds of one run, when they train in packs of `packing`."""
 
     seconds: float
     packing: int
@@ -27,8 +27,8 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Crew:
-    """The processes that train: how many at once, and how many seconds of training each is handed at a time."""
+class Workers:
+    """The processes that train: their number, and the seconds of training that each is handed at a time."""
 
     processes: int
     job_seconds: float  # at least; 0 for one pack
@@ -36,7 +36,7 @@ class Crew:
 
 @dataclass(frozen=True)
 class Job:
-    """Runs of one shape that one of so many processes trains for a sweep, in packs of `packing`."""
+    """Runs of one shape that one of `processes` processes trains for a sweep, in packs of `packing`."""
 
     sweep: str
     runs: list[Run]
@@ -55,33 +55,33 @@ def from_text(text: str) -> Job:
     return Job(**read | {"runs": [Run(**fields) for fields in read["runs"]]})
 
 
-def jobs(runs: Sequence[Run], expected: Mapping[Shape, Expected], crew: Crew, sweep: str) -> list[Job]:
-    """The runs as jobs, the longest runs first.
+def jobs(runs: Sequence[Run], expected: Mapping[Shape, Expected], workers: Workers, sweep: str) -> list[Job]:
+    """The runs as jobs, those with the longest runs first.
 
-    A job takes half a second to start, so they are long while much is left; the last ones are short, so that the
+    A job takes half a second to start, so jobs are long while much is left. The last ones are short, so that all
     processes end at about the same time.
     """
     alike = sorted(by_shape(runs).items(), key=lambda one: -expected[one[0]].seconds)
     left = sum(len(own) * expected[shape].seconds for shape, own in alike)
-    least = min(crew.job_seconds, left / crew.processes)
-    most = math.ceil(len(runs) / crew.processes)  # runs: no process goes without as long as there are some
+    least = min(workers.job_seconds, left / workers.processes)
+    most = math.ceil(len(runs) / workers.processes)  # runs: no process goes without while there are some
     made = []
     for shape, own in alike:
-        of, taken = expected[shape], 0
+        one, taken = expected[shape], 0
         while taken < len(own):
-            size = min(most, _whole_packs(max(least, _share(left, crew)), of))
-            job = Job(sweep, own[taken : taken + size], of.packing, of.graphed, crew.processes)
+            size = min(most, _whole_packs(max(least, _share(left, workers)), one))
+            job = Job(sweep, own[taken : taken + size], one.packing, one.graphed, workers.processes)
             made.append(job)
             taken += size
-            left -= len(job.runs) * of.seconds
+            left -= len(job.runs) * one.seconds
     return made
 
 
-def _share(left: float, crew: Crew) -> float:
-    """Of so many seconds that are left, those that a job may take; 0 where one process may stand for a cluster."""
-    return min(left / (SHARES * crew.processes), LONGEST * crew.job_seconds) if crew.processes > 1 else 0.0
+def _share(left: float, workers: Workers) -> float:
+    """The seconds of all that are left that one job may take; 0 where one process may stand for a cluster."""
+    return min(left / (SHARES * workers.processes), LONGEST * workers.job_seconds) if workers.processes > 1 else 0.0
 
 
 def _whole_packs(seconds: float, expected: Expected) -> int:
-    """How many runs take about so many seconds, in whole packs."""
+    """The number of runs that take about this long, in whole packs."""
     return max(1, math.ceil(seconds / expected.seconds / expected.packing)) * expected.packing

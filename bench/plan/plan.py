@@ -1,4 +1,4 @@
-"""Study -> runs: every combination of the axes, composed once per option instead of once per run.
+"""A study becomes runs: every combination of its axes, composed once per option instead of once per run.
 
 In: Hydra's composer, the study, the overrides of the command line. Out: runs. Touches: nothing.
 """
@@ -7,27 +7,25 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from bench import catalogue, registry
+from bench.bounds import checked
+from bench.machine.settings import Study
+from bench.parts.arguments import BY_ACTIVATION
 from bench.schema import AUTO, WORDS, Run, UserError
 
 Compose = Callable[[list[str]], DictConfig]
 Axes = Mapping[str, Sequence[Any]]
-FROM_ACTIVATION = (
-    ".gain",
-    ".bias_std",
-)  # arguments that may leave their number to the run's activation (parts/gain.py)
-RESOLVED = ("auto", "critical")  # by one of these words
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a command asks for: `runs` in the order of the axes, and how many combinations the study skips."""
+    """The runs that a command asks for, in the order of the axes, and the number of combinations that are skipped."""
 
     study: str
     runs: list[Run]
@@ -42,8 +40,8 @@ class Choice:
     functions: Mapping[str, str]
 
 
-def plan(compose: Compose, study: Mapping[str, Any], overrides: Sequence[str]) -> Plan:
-    """Every run that the study's axes ask for, where the command line replaces an axis of the same key.
+def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
+    """Plan every run of the study's axes; an axis of the command line replaces one of the same key.
 
     Raises UserError for a name, a key or a value that does not fit, and when nothing is left to run.
     """
@@ -52,18 +50,18 @@ def plan(compose: Compose, study: Mapping[str, Any], overrides: Sequence[str]) -
     slots = [slot(compose, base, word, own) for word, own in by_word(axes).items()]
     rest = fixed(base, axes)
     combinations = [merged([rest, *parts]) for parts in itertools.product(*slots)]
-    kept = [one for one in combinations if not skips(study["skip"], one.choices)]
+    kept = [one for one in combinations if not skips(study.skip, one.choices)]
     if not kept:
-        raise UserError(f"study {study['name']} has no runs: {len(combinations)} combinations, all of them skipped")
-    runs = [Run(study["name"], one.choices, one.functions) for one in kept]
+        raise UserError(f"study {study.name} has no runs: {len(combinations)} combinations, all of them skipped")
+    runs = [Run(study.name, one.choices, one.functions) for one in kept]
     if len({run.id for run in runs}) < len(runs):
-        raise UserError(f"study {study['name']} asks for the same run twice: two values of an axis mean the same")
-    return Plan(study["name"], runs, len(combinations) - len(kept))
+        raise UserError(f"study {study.name} asks for the same run twice: two values of an axis mean the same")
+    return Plan(study.name, runs, len(combinations) - len(kept))
 
 
-def axes_of(study: Mapping[str, Any]) -> dict[str, list[Any]]:
+def axes_of(study: Study) -> dict[str, list[Any]]:
     """The axes that a study's yaml declares, in the syntax of the command line or as yaml lists."""
-    return parse([f"{key}={as_text(value)}" for key, value in study["axes"].items()])
+    return parse([f"{key}={as_text(value)}" for key, value in study.axes.items()])
 
 
 def parse(overrides: Sequence[str]) -> dict[str, list[Any]]:
@@ -80,7 +78,7 @@ def parse(overrides: Sequence[str]) -> dict[str, list[Any]]:
 
 
 def values_of(override: Override) -> list[Any]:
-    """The values that one override stands for, as Python values."""
+    """The values of one override, as Python values."""
     if override.is_add() or override.is_delete() or override.is_force_add():
         raise UserError(f"{override.input_line}: a run has fixed keys; write {override.key_or_group}=VALUE")
     if not override.is_sweep_override():
@@ -95,7 +93,7 @@ def values_of(override: Override) -> list[Any]:
 
 
 def by_word(axes: Axes) -> dict[str, dict[str, Sequence[Any]]]:
-    """Axes grouped by the word they speak of: `initializer.scale` belongs with `initializer`."""
+    """Axes grouped by their word: `initializer.scale` belongs to `initializer`."""
     groups: dict[str, dict[str, Sequence[Any]]] = {}
     for key, values in axes.items():
         groups.setdefault(key.partition(".")[0], {})[key] = values
@@ -103,7 +101,7 @@ def by_word(axes: Axes) -> dict[str, dict[str, Sequence[Any]]]:
 
 
 def slot(compose: Compose, base: DictConfig, word: str, axes: Axes) -> list[Choice]:
-    """All that one word may be in this study: its options, times the values of their arguments."""
+    """Everything that one word may be in this study: its options, times the values of their arguments."""
     if word not in WORDS:
         return [Choice(setting(base, key, value), {}) for key, values in axes.items() for value in values]
     names = axes.get(word, [base[word].name])
@@ -135,14 +133,14 @@ def setting(base: DictConfig, key: str, value: Any) -> dict[str, Any]:
 
 
 def fixed(base: DictConfig, axes: Axes) -> Choice:
-    """Everything that no axis speaks of, as conf/ has it."""
+    """Everything that no axis changes, as conf/ has it."""
     words = [option(base, word, {}) for word in WORDS if word not in by_word(axes)]
     settings = {key: decided(key, base[key], base) for key in of_task(base) if key not in axes}
     return merged([Choice(settings, {}), *words])
 
 
 def decided(key: str, value: Any, base: DictConfig) -> Any:
-    """The value of a setting of the task, once it is decided what `precision=auto` means on this device."""
+    """The value of an argument of the task, with `precision=auto` decided for this device."""
     if key != "precision" or value != AUTO:
         return value
     from bench.machine.precision import resolved
@@ -151,7 +149,7 @@ def decided(key: str, value: Any, base: DictConfig) -> Any:
 
 
 def of_task(base: DictConfig) -> list[str]:
-    """The keys of a configuration that are no words and may change a result: the seed, and what the task brings."""
+    """The keys of a configuration that are no words and may change a result: the seed, the arguments of the task."""
     return [str(key) for key in base if key not in ("hydra", *WORDS, *catalogue.settings())]
 
 
@@ -173,21 +171,16 @@ def skips(skip: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) -> bool
 def typed(key: str, value: Any, default: Any) -> Any:
     """The value as the type that conf/ gives it: 1 becomes 1.0 where conf/ says 2.0, so that equal runs have equal ids.
 
-    Raises UserError when it is of another type. Where conf/ says null, and for a word that a run turns into a number,
-    the function that takes it decides.
+    Raises UserError for a value of another type. Where conf/ says null, the function that takes the value decides.
     """
-    may_resolve = key.endswith(FROM_ACTIVATION)
-    if default is None or (may_resolve and value in RESOLVED):
-        return value
-    if may_resolve and default in RESOLVED:
-        default = 1.0
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not type(plain(default)):
-        words = f" or {' or '.join(RESOLVED)}" if may_resolve else ""
-        example = f"for example {key}={json.dumps(plain(default))}"
-        raise UserError(f"{key} takes {kind_of(default)}{words}, not {value!r}; {example}")
-    return value
+    return checked(key, value, kind_of(key, plain(default)))
+
+
+def kind_of(key: str, default: Any) -> Any:
+    """The type of a value of this key, by its default."""
+    if words := BY_ACTIVATION.get(key.removeprefix("initializer.")):
+        return float | Literal[words] if default is not None else Any
+    return Any if default is None else list[Any] if isinstance(default, list) else type(default)
 
 
 def plain(value: Any) -> Any:
@@ -195,12 +188,6 @@ def plain(value: Any) -> Any:
     if OmegaConf.is_config(value):
         return OmegaConf.to_container(value, resolve=True)
     return getattr(value, "text", value)
-
-
-def kind_of(default: Any) -> str:
-    """The type of a default, in a user's words."""
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a name", dict: "keys of its own"}
-    return names.get(type(default), "a list [a,b]")
 
 
 def as_text(value: Any) -> str:

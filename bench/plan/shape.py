@@ -1,4 +1,4 @@
-"""Packs: runs of one shape, which train side by side.
+"""The shape of a run: runs of one shape have models of the same tensors, and can train side by side as a pack.
 
 In: runs. Out: their shapes, and packs. Touches: nothing.
 """
@@ -6,23 +6,23 @@ In: runs. Out: their shapes, and packs. Touches: nothing.
 from collections.abc import Iterable, Sequence
 from functools import cache
 
+from bench.parts.arguments import RESIDUAL, SUM
 from bench.schema import Run
 
 Shape = tuple[tuple[str, str], ...]
 
-# runs that differ in these alone have models of the same tensors, and cost the same
+# runs that differ in nothing else have models of the same tensors, and cost the same
 FREE_OF_SHAPE = ("seed", "order_seed", "initializer", "optimizer", "schedule")
-RESIDUAL = "initializer.residual"  # the blocks of the model that an initializer asks for
 
 
 def shape(run: Run) -> Shape:
-    """What decides the tensors of a run and so its cost: runs of one shape can train side by side."""
-    return tuple((key, repr(run.choices.get(key, "sum"))) for key in keys_of_shape(tuple(run.choices)))
+    """The choices that decide the tensors of a run, and so its cost."""
+    return tuple((key, repr(run.choices.get(key, SUM))) for key in keys_of_shape(tuple(run.choices)))
 
 
 @cache
 def keys_of_shape(keys: tuple[str, ...]) -> list[str]:
-    """Those of the keys of a run that its shape depends on; all runs of a study have few sets of keys between them."""
+    """The keys on which the shape of a run depends. Cached: the runs of a study have few different sets of keys."""
     return sorted({*(key for key in keys if key.partition(".")[0] not in FREE_OF_SHAPE), RESIDUAL})
 
 

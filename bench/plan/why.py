@@ -16,8 +16,11 @@ SHOWN = 5  # ids of a prefix that begins several
 
 
 @dataclass(frozen=True)
-class Place:
-    """A study: the runs that it asks for now, by id (None where only a command line knows), its rows, its last plan."""
+class StudyState:
+    """A study: the runs that it asks for now by id, its rows, and the ids of its last plan.
+
+    `asked` is None where only the command line of the last sweep knew the runs.
+    """
 
     study: str
     asked: Mapping[str, Run] | None
@@ -25,7 +28,7 @@ class Place:
     planned: Sequence[str]
 
     def find(self, prefix: str) -> str | None:
-        """The one id here that begins so; None for none. Raises UserError for several."""
+        """The only id that begins with `prefix`; None where none does. Raises UserError for several."""
         known = {*self.reading.rows, *self.reading.unread, *(self.asked or ()), *self.planned}
         found = sorted(id for id in known if id.startswith(prefix))
         if len(found) > 1:
@@ -38,9 +41,9 @@ class Place:
 class Reason:
     """Whether the next sweep of the study would do the run, and why.
 
-    `nearest` is the id of what shares most of its choices: a row, for a run that has none; a run that the study asks
-    for, for a row that it does not ask for. `changed` has [of the row, asked for now] of each choice that differs. Both
-    are empty where there is nothing to compare.
+    `nearest` is the id with the most choices in common: of a row, for a run without one; of a run that the study asks
+    for, for a row that it does not ask for. `changed` maps each choice that differs to [of the row, asked for now].
+    Both are empty where there is nothing to compare.
     """
 
     study: str
@@ -54,29 +57,29 @@ class Reason:
     def text(self) -> str:
         """In two sentences at most."""
         verdict = "would be done" if self.again else "would be skipped"
-        told = f"study {self.study}: {self.id} {verdict}: {self.because}"
+        sentence = f"study {self.study}: {self.id} {verdict}: {self.because}"
         changes = ", ".join(f"{key} {_shown(was)} -> {_shown(now)}" for key, (was, now) in self.changed.items())
         kind = "row" if self.again else "run that it asks for"
-        return f"{told}. The nearest {kind} is {self.nearest}: {changes}" if changes else told
+        return f"{sentence}. The nearest {kind} is {self.nearest}: {changes}" if changes else sentence
 
 
-def explain(place: Place, id: str) -> Reason:
+def explain(state: StudyState, id: str) -> Reason:
     """The reason for one id of a study."""
-    row, run, asked = place.reading.rows.get(id), (place.asked or {}).get(id), place.asked
+    row, run, asked = state.reading.rows.get(id), (state.asked or {}).get(id), state.asked
     if row and (run or asked is None):
-        return Reason(place.study, id, row.status not in FINAL, _told(row))
+        return Reason(state.study, id, row.status not in FINAL, _status_of(row))
     if row and asked:
         near = nearest(row.choices, {other.id: other.choices for other in asked.values()})
         because = f"it has a row ({row.status}), but the study does not ask for this run now"
-        return Reason(place.study, id, False, because, near, differences(row.choices, asked[near].choices))
-    because = place.reading.unread.get(id, "it has no row")
-    if run and id not in place.reading.unread:
-        near = nearest(run.choices, {other.id: other.choices for other in place.reading.rows.values()})
-        changed = differences(place.reading.rows[near].choices, run.choices) if near else {}
-        return Reason(place.study, id, True, because, near, changed)
+        return Reason(state.study, id, False, because, near, differences(row.choices, asked[near].choices))
+    because = state.reading.unread.get(id, "it has no row")
+    if run and id not in state.reading.unread:
+        near = nearest(run.choices, {other.id: other.choices for other in state.reading.rows.values()})
+        changed = differences(state.reading.rows[near].choices, run.choices) if near else {}
+        return Reason(state.study, id, True, because, near, changed)
     if run or asked is None:
-        return Reason(place.study, id, True, because)
-    return Reason(place.study, id, False, f"{because}, and the study does not ask for this run now")
+        return Reason(state.study, id, True, because)
+    return Reason(state.study, id, False, f"{because}, and the study does not ask for this run now")
 
 
 def nearest(choices: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> str:
@@ -94,7 +97,7 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _told(row: Row) -> str:
+def _status_of(row: Row) -> str:
     if row.status == FAILED:
         error = row.error or {}
         return f"it failed ({error.get('class')}: {error.get('cause')}); retry=failed does it again"

@@ -1,1 +1,1 @@
-"""Rows: the store that writes them, the environment they carry, the W&B mirror that replays them."""
+"""Rows: the store that writes and reads them, leases, checkpoints, merging, verification and the W&B mirror."""

@@ -1,13 +1,14 @@
-"""Claims: who trains which run, so that several sweeps on one folder, on one machine or many, train each run once.
+"""Leases: who trains which run, so that sweeps that share a folder, on one machine or many, train each run once.
 
-In: the id of a run. Out: whether it is ours to train, and who trains the others. Touches: results/STUDY/claims/.
+In: the id of a run. Out: whether this process may train it, and who trains the others. Touches: results/STUDY/leases/.
 
-A claim is a file named ID. It is made whole beside its place and linked there, which one process alone achieves, on NFS
-too. Its holder touches it as long as it lives. It is stale when its holder is dead or, where nobody here can tell, when
-it has long not been touched. A stale claim stays where it is: whoever takes the run over links ID.TOKEN, after the
-token of the dead, so that of several again one alone achieves it. The last link of such a chain holds the run.
+A lease is a file named ID. It is written whole under another name and then linked to ID, which only one process can do,
+on NFS too. Its holder touches the file as long as it is alive. A lease is stale when its holder is dead or, where that
+cannot be checked because the holder is on another machine, when the file has not been touched for long. A stale lease
+stays where it is: the process that takes the run over links ID.TOKEN, with the token of the dead holder, so that again
+only one process succeeds. The last link of such a chain holds the run.
 
-To lose the folder costs time only: a run may be trained twice then, and its first final row counts.
+Losing the folder costs time only: a run may then be trained twice, and its first final row counts.
 """
 
 import contextlib
@@ -19,52 +20,52 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import failpoint
-from bench.machine.files import listed, spoken
-from bench.machine.processes import born, lives, place
+from bench.machine.files import names_in, os_reason, remove
+from bench.machine.processes import is_alive, pid_namespace, start_time
 from bench.schema import UserError
 
-BEAT_S = 10.0  # between two signs of life
+BEAT_S = 10.0  # between two touches of a lease
 DAY_S = 86400
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that claims a run. `about` says which run, in words; `sweep` names the sweep that it works for."""
+    """A process that holds the lease of a run: `about` describes the run, `sweep` names the sweep that it works for."""
 
     token: str
     host: str
     pid: int
-    place: str  # where `pid` means this process
-    birth: str  # tells the process from a later one of the same number
+    namespace: str  # in which `pid` means this process
+    started: str  # tells the process from a later one of the same number
     since: float  # seconds since 1970
     about: str
     sweep: str
 
 
 @dataclass(frozen=True)
-class Claim:
-    """Who holds a run, or held it when it died."""
+class Lease:
+    """The process that holds a run, or held it when it died."""
 
     holder: Holder
     alive: bool
 
 
-class Claims:
-    """The claims on the runs of one study."""
+class Leases:
+    """The leases on the runs of one study."""
 
     def __init__(self, folder: Path, expiry_s: float) -> None:
         self.folder, self.expiry_s = folder, expiry_s
 
     @contextlib.contextmanager
     def held(self, id: str, about: str = "", sweep: str = "") -> Iterator[int]:
-        """Claim a run within this context: which try at it this is, counting those that died; 0 where another has it.
+        """Hold a run within this context; yields 1 + the number of holders that died, or 0 if another process has it.
 
-        Raises UserError when the disk refuses, so that nothing is trained whose row could not be written.
+        Raises UserError when the disk refuses the lease: then the row could not be written either.
         """
         holder = _this_process(about, sweep)
         chain = self._take(id, holder)
@@ -72,26 +73,26 @@ class Claims:
             yield 0
             return
         try:
-            _beat(chain[-1])
-            failpoint.point("after_claim")
+            _start_beating(chain[-1])
+            failpoint.reach("after_lease")
             yield len(chain)
         finally:
             _beating.discard(chain[-1])
-            failpoint.point("before_release")
-            if _token(chain[-1]) == holder.token:  # else the folder was lost, and another has the run
-                _remove(chain)
+            failpoint.reach("before_release")
+            if _token(chain[-1]) == holder.token:  # else the folder was lost, and another process has the run
+                remove(chain)
 
-    def read(self) -> dict[str, Claim]:
-        """Who holds each run that is claimed, by id."""
+    def read(self) -> dict[str, Lease]:
+        """The lease of each run that has one, by id."""
         return {
-            id: claim for id in listed(self.folder) if re.fullmatch("[0-9a-f]{16}", id) and (claim := self._last(id))
+            id: lease for id in names_in(self.folder) if re.fullmatch("[0-9a-f]{16}", id) and (lease := self._last(id))
         }
 
     def tidy(self, done: Collection[str]) -> None:
-        """Remove what the dead left: of runs that are done, and of days ago. The folder goes once it is empty."""
-        gone = set(done) - {id for id, claim in self.read().items() if claim.alive}
-        paths = [self.folder / name for name in listed(self.folder)]
-        _remove(path for path in paths if path.name.lstrip(".").partition(".")[0] in gone or _is_old(path))
+        """Delete what dead processes left: files of runs that are done, and old ones. An empty folder is deleted."""
+        stale = set(done) - {id for id, lease in self.read().items() if lease.alive}
+        paths = [self.folder / name for name in names_in(self.folder)]
+        remove(path for path in paths if path.name.lstrip(".").partition(".")[0] in stale or _is_old(path))
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 
@@ -106,27 +107,28 @@ class Claims:
         return (self.folder / f".{sweep}.stop").exists()
 
     def trace(self, id: str) -> Path:
-        """Where a process that has to be ended in the midst of a run leaves its traceback."""
+        """The file for the traceback of a process that is ended in the middle of a run."""
         return self.folder / f"{id}.trace"
 
     def _take(self, id: str, holder: Holder) -> list[Path]:
-        """The links of the chain, of which the last is ours; none where another holds the run."""
+        """The links of the chain, the last of them ours; none where another process holds the run."""
         own = self.folder / f".{id}.{holder.token}.tmp"
         try:
             _write(own, holder)
             return self._link(own, id)
         except FileNotFoundError:
-            return []  # somebody removed the folder at this moment; the sweep comes by again
+            return []  # the folder was deleted just now; the sweep comes back to this run
         except OSError as error:
             raise UserError(
-                f"cannot write in {self.folder}: {spoken(error)}. Make room, or choose another folder with results=DIR"
+                f"cannot write in {self.folder}: {os_reason(error)}. "
+                "Make room, or choose another folder with results=DIR"
             ) from error
         finally:
-            _remove([own])
+            remove([own])
 
     def _link(self, own: Path, id: str) -> list[Path]:
-        """As `_take`. A holder that lets go removes the first link of its chain first: if that is another one when ours
-        is made, the chain was taken down meanwhile, and ours holds nothing.
+        """As `_take`. A holder that lets go deletes the first link of its chain first: if that link has changed by the
+        time ours is made, the chain was deleted meanwhile, and ours holds nothing.
         """
         chain, tokens = [self.folder / id], list[str]()
         while not _linked(own, chain[-1]):
@@ -136,21 +138,21 @@ class Claims:
             tokens.append(last.token)
             chain.append(self.folder / f"{id}.{last.token}")
         if tokens and _token(chain[0]) != tokens[0]:
-            _remove(chain[-1:])
+            remove(chain[-1:])
             return []
         return chain
 
-    def _last(self, id: str) -> Claim | None:
-        path, claim = self.folder / id, None
+    def _last(self, id: str) -> Lease | None:
+        path, lease = self.folder / id, None
         while holder := _read(path):
-            claim = Claim(holder, self._alive(holder, path, time.time()))
+            lease = Lease(holder, self._alive(holder, path, time.time()))
             path = self.folder / f"{id}.{holder.token}"
-        return claim
+        return lease
 
     def _alive(self, holder: Holder, path: Path, now: float) -> bool:
         """`now` is by the clock that dates the files, which may be a file server's."""
-        if holder.place == place():
-            return lives(holder.pid, holder.birth)
+        if holder.namespace == pid_namespace():
+            return is_alive(holder.pid, holder.started)
         with contextlib.suppress(OSError):
             return now - path.stat().st_mtime < self.expiry_s
         return False
@@ -161,11 +163,11 @@ def _write(own: Path, holder: Holder) -> None:
     with own.open("x", encoding="utf-8") as file:
         file.write(json.dumps(asdict(holder)))
         file.flush()
-        os.fsync(file.fileno())  # where a disk is full, some file systems say so only now
+        os.fsync(file.fileno())  # where a disk is full, some file systems raise only here
 
 
 def _linked(own: Path, path: Path) -> bool:
-    """Whether we are the one whose claim now stands at `path`."""
+    """Link our lease to `path`; False where another lease is there."""
     try:
         os.link(own, path)
     except FileExistsError:
@@ -187,9 +189,9 @@ def _created(path: Path, text: str) -> bool:
 
 
 def _read(path: Path) -> Holder | None:
-    """The holder of a claim; None where there is no claim.
+    """The holder of a lease; None where there is no lease.
 
-    Of the holder of what is no whole claim nothing is known but a token, made up of the file's name.
+    A file that is not a whole lease has an unknown holder, whose token is made of the file's name.
     """
     try:
         holder = Holder(**json.loads(path.read_text(encoding="utf-8")))
@@ -207,37 +209,37 @@ def _token(path: Path) -> str:
     return holder.token if holder else ""
 
 
-_beating: set[Path] = set()  # the claims that this process holds
-_another = threading.Event()  # has come
+_beating: set[Path] = set()  # the leases that this process holds
+_added = threading.Event()  # a lease was added to them
 _heart = threading.Thread()
 
 
 def _forked() -> None:
-    """A child holds none of the claims of its parent, and has no thread but its own."""
-    global _another
+    """A child holds none of its parent's leases, and has no thread but its own."""
+    global _added
     _beating.clear()
-    _another = threading.Event()
+    _added = threading.Event()
 
 
 os.register_at_fork(after_in_child=_forked)
 
 
-def _beat(path: Path) -> None:
-    """Give signs of life for this claim from now on; one thread does so for all."""
+def _start_beating(path: Path) -> None:
+    """Touch this lease regularly from now on; one thread does so for all leases of the process."""
     global _heart
     _beating.add(path)
-    _another.set()
+    _added.set()
     if not _heart.is_alive():
-        _heart = threading.Thread(target=_live, daemon=True)
+        _heart = threading.Thread(target=_beat, daemon=True)
         _heart.start()
 
 
-def _live() -> None:
+def _beat() -> None:
     while True:
-        _another.wait(BEAT_S)
-        _another.clear()
+        _added.wait(BEAT_S)
+        _added.clear()
         for path in list(_beating):
-            with contextlib.suppress(OSError):  # the folder was lost, or the server is away for a while
+            with contextlib.suppress(OSError):  # the folder was lost, or the file server is away for a while
                 os.utime(path)
 
 
@@ -247,12 +249,6 @@ def _is_old(path: Path) -> bool:
     return False
 
 
-def _remove(paths: Iterable[Path]) -> None:
-    for path in paths:
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
 def _this_process(about: str, sweep: str) -> Holder:
-    pid = os.getpid()
-    return Holder(secrets.token_hex(8), platform.node(), pid, place(), born(pid) or "", time.time(), about, sweep)
+    pid, token = os.getpid(), secrets.token_hex(8)
+    return Holder(token, platform.node(), pid, pid_namespace(), start_time(pid) or "", time.time(), about, sweep)

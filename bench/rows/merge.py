@@ -1,7 +1,7 @@
 """Rows of several machines brought together: nothing twice, nothing lost, no two results for one run.
 
-In: folders of rows. Out: the rows in the present results/, a count, and a sentence for whatever was not taken.
-Touches: results/ through the store; the folders merged are read only.
+In: folders of rows. Out: their rows in this results/, counts, and a sentence for each row that was not taken.
+Touches: results/ through the store; the merged folders are only read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,14 +13,14 @@ from bench.rows import reading
 from bench.rows.store import Store, holds_a_study, studies
 from bench.schema import FAILED, PREEMPTED, Row, UserError
 
-# measures that say how it went on that machine, not what came out
+# measures that depend on the machine and its load, not on the run alone
 CIRCUMSTANCES = ("seconds", "images_per_second", "peak_memory_bytes")
-WORTH = {PREEMPTED: 0, FAILED: 1}  # of a row; of two for one run the worthier counts, and a result (2) is worth most
+WORTH = {PREEMPTED: 0, FAILED: 1}  # of two rows for one run the one of greater worth counts; a result has worth 2
 
 
 @dataclass
 class Merged:
-    """How many rows were new, came in the place of a failed or preempted one, or were there; and what was not taken."""
+    """How many rows were new, replaced a failed or preempted row, or equalled a present row; and what was not taken."""
 
     new: int = 0
     replaced: int = 0
@@ -29,15 +29,17 @@ class Merged:
 
 
 def merge(folders: Sequence[Path], results: str | Path, study: str | None = None) -> Merged:
-    """Write each row that the present results/ lack, into the study that it names; of one study alone, if one is named.
+    """Write each row that `results` lacks into its study; only rows of `study` if one is named.
 
-    A run whose row is there already keeps it: an equal one is counted, a different one is named with both places and
-    left where it is, so that no result is ever chosen for the user. A failed or preempted row makes way for a result.
-    Doing it again changes nothing, and goes on where a kill ended it.
+    A row that is present stays: an equal one from the folders is counted, a different one is reported with both paths
+    and stays where it is, so that no result is chosen for the user. A result replaces a failed or preempted row.
+    A second merge changes nothing; after a kill it goes on where the first ended.
     Raises UserError for a folder without rows, and when a row cannot be written.
     """
     merged, present = Merged(), dict[str, dict[str, Row]]()
-    for folder in [source for named in folders for source in sources(named)]:  # all known before anything is written
+    for folder in [
+        source for named in folders for source in sources(named)
+    ]:  # all are found before anything is written
         found = reading.read(folder)
         merged.remarks += found.remarks
         for row in found.rows.values():
@@ -50,7 +52,7 @@ def merge(folders: Sequence[Path], results: str | Path, study: str | None = None
 
 
 def sources(folder: Path) -> Iterator[Path]:
-    """The folders of studies that a folder is or holds. Raises UserError when it is none and holds none."""
+    """The study folders that `folder` is or contains. Raises UserError when there are none."""
     inside = [folder] if holds_a_study(folder) else [folder / name for name in studies(folder)]
     if not inside:
         raise UserError(f"{folder} holds no rows; name a results folder or one of its studies")
@@ -58,7 +60,7 @@ def sources(folder: Path) -> Iterator[Path]:
 
 
 def content(row: Row) -> dict[str, Any]:
-    """What came out of a run, without where, when and how fast: equal for two rows of one run that agree."""
+    """The result of a run without where, when and how fast: equal for two rows of one run that agree."""
     measures = {key: value for key, value in row.measures.items() if key not in CIRCUMSTANCES}
     return {"status": row.status, **measures, "curve": row.curve}
 
@@ -85,7 +87,7 @@ def _take(row: Row, folder: Path, results: Path, present: dict[str, dict[str, Ro
 
 
 def _agree(row: Row, there: Row) -> bool:
-    """Whether two rows do not contradict each other: two failures never do, whatever each says of its machine."""
+    """Whether two rows do not contradict each other: two failures never do, whatever their causes."""
     return _worth(row) < _worth(there) or row.status in WORTH or content(row) == content(there)
 
 
@@ -96,5 +98,6 @@ def _worth(row: Row) -> int:
 def _conflict(row: Row, there: Row, folder: Path, home: Path) -> str:
     theirs, ours = content(row), content(there)
     keys = sorted(key for key in {*theirs, *ours} if theirs.get(key) != ours.get(key))
-    told = ", ".join(key if key == "curve" else f"{key} {ours.get(key)} and {theirs.get(key)}" for key in keys)
-    return f"run {row.id} has two different rows, in {home} and in {folder}: {told}. Each stays where it is; remove one"
+    differing = ", ".join(key if key == "curve" else f"{key} {ours.get(key)} and {theirs.get(key)}" for key in keys)
+    where = f"in {home} and in {folder}"
+    return f"run {row.id} has two different rows, {where}: {differing}. Each stays where it is; remove one"

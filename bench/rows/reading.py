@@ -1,6 +1,6 @@
-"""What lies in a study's folder: its rows, and a sentence for whatever else looks like one.
+"""Reads a study's folder: its rows, and a remark on each file or line that looks like a row and is not read as one.
 
-In: a folder. Out: rows and remarks. Touches: results/, read only: whoever only looks changes nothing.
+In: a folder. Out: rows and remarks. Touches: results/, which it only reads.
 """
 
 import os
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.machine.files import spoken
+from bench.machine.files import os_reason
 from bench.rows.record import AnotherSchema, parse
 from bench.schema import SCHEMA, Row, UserError
 
@@ -21,10 +21,10 @@ FIRST_KEY = re.compile(rb'\{"id": "([0-9a-f]{16})"')
 
 @dataclass(frozen=True)
 class Reading:
-    """What a study's folder holds: the rows by id, and one sentence for everything else that looked like a row.
+    """The rows of a study's folder by id, and one sentence for everything else that looked like a row.
 
-    `redundant` are those of the remarks that speak of a damaged copy while another copy of the row is whole; `unread`
-    says of every other run whose row is there and does not count why it does not, by id.
+    `redundant` are the remarks on a damaged copy of a row of which another copy is whole. `unread` gives, by id, why
+    the row of every other run is there and does not count.
     """
 
     rows: dict[str, Row]
@@ -34,11 +34,10 @@ class Reading:
 
 
 def read(folder: Path, curves: bool = True) -> Reading:
-    """All rows, loose and sealed; a loose one wins over a sealed one of the same id.
+    """All rows, loose and sealed; a loose row wins over a sealed one of the same id.
 
-    The run of what is no whole row of this schema counts as not done. curves=False leaves the curves out, most of a
-    large study's memory, for whoever asks for statuses or final measures. Raises UserError for a folder that is there
-    and cannot be read.
+    A run whose row is damaged or of another schema counts as not done. curves=False leaves out the curves, which take
+    most of a large study's memory. Raises UserError for a folder that exists and cannot be read.
     """
     found = _Found(folder, curves)
     for number, line in enumerate(_lines(folder / SEALED), start=1):
@@ -48,12 +47,12 @@ def read(folder: Path, curves: bool = True) -> Reading:
             with suppress(FileNotFoundError):  # moved by a sweep since the folder was listed
                 found.take(path.name, path.stem, path)
         else:
-            found.remarks.append(f"{path} is not named as a row is: it is left alone")
+            found.remarks.append(f"{path} is not named like a row: it is left alone")
     return found.reading()
 
 
 def read_loose(path: Path) -> Row:
-    """The row in a file of its own. Raises ValueError as `parse` does, and OSError."""
+    """The row in a file of its own. Raises ValueError as `parse` does, and OSError where it cannot be read."""
     return _named(parse(path.read_bytes()), path.stem)
 
 
@@ -68,17 +67,17 @@ def has_row_name(path: Path) -> bool:
 
 
 def names(folder: Path) -> list[str]:
-    """The sorted names in the folder but the hidden ones (some systems leave ._ID.json beside ID.json)."""
+    """The sorted names in the folder without hidden ones (some systems leave ._ID.json beside ID.json)."""
     try:
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise UserError(f"cannot read {folder}: {spoken(error)}; choose another folder with results=DIR") from error
+        raise UserError(f"cannot read {folder}: {os_reason(error)}; choose another folder with results=DIR") from error
 
 
 class _Found:
-    """What a reading has come across so far."""
+    """What a reading has found so far."""
 
     def __init__(self, folder: Path, curves: bool) -> None:
         self.folder, self.curves = folder, curves
@@ -90,7 +89,7 @@ class _Found:
         self.strings: dict[str, str] = {}
 
     def take(self, place: str, id: str, content: bytes | Path) -> None:
-        """One row, or what should be one; raises FileNotFoundError when there is nothing."""
+        """Add one row, or a remark on what should be one; raises FileNotFoundError when the file is gone."""
         try:
             row = _named(parse(content), id) if isinstance(content, bytes) else read_loose(content)
         except AnotherSchema as schema:
@@ -101,12 +100,12 @@ class _Found:
         except FileNotFoundError:
             raise
         except OSError as error:
-            self._damage(id, f"{self.folder / place} cannot be read ({spoken(error)})")
+            self._damage(id, f"{self.folder / place} cannot be read ({os_reason(error)})")
         else:
             self.rows[row.id] = self._slim(row)
 
     def reading(self) -> Reading:
-        """All of it, told."""
+        """The rows, and a remark on everything else."""
         redundant = [f"{what}; another copy of it is whole, and counts" for id, what in self.damaged if id in self.rows]
         lost = [f"{what}; its run counts as not done" for id, what in self.damaged if id not in self.rows]
         unread = {id: what for id, what in self.unread.items() if id not in self.rows}
@@ -126,7 +125,7 @@ class _Found:
         ]
 
     def _slim(self, row: Row) -> Row:
-        """The same row in half the memory: all rows of a study say the same words."""
+        """The same row in half the memory: all rows of a study share their strings."""
         row.choices, row.measures = self._shared(row.choices), self._shared(row.measures)
         row.environment = self._shared(row.environment)
         row.curve = [self._shared(entry) for entry in row.curve] if self.curves else []
@@ -139,12 +138,12 @@ class _Found:
 
 def _named(row: Row, id: str) -> Row:
     if row.id != id:
-        raise ValueError("its file does not bear its id")
+        raise ValueError("its file is not named by its id")
     return row
 
 
 def _id_in(line: bytes) -> str:
-    """The id that a sealed line begins with, also where the rest is damaged; "" where that is damaged too."""
+    """The id at the beginning of a sealed line, even of a damaged one; "" where the id is damaged too."""
     found = FIRST_KEY.match(line)
     return found[1].decode() if found else ""
 
@@ -156,4 +155,4 @@ def _lines(path: Path) -> Iterator[bytes]:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise UserError(f"cannot read {path}: {spoken(error)}") from error
+        raise UserError(f"cannot read {path}: {os_reason(error)}") from error

@@ -1,9 +1,9 @@
-"""A row as strict JSON, and back: what is written is believed, and nothing else is.
+"""A row as strict JSON, and back.
 
 In: a row, or a text. Out: a text, or a row. Touches: nothing.
 
-A row is one line, the same bytes in a file of its own as among sealed ones. Its last key is a digest: the sha256 of all
-bytes before it, so that a reader sees any edit, a changed digit of a measure too.
+A row is one line, the same bytes in a file of its own and among sealed ones. Its last key is a digest, the sha256 of
+all bytes before it, so that a reader detects any edit, even of one digit of a measure.
 """
 
 import hashlib
@@ -26,15 +26,15 @@ KINDS: dict[str, type | tuple[type, ...]] = {
     "environment": dict,
     "error": (dict, type(None)),
 }
-DIGEST = b', "digest": "'  # between what is digested and its digest
+DIGEST = b', "digest": "'  # between the digested bytes and their digest
 
 
 class AnotherSchema(ValueError):
-    """A row that another version of this program wrote."""
+    """The row has the schema of another version of this program."""
 
 
 def text_of(row: Row) -> str:
-    """The row as one line of JSON with a line feed at its end; null for every number that is not finite."""
+    """The row as one line of JSON with a line feed at its end; a number that is not finite becomes null."""
     record = {key: _finite(getattr(row, key)) for key in KINDS}
     if row.error:
         record["error"] = {
@@ -45,11 +45,11 @@ def text_of(row: Row) -> str:
 
 
 def parse(text: str | bytes) -> Row:
-    """The row in the text. Raises ValueError with the reason when it is not one, whole, ours and as it was written."""
+    """The row in the text. Raises ValueError, with the reason, for a text that is not a whole, unedited row."""
     data = text.encode() if isinstance(text, str) else text
     body, digest, ending = data.rpartition(DIGEST)
     if digest and ending.rstrip(b"\r\n") != _ending(body):
-        raise ValueError("edited or damaged: its digest is not that of its content")
+        raise ValueError("edited or damaged: its digest does not match its content")
     try:
         record = _DECODER.decode(data.decode())
     except RecursionError as error:
@@ -76,11 +76,11 @@ def _check(row: Row) -> None:
     if row.status not in (*FINAL, PREEMPTED):
         raise ValueError(f"unknown status {row.status!r}")
     if not all(isinstance(entry, dict) for entry in row.curve):
-        raise ValueError("an entry of the curve is no object")
+        raise ValueError("an entry of the curve is not an object")
     if not all(value is None or isinstance(value, int | float) for value in row.measures.values()):
-        raise ValueError("a measure is no number")
+        raise ValueError("a measure is not a number")
     if row.id != Run(row.study, row.choices).id:
-        raise ValueError("its id is not that of its choices")
+        raise ValueError("its id does not match its choices")
 
 
 def _refuse(name: str) -> NoReturn:

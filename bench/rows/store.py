@@ -1,6 +1,6 @@
-"""The store: one file per run, written whole or not at all, and believed for its content alone.
+"""The store: one file per run, written whole or not at all, and verified when it is read.
 
-In: rows. Out: rows, and a remark on whatever else lies among them. Touches: results/, which nothing else writes.
+In: rows. Out: rows, and remarks on other files among them. Touches: results/, which nothing else writes.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.machine.files import write_whole
 from bench.rows import reading
 from bench.rows.checkpoints import Checkpoints
-from bench.rows.leases import Claims
+from bench.rows.leases import Leases
 from bench.rows.reading import SEALED, Reading
 from bench.rows.record import AnotherSchema, parse, text_of
 from bench.schema import DIVERGED, FINAL, OK, SCHEMA, Row, UserError
@@ -27,12 +27,12 @@ STALE_S = 3600  # a temporary file this old belongs to a writer that was killed
 
 
 class Store:
-    """The rows of one study, in results/STUDY; its public methods are all that the rest of the house knows of it.
+    """The rows of one study, in results/STUDY; other modules use its public methods alone.
 
-    A million rows fit (`python -m bench scale` measures it). What breaks first beyond that is memory, since `read`
-    hands over all rows at once, some 4 kB each without their curves; then the folder of loose files, slow to list.
-    Parquet files partitioned by study and block, asked by DuckDB, would carry a hundred times that: a class with these
-    methods, whose `read` takes the columns and blocks that are wanted, could stand here instead.
+    A million rows fit (`python -m bench scale` measures it). Beyond that, memory runs out first, since `read` returns
+    all rows at once, some 4 kB each without their curves; then the folder of loose files becomes slow to list. Parquet
+    files partitioned by study and block, queried by DuckDB, would hold a hundred times as many: a class with the same
+    methods, whose `read` takes the columns and blocks that are wanted, could replace this one.
     """
 
     def __init__(self, results: str | Path, study: str) -> None:
@@ -44,7 +44,7 @@ class Store:
         self.folder = Path(results) / study
 
     def prepare(self) -> None:
-        """Make the folder, and prove before anything is computed that rows can be written there.
+        """Make the folder and check, before anything is computed, that rows can be written there.
 
         Raises UserError with the operating system's reason when they cannot.
         """
@@ -54,10 +54,10 @@ class Store:
         self._remove_stale()
 
     def write(self, row: Row) -> None:
-        """Put the row in its file; a number that is not finite becomes null.
+        """Write the row to its file; a number that is not finite becomes null.
 
-        Raises UserError when the disk refuses, which leaves an earlier row as it was, and when the file holds a row of
-        another schema; ValueError when no reader would believe the row.
+        Raises UserError when the disk refuses, which leaves an earlier row unchanged, and when the file holds a row of
+        another schema; ValueError when readers would refuse the row.
         """
         text = text_of(row)
         parse(text)
@@ -67,12 +67,12 @@ class Store:
         if row.status in (OK, DIVERGED):  # a failed run that is tried again may go on from its checkpoint
             self.checkpoints(row.id).remove()
 
-    def claims(self, expiry_s: float) -> Claims:
-        """Who trains which run; one who gives no sign of life from another machine for so long counts as dead."""
-        return Claims(self.folder / "claims", expiry_s)
+    def leases(self, expiry_s: float) -> Leases:
+        """The leases on runs; one from another machine is stale once it was not touched for `expiry_s` seconds."""
+        return Leases(self.folder / "leases", expiry_s)
 
     def checkpoints(self, id: str) -> Checkpoints:
-        """The checkpoints of one run, which its last row removes."""
+        """The checkpoints of one run, which are deleted when its result is written."""
         return Checkpoints(self.folder / "checkpoints", id)
 
     def read(self, curves: bool = True) -> Reading:
@@ -86,14 +86,14 @@ class Store:
         return None
 
     def status(self, id: str) -> str | None:
-        """What that row says; None where there is none."""
+        """The status in that row; None where there is no row."""
         row = self.row(id)
         return row.status if row else None
 
     def finished(self, seen: Collection[str]) -> dict[str, str]:
         """The status of every finished run that has a file of its own and is not in `seen`.
 
-        For a progress bar that asks often: it lists the folder, reads the new files alone, raises nothing.
+        For a progress bar that calls it often: it lists the folder, reads only the new files, and raises nothing.
         """
         found = {}
         with contextlib.suppress(UserError):
@@ -106,8 +106,8 @@ class Store:
     def seal(self) -> int:
         """Write all rows into one file to commit, sorted by id, and return their number; loose files stay.
 
-        Sealing again changes nothing. Raises UserError when there is none, or when a remark speaks of what is whole
-        nowhere: a sealed study has no loose ends.
+        Sealing again changes nothing. Raises UserError when there is no row, or when the folder holds something that
+        cannot be read and of which there is no whole copy.
         """
         found = self.read()
         if ends := [remark for remark in found.remarks if remark not in found.redundant]:
@@ -118,11 +118,11 @@ class Store:
         return len(found.rows)
 
     def make_way(self, ids: Iterable[str]) -> None:
-        """Be sure, before anything is trained, that the rows of these runs can be written.
+        """Make sure, before anything is trained, that the rows of these runs can be written.
 
-        What stands in the place of one of them is kept under another name: ID.json.retried if it is a row, .broken if
-        it is none; a result stays, for another sweep may just have written it. Raises UserError, before anything is
-        renamed, for a row of another schema.
+        A file that has the name of one of these rows is renamed: to ID.json.retried if it is a row, to .broken if not.
+        A result stays, since another sweep may just have written it. Raises UserError, before anything is renamed, for
+        a row of another schema.
         """
         paths = [self.folder / f"{id}.json" for id in ids]
         endings = {path: "retried" if _holds_a_row(path) else "broken" for path in filter(os.path.lexists, paths)}
@@ -131,15 +131,15 @@ class Store:
                 path.rename(_free_name(path, ending))
 
     def retried(self) -> Counter[str]:
-        """How often each run was to be done again that had failed, whether it was or not, by id."""
+        """How often each failed run was to be tried again, whether it was or not, by id."""
         return Counter(path.name.partition(".")[0] for path in self.folder.glob("*.json.retried*"))
 
     def write_plan(self, ids: Iterable[str]) -> None:
-        """Say what the sweep sets out to do, for whoever asks from a second shell."""
+        """Write down the runs of the sweep, for commands in another shell."""
         write_whole(self.folder / PLAN, "".join(f"{id}\n" for id in ids))
 
     def read_plan(self) -> list[str] | None:
-        """The ids the last sweep set out to do; None when none ever did."""
+        """The ids of the runs of the last sweep; None when there was no sweep."""
         try:
             return (self.folder / PLAN).read_text(encoding="utf-8").split()
         except (FileNotFoundError, NotADirectoryError):
@@ -151,7 +151,9 @@ class Store:
                 if time.time() - path.stat().st_mtime > STALE_S:
                     path.unlink()
         for id in {path.name.partition(".")[0] for path in (self.folder / "checkpoints").glob("*.pt")}:
-            with contextlib.suppress(OSError, ValueError):  # a kill between a row and the removal leaves some
+            with contextlib.suppress(
+                OSError, ValueError
+            ):  # a kill between writing a row and deleting its checkpoints leaves some
                 if reading.read_loose(self.folder / f"{id}.json").status in (OK, DIVERGED):
                     self.checkpoints(id).remove()
 
@@ -172,7 +174,7 @@ def holds_a_study(folder: Path) -> bool:
 
 
 def _holds_a_row(path: Path) -> bool:
-    """Whether a row is there. Raises UserError when it is one of another schema, which must not be overwritten."""
+    """Whether the file holds a row. Raises UserError for a row of another schema, which must not be overwritten."""
     try:
         parse(path.read_bytes())
     except AnotherSchema as schema:

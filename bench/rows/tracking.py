@@ -1,4 +1,4 @@
-"""The mirror: rows shown in Weights & Biases, which is never read back and never stops a run.
+"""Mirrors rows in Weights & Biases, which is never read back and never stops a run.
 
 In: rows. Out: W&B runs, offline or online. Touches: results/STUDY/wandb, and in online mode the network.
 """
@@ -7,23 +7,23 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from bench.machine.settings import Tracking
 from bench.rows.redaction import redacted
 from bench.schema import Row, UserError
 
-MODES = ("offline", "online")
-GRACE_S = 5  # for W&B to give up by itself before it is given up on
+GRACE_S = 5  # for W&B to time out by itself before we stop waiting
 
-_gave_up = False  # one failure switches the mirror off in this process: a blocked network costs its wait once
+_gave_up = False  # one failure turns the mirror off in this process: a blocked network is waited for once
 
 
-def mirror(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
-    """Show one row, or say once on stderr why not. Nothing raises, and nothing takes longer than `limit_s`."""
+def mirror(row: Row, tracking: Tracking, folder: Path) -> None:
+    """Send one row to W&B; on the first failure, print the reason and stop trying. Never raises, ends in `limit_s`."""
     global _gave_up
-    if tracking["name"] == "off" or _gave_up:
+    if tracking.name == "off" or _gave_up:
         return
     try:
         _send(row, tracking, folder)
@@ -34,16 +34,10 @@ def mirror(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
         )
 
 
-def check(tracking: Mapping[str, Any]) -> None:
-    """Raises UserError when the mirror is on in a mode that does not exist."""
-    if tracking["name"] != "off":
-        _mode(tracking)
+def sync(rows: Iterable[Row], tracking: Tracking, folder: Path) -> tuple[int, int]:
+    """Send the rows that this mode has not sent yet; returns (rows sent, rows skipped).
 
-
-def sync(rows: Iterable[Row], tracking: Mapping[str, Any], folder: Path) -> tuple[int, int]:
-    """Show the rows this mode has not shown yet; returns how many were sent and how many skipped.
-
-    Raises UserError when there is no key, and at the first row that does not arrive.
+    Raises UserError when there is no key, and at the first row that W&B does not take.
     """
     rows = list(rows)
     mode = _mode(tracking)
@@ -62,33 +56,33 @@ def sync(rows: Iterable[Row], tracking: Mapping[str, Any], folder: Path) -> tupl
     return len(waiting), len(rows) - len(waiting)
 
 
-def limit_s(tracking: Mapping[str, Any]) -> float:
-    """The longest that one row may keep a run waiting: `init_timeout` to start, as long to end, and a grace."""
-    return 2 * float(tracking["init_timeout"]) + GRACE_S
+def limit_s(tracking: Tracking) -> float:
+    """The longest that one row may keep a run waiting: `init_timeout` to start, the same to end, and a grace."""
+    return 2 * float(tracking.init_timeout) + GRACE_S
 
 
-def _send(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
+def _send(row: Row, tracking: Tracking, folder: Path) -> None:
     mode = _mode(tracking)
     _within(limit_s(tracking), lambda: _replay(row, tracking, folder))
     with _ledger(folder, mode).open("a", encoding="utf-8") as ledger:
         ledger.write(f"{row.id}\n")
 
 
-def _replay(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
+def _replay(row: Row, tracking: Tracking, folder: Path) -> None:
     """One W&B run per run, under the run's own id, so that sending it twice shows it once."""
-    if tracking["mode"] == "online" and (problem := _key_problem(folder)):  # W&B would ask on a terminal, and wait
+    if tracking.mode == "online" and (problem := _key_problem(folder)):  # W&B would wait for an answer on the terminal
         raise UserError(problem)
     wandb = _wandb(folder)
     run = wandb.init(
-        project=tracking["project"],
-        entity=tracking["entity"],
+        project=tracking.project,
+        entity=tracking.entity,
         id=row.id,
         name=_title(row),
         group=row.study,
         job_type=row.choices.get("task"),
         dir=folder,
         config=dict(row.choices),
-        mode=tracking["mode"],
+        mode=tracking.mode,
         resume="allow",
         reinit="create_new",
         settings=_settings(wandb, tracking),
@@ -100,7 +94,7 @@ def _replay(row: Row, tracking: Mapping[str, Any], folder: Path) -> None:
     _raise_if_refused(Path(run.settings.log_internal))
 
 
-def _settings(wandb: Any, tracking: Mapping[str, Any]) -> Any:
+def _settings(wandb: Any, tracking: Tracking) -> Any:
     return wandb.Settings(
         disable_git=True,
         console="off",
@@ -108,35 +102,35 @@ def _settings(wandb: Any, tracking: Mapping[str, Any]) -> Any:
         x_disable_meta=True,
         x_save_requirements=False,
         silent=True,
-        init_timeout=tracking["init_timeout"],
-        finish_timeout=tracking["init_timeout"],
+        init_timeout=tracking.init_timeout,
+        finish_timeout=tracking.init_timeout,
         finish_timeout_raises=True,
     )
 
 
 def _raise_if_refused(log: Path) -> None:
-    """W&B ends a run in peace although its server refused the data (a full quota, say): only its log tells."""
+    """W&B ends a run without an error even if its server refused the data (over quota, say): only its log shows it."""
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
         if '"level":"ERROR+4"' in line:
             raise ConnectionError(json.loads(line)["msg"])
 
 
 def _wandb(folder: Path) -> Any:
-    """The module, told before it looks around: no litter at home, no reports to its makers, no chatter."""
+    """The module, configured before its import: no files in the home folder, no error reports, no output."""
     home = folder / "wandb"
     home.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("WANDB_CACHE_DIR", str(home.resolve()))
     os.environ.setdefault("WANDB_DATA_DIR", str(home.resolve()))
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     os.environ.setdefault("WANDB_SILENT", "true")
-    os.environ.pop("WANDB_MODE", None)  # tracking.mode decides; this one would overrule it where a key is looked up
+    os.environ.pop("WANDB_MODE", None)  # tracking.mode decides; this variable would overrule it in login()
     import wandb
 
     return wandb
 
 
 def _key_problem(folder: Path) -> str | None:
-    """Why W&B has no key to use, from the environment or its own files; asks neither the user nor the network."""
+    """Why W&B has no usable key in the environment or its own files; neither the user nor the network is asked."""
     way_out = "run `wandb login` or set WANDB_API_KEY"
     try:
         return None if _wandb(folder).login(prompt=False, verify=False) else f"no W&B key: {way_out}"
@@ -149,12 +143,10 @@ def _title(row: Row) -> str:
     return "-".join(parts) or row.id
 
 
-def _mode(tracking: Mapping[str, Any]) -> str:
-    if tracking["name"] != "wandb":
-        raise UserError(f"tracking={tracking['name']} has no mirror; choose tracking=wandb")
-    if tracking["mode"] not in MODES:
-        raise UserError(f"no tracking.mode is named {tracking['mode']!r}. Known: {', '.join(MODES)}")
-    return str(tracking["mode"])
+def _mode(tracking: Tracking) -> str:
+    if tracking.name == "off":
+        raise UserError("tracking=off has no mirror; choose tracking=wandb")
+    return tracking.mode
 
 
 def _ledger(folder: Path, mode: str) -> Path:
@@ -162,7 +154,7 @@ def _ledger(folder: Path, mode: str) -> Path:
 
 
 def _seen(folder: Path, mode: str) -> set[str]:
-    """The ids sent before. A line that a kill cut short is no id: its row is sent again."""
+    """The ids sent before. A line that a kill cut short matches no id: its row is sent again."""
     try:
         return set(_ledger(folder, mode).read_text(encoding="utf-8", errors="replace").splitlines())
     except FileNotFoundError:
@@ -170,14 +162,14 @@ def _seen(folder: Path, mode: str) -> set[str]:
 
 
 def _within(seconds: float, work: Callable[[], None]) -> None:
-    """Do the work, or stop waiting for it; raises what it raised, or TimeoutError."""
+    """Do the work, or stop waiting for it after `seconds`; raises what it raised, or TimeoutError."""
     outcome: list[BaseException | None] = []
 
     def attempt() -> None:
         try:
             work()
             outcome.append(None)
-        except BaseException as error:  # W&B may also raise SystemExit, which would end the thread in silence
+        except BaseException as error:  # W&B may also raise SystemExit, which would end the thread silently
             outcome.append(error)
 
     thread = threading.Thread(target=attempt, daemon=True)

@@ -2,8 +2,7 @@
 
 A pack stacks the weights of its models and takes one step for all of them in one batched call: torch.func.vmap over any
 module that draws no random numbers, batch norm and its running statistics included. Each training keeps its own order,
-augmentation, optimizer, schedule, evaluation and end, so that nothing but the order of rounding tells a pack from runs
-alone.
+augmentation, optimizer, schedule, evaluation and end, so a pack differs from runs alone in the order of rounding only.
 
 In: trainings. Out: how each of them ended. Touches: the device.
 """
@@ -19,36 +18,36 @@ from torch.nn.functional import cross_entropy
 
 TRIALS = 3  # of a step before it is captured
 
-# an operator that has no batched form yet is slower, no mistake
+# an operator without a batched form is slower, but right
 torch._C._functorch._set_vmap_fallback_warning_enabled(False)  # type: ignore[attr-defined]
 
 
 class Batch(NamedTuple):
-    """What one step trains on: images (N, C, H, W) in channels_last, labels (N,), and how much they are smoothed."""
+    """What one step trains on: images (N, C, H, W) in channels_last, labels (N,), and the smoothing of the labels."""
 
     images: Tensor
     labels: Tensor
     label_smoothing: float
 
 
-# A training as a coroutine: it yields each batch that it wants to learn from, is sent the loss, a scalar on the device,
-# with the gradients in the parameters of its model, and returns how it ended.
+# A training as a coroutine: it yields each batch, is sent the loss of it (a scalar on the device, with the gradients in
+# the parameters of its model), and returns the status with which it ended.
 Course = Generator[Batch, Tensor, str]
 
 
 class Engine(Protocol):
-    """Computes the losses of some models, each on a batch of its own."""
+    """Computes the losses of several models, each on a batch of its own."""
 
     def losses(self, batches: Sequence[Batch]) -> list[Tensor]:
         """The losses, scalars on the device; their gradients are in the parameters of the models."""
 
 
-# What makes the engine for these models.
+# Makes the engine for some models.
 Build = Callable[[Sequence[nn.Module]], Engine]
 
 
 def train(models: Sequence[nn.Module], courses: Sequence[Course], build: Build) -> list[str]:
-    """Follow the course of each model to its end, side by side; how each of them ended."""
+    """Run the course of each model to its end, side by side; the status of each."""
     ended = [""] * len(courses)
     wanted: dict[int, Batch] = {}
 
@@ -64,7 +63,7 @@ def train(models: Sequence[nn.Module], courses: Sequence[Course], build: Build) 
     while wanted:
         engine = build([models[place] for place in wanted])
         together = len(wanted)
-        while len(wanted) == together:  # those that are left go on without the one that has ended
+        while len(wanted) == together:  # until one of them has ended: the others go on without it
             losses = engine.losses(list(wanted.values()))
             for place, loss in zip(list(wanted), losses, strict=True):
                 advance(place, loss)
@@ -72,7 +71,7 @@ def train(models: Sequence[nn.Module], courses: Sequence[Course], build: Build) 
 
 
 def builder(autocast: torch.autocast, *, compiled: bool = False, graphed: bool = False) -> Build:
-    """How engines are built: in which numbers they compute, by torch.compile or not, captured as a graph or not."""
+    """How engines are built: in which precision, by torch.compile or not, captured as a graph or not."""
 
     def build(models: Sequence[nn.Module]) -> Engine:
         one = len(models) == 1
@@ -105,7 +104,7 @@ class Stacked:
 
     def __init__(self, models: Sequence[nn.Module], autocast: torch.autocast, compiled: bool) -> None:
         self.models, self.autocast = models, autocast
-        # a module that draws as it trains, such as dropout, would draw otherwise than alone: torch raises
+        # a module that draws random numbers as it trains, such as dropout, would draw others than alone: torch raises
         forward = vmap(self._loss, in_dims=(0, 0, 0, 0, None), randomness="error")
         self.forward = torch.compile(forward) if compiled else forward
         self.form = deepcopy(models[0]).to("meta").train()
@@ -131,7 +130,7 @@ class Stacked:
         losses.sum().backward()  # type: ignore[no-untyped-call]
         for place, model in enumerate(self.models):
             for name, parameter in model.named_parameters():
-                gradient = self.parameters[name].grad  # none of what is frozen or unused, as alone
+                gradient = self.parameters[name].grad  # None for a frozen or unused parameter, as alone
                 parameter.grad = None if gradient is None else gradient[place]
         return list(losses.detach())
 
@@ -148,7 +147,7 @@ class Stacked:
 
 
 class Graphed:
-    """An engine whose step is captured on a GPU, and played again from then on: one launch instead of hundreds.
+    """An engine whose step is captured on a GPU and replayed from then on: one launch instead of hundreds.
 
     It reads from tensors of its own, and leaves losses and gradients where the capture put them.
     """
@@ -168,7 +167,7 @@ class Graphed:
         return [loss.clone() for loss in self.found]
 
     def _begin(self, batches: Sequence[Batch]) -> None:
-        """Capture the step; what its trials did to running statistics is undone."""
+        """Capture the step, and undo what its trials did to the running statistics."""
         self.batches = [Batch(one.images.clone(), one.labels.clone(), one.label_smoothing) for one in batches]
         statistics = [buffer for model in self.models for buffer in model.buffers()]
         before = [buffer.clone() for buffer in statistics]
@@ -177,12 +176,12 @@ class Graphed:
             buffer.copy_(value)
 
 
-# From a step, which returns losses, to what plays it again, and the tensors in which its losses then are.
+# Takes a step that returns losses; gives a function that replays it, and the tensors that then hold its losses.
 Capture = Callable[[Callable[[], list[Tensor]]], tuple[Callable[[], None], list[Tensor]]]
 
 
 def on_gpu(step: Callable[[], list[Tensor]]) -> tuple[Callable[[], None], list[Tensor]]:
-    """Capture a step on the GPU in use, after a few trials on a stream beside, as torch asks for."""
+    """Capture a step on the GPU in use, after a few trials on a side stream, as torch asks for."""
     beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     beside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(beside):
@@ -196,7 +195,7 @@ def on_gpu(step: Callable[[], list[Tensor]]) -> tuple[Callable[[], None], list[T
 
 
 def loss_of(logits: Tensor, images: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
-    """Cross-entropy in the precision of the images, whatever autocast made of the logits: 8 bits are too few to sum."""
+    """Cross-entropy in the precision of the images, even where autocast has bf16 logits: 8 bits are too few to sum."""
     return cross_entropy(logits.to(images.dtype), labels, label_smoothing=label_smoothing)
 
 

@@ -1,4 +1,4 @@
-"""The global generators of a process: the house draws from none of them, a user's own part may, as dropout does.
+"""The global random generators of a process. Nothing here draws from them; a part of the user's may, as dropout does.
 
 In: a seed, or a state. Out: a state. Touches: the generators of random, numpy, torch and the GPU in use.
 """
@@ -11,16 +11,16 @@ import torch
 
 
 def seed(number: int) -> None:
-    """Start all of them from one seed, so that a run does not depend on what its process did before."""
+    """Seed all of them with one number, so that a run does not depend on what its process did before."""
     random.seed(number)
     np.random.seed(number % 2**32)  # noqa: NPY002, it is the global one that a user's part may draw from
-    torch.default_generator.manual_seed(number)  # torch.manual_seed notes the whole stack where there is no GPU
+    torch.default_generator.manual_seed(number)  # without a GPU, torch.manual_seed records the whole stack at each call
     if torch.cuda.is_available():
         torch.cuda.manual_seed_all(number)
 
 
 def states() -> dict[str, Any]:
-    """Where all of them are, in plain values and tensors."""
+    """The states of all of them, in plain values and tensors."""
     numpy: dict[str, Any] = np.random.get_state(legacy=False)  # noqa: NPY002
     key = numpy["state"]["key"].tolist()  # a numpy array would need its pickle's code to be loaded
     gpu = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
@@ -33,7 +33,7 @@ def states() -> dict[str, Any]:
 
 
 def restore(states: dict[str, Any]) -> None:
-    """Set all of them to where they were."""
+    """Set all of them to these states."""
     random.setstate(states["random"])
     numpy = states["numpy"]
     key = np.array(numpy["state"]["key"], dtype=np.uint32)

@@ -1,6 +1,6 @@
-"""The parts of a run: one, and one more for each time that it was taken up from a checkpoint.
+"""The segments of a run: one, and one more for each time that it was resumed from a checkpoint.
 
-In: a machine and what was timed. Out: what the parts come to together. Touches: nothing; the device is asked.
+In: a machine and times. Out: the sums over all segments. Touches: nothing; the device is asked.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from bench.schema import Machine
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one part of a run took. Times are seconds of the wall clock; those of training leave out all else."""
+class Segment:
+    """What one segment of a run took, in seconds of the wall clock; `training_seconds` are those of its steps."""
 
     device_name: str
     seconds: float
@@ -22,28 +22,28 @@ class Part:
     peak_memory_bytes: int
 
 
-def part(machine: Machine, seconds: float, training_seconds: float) -> Part:
-    """The part that this process has done so far."""
-    return Part(device_name(machine), seconds, training_seconds, peak_memory_bytes(machine))
+def segment(machine: Machine, seconds: float, training_seconds: float) -> Segment:
+    """The segment that this process has done so far."""
+    return Segment(device_name(machine), seconds, training_seconds, peak_memory_bytes(machine))
 
 
-def training_seconds(parts: Sequence[Part]) -> float:
-    """Seconds spent in steps, over all parts."""
-    return sum(part.training_seconds for part in parts)
+def training_seconds(segments: Sequence[Segment]) -> float:
+    """Seconds spent in steps, over all segments."""
+    return sum(one.training_seconds for one in segments)
 
 
-def costs(parts: Sequence[Part]) -> dict[str, float | int | None]:
-    """The measures that are no result of the run, but its price."""
+def costs(segments: Sequence[Segment]) -> dict[str, float | int | None]:
+    """The measures of what the run cost."""
     return {
-        "seconds": sum(part.seconds for part in parts),
-        "peak_memory_bytes": max(part.peak_memory_bytes for part in parts),
+        "seconds": sum(one.seconds for one in segments),
+        "peak_memory_bytes": max(one.peak_memory_bytes for one in segments),
     }
 
 
-def places(parts: Sequence[Part]) -> dict[str, str | int]:
-    """Where the run was, all names where it has moved, and how often it was taken up again."""
-    names = dict.fromkeys(part.device_name for part in parts)
-    return {"device_name": " + ".join(names), "preemptions": len(parts) - 1}
+def devices(segments: Sequence[Segment]) -> dict[str, str | int]:
+    """The devices that the run was on, and how often it was resumed."""
+    names = dict.fromkeys(one.device_name for one in segments)
+    return {"device_name": " + ".join(names), "preemptions": len(segments) - 1}
 
 
 def device_name(machine: Machine) -> str:
@@ -52,5 +52,5 @@ def device_name(machine: Machine) -> str:
 
 
 def peak_memory_bytes(machine: Machine) -> int:
-    """On a GPU the most that torch held at once; else the most that this process, with all its runs so far, had."""
+    """On a GPU the most that torch held at once; else the most that this process has held, over all its runs so far."""
     return torch.cuda.max_memory_allocated() if machine.device == "cuda" else environment.peak_memory_bytes()

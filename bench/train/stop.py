@@ -1,4 +1,4 @@
-"""The wish from outside that a process stop: a signal says it, and whoever trains looks for it between two steps.
+"""Stopping: a signal asks the process to stop, and the training checks for that between two steps.
 
 In: signals. Out: whether to stop. Touches: the signal handlers of the process that calls `listen`.
 """
@@ -7,45 +7,40 @@ import signal
 import threading
 from types import FrameType
 
-# A cluster's notices before it takes the machine (submitit's is SIGUSR2), and Ctrl-C.
+# what a cluster sends before it takes the machine (submitit sends SIGUSR2), and Ctrl-C
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 
-_heard: list[int] = []  # no threading.Event: a handler that interrupts another would wait for its lock for ever
+_received: list[int] = []  # no threading.Event: a handler that interrupts another would wait for its lock for ever
 
 
 def listen() -> None:
-    """Take the signals as a wish from now on; a second Ctrl-C interrupts at once.
+    """Take the signals as a request to stop from now on; a second Ctrl-C interrupts at once.
 
-    Python hears signals in the main thread of a process alone. Called in another thread (of a Ray actor, say) this
+    Python receives signals in the main thread of a process alone. Called in another thread (of a Ray actor, say) this
     changes nothing: the signals keep the meaning they have there, and a run that they kill goes on from the newest
     checkpoint that `checkpoint.every` has left.
     """
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
-            signal.signal(number, _hear)
+            signal.signal(number, _receive)
 
 
-def wished() -> bool:
+def requested() -> bool:
     """Whether to start no further run, and to end the present one, with a checkpoint, at its next step."""
-    return bool(_heard)
+    return bool(_received)
 
 
-def wish(number: int) -> None:
-    """Take it that this signal was sent: whoever drives the process asks for it in another way."""
-    _heard.append(number)
+def request(number: int) -> None:
+    """Ask this process to stop, as the signal of this number would."""
+    _received.append(number)
 
 
 def withdraw(number: int) -> None:
-    """Take back what was wished so."""
-    _heard[:] = [heard for heard in _heard if heard != number]
+    """Withdraw the requests of this number."""
+    _received[:] = [received for received in _received if received != number]
 
 
-def exit_code() -> int:
-    """What a process exits with that was asked to stop and did: 128 + the signal, as a shell has it; else 0."""
-    return 128 + _heard[0] if _heard else 0
-
-
-def _hear(number: int, frame: FrameType | None) -> None:
-    if number == signal.SIGINT and wished():
+def _receive(number: int, frame: FrameType | None) -> None:
+    if number == signal.SIGINT and requested():
         raise KeyboardInterrupt
-    _heard.append(number)
+    _received.append(number)

@@ -1,4 +1,4 @@
-"""The loop over batches of one run, which can be cut between any two steps and taken up again to the same last bit.
+"""The training loop of one run. It can be stopped between any two steps and resumed to the same last bit.
 
 In: data, a model with its weights, a budget. Out: losses, a curve, measures. Touches: the device, the generators.
 """
@@ -19,16 +19,16 @@ from bench.parts.seeds import generator
 from bench.schema import DIVERGED, OK, PREEMPTED, Machine, Run
 from bench.train import global_rng as generators
 from bench.train.engine import Batch, Course
-from bench.train.segment import Part, part, training_seconds
+from bench.train.segment import Segment, segment, training_seconds
 
 WINDOW = 20  # steps whose mean loss is held against the target
 EVALUATION_BATCH = 1000  # images; large enough to fill a device, small enough for any memory
-PLAIN = ("curve", "gradient_norm", "test_evaluations")  # what a state holds as it is
+PLAIN = ("curve", "gradient_norm", "test_evaluations")  # what a state holds without a change of form
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a run trains: `steps` in all, of `batch_size` images each, in epochs of `epoch_steps`."""
+    """How long a run trains: `steps` in all, of `batch_size` images each, in epochs of `epoch_steps` steps."""
 
     steps: int
     epoch_steps: int
@@ -37,12 +37,12 @@ class Budget:
 
     @property
     def epochs(self) -> int:
-        """Full epochs, and the last one where the steps end within it."""
+        """The number of epochs, the last of which may be shorter."""
         return math.ceil(self.steps / self.epoch_steps)
 
 
 def budget_of(data: Dataset, epochs: int, steps: int | None, batch_size: int, warmup_steps: int) -> Budget:
-    """The budget on these data: `steps`, or so many full epochs."""
+    """The budget on these data: `steps`, or the steps of `epochs` full epochs."""
     epoch_steps = max(1, data.sizes[0] // batch_size)
     return Budget(steps or epochs * epoch_steps, epoch_steps, batch_size, warmup_steps)
 
@@ -59,14 +59,14 @@ class Trainer:
     label_smoothing: float
     target_loss: float
     autocast: torch.autocast
-    started: float  # when this part of the run began, by time.perf_counter
+    started: float  # when this segment of the run began, by time.perf_counter
     packed: int  # runs trained side by side, this one included: its time is its share of theirs
     curve: list[dict[str, float | int | None]] = field(default_factory=list)
     losses: list[Tensor] = field(default_factory=list)  # one per step, on the device
     gradient_norm: Tensor | None = None  # at step 0, on the device
     test_evaluations: int = 0
-    training_seconds: float = 0.0  # of this part
-    earlier: list[Part] = field(default_factory=list)
+    training_seconds: float = 0.0  # of this segment
+    earlier: list[Segment] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.optimizer = registry.build(self.run, "optimizer")(self.model)
@@ -80,10 +80,10 @@ class Trainer:
             group["peak"] = group["lr"]
 
     def fit(self, interrupted: Callable[["Trainer"], bool]) -> Course:
-        """Train to the end of the budget, which is `ok`, or of an epoch with a loss that is not finite: `diverged`.
+        """Train to the end of the budget (`ok`), or of an epoch with a loss that is not finite (`diverged`).
 
-        `preempted` as soon as `interrupted`, asked after every step, says so. Yields each batch, is sent its loss.
-        Within an epoch the host never waits for the device.
+        Ends as `preempted` when `interrupted`, called after every step, returns True. Yields each batch and is sent its
+        loss. Within an epoch the host never waits for the device.
         """
         while len(self.curve) < self.budget.epochs:
             first = len(self.curve) * self.budget.epoch_steps
@@ -110,7 +110,7 @@ class Trainer:
         return OK
 
     def batches(self) -> Sequence[Tensor]:
-        """The indices of the batches that are left of the present epoch."""
+        """The indices of the batches that are left of this epoch."""
         self.epoch_order = self.order.get_state()
         indices = torch.randperm(self.data.sizes[0], generator=self.order).to(self.machine.device)
         first = len(self.curve) * self.budget.epoch_steps
@@ -124,7 +124,7 @@ class Trainer:
         return Batch(images.contiguous(memory_format=torch.channels_last), labels, self.label_smoothing)
 
     def step(self, loss: Tensor) -> None:
-        """One update of the weights, by the gradients that belong to the loss."""
+        """One update of the weights, by the gradients of this loss."""
         done, budget = self.steps, self.budget
         warmth = min(1.0, (done + 1) / budget.warmup_steps) if budget.warmup_steps else 1.0
         for group in self.optimizer.param_groups:
@@ -137,7 +137,7 @@ class Trainer:
 
     @property
     def steps(self) -> int:
-        """How many steps are done."""
+        """The number of steps that are done."""
         return len(self.losses)
 
     def mean_loss(self, first: int) -> float:
@@ -148,7 +148,7 @@ class Trainer:
         return mean
 
     def steps_to_loss(self) -> int | None:
-        """The first step, of every `WINDOW`th and the last, at which the mean loss of so many is down to the target."""
+        """The first step, of every `WINDOW`th and the last, at which the mean loss since the last is at the target."""
         losses = torch.stack(self.losses).double().cpu()
         ends = [end for end in range(WINDOW, self.steps + 1) if end % WINDOW == 0 or end == self.budget.steps]
         return next((end for end in ends if losses[end - WINDOW : end].mean() <= self.target_loss), None)
@@ -173,13 +173,13 @@ class Trainer:
         """The measures of the test set, which is read once."""
         return dict(zip(("test_loss", "test_accuracy"), self.evaluate(self.data.test), strict=True))
 
-    def parts(self) -> list[Part]:
-        """The parts of this run so far, the present one last."""
+    def segments(self) -> list[Segment]:
+        """The segments of this run so far, the present one last."""
         seconds = time.perf_counter() - self.started
-        return [*self.earlier, part(self.machine, seconds / self.packed, self.training_seconds / self.packed)]
+        return [*self.earlier, segment(self.machine, seconds / self.packed, self.training_seconds / self.packed)]
 
     def measures(self) -> dict[str, float | int | None]:
-        """What the training itself says; None where the run ended before there was anything to measure."""
+        """The measures of the training; None where the run ended before there was anything to measure."""
         first, last = (self.curve[0], self.curve[-1]) if self.curve else ({}, {})
         return {
             "train_loss": last.get("train_loss"),
@@ -191,14 +191,14 @@ class Trainer:
             "steps": self.steps,
             "steps_to_loss": self.steps_to_loss(),
             "test_evaluations": self.test_evaluations,
-            "images_per_second": self.steps * self.budget.batch_size / training_seconds(self.parts()),
+            "images_per_second": self.steps * self.budget.batch_size / training_seconds(self.segments()),
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next step and the row depend on, in tensors and plain values.
+        """Everything that the next step and the row depend on, in tensors and plain values.
 
-        The order of an epoch is kept as the generator that drew it, where it was before; the position in it follows
-        from the steps done.
+        The order of an epoch is kept as the state that its generator had before; the position in it follows from the
+        steps done.
         """
         return {
             "model": self.model.state_dict(),
@@ -207,16 +207,16 @@ class Trainer:
             "augmentation": self.augmentation.get_state(),
             "global": generators.states(),
             "losses": torch.stack(self.losses),
-            "parts": [asdict(one) for one in self.parts()],
+            "segments": [asdict(one) for one in self.segments()],
             **{name: getattr(self, name) for name in PLAIN},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from such a state, on this trainer's device; raises whatever does not fit its model."""
+        """Go on from such a state on this trainer's device. Raises where the state does not fit the model."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.losses = list(state["losses"].to(self.machine.device))
-        self.earlier = [Part(**one) for one in state["parts"]]
+        self.earlier = [Segment(**one) for one in state["segments"]]
         for name in PLAIN:
             setattr(self, name, state[name])
         self.order.set_state(state["order"])

@@ -20,7 +20,7 @@ from torch import nn
 import bench
 from bench import UserError, catalogue, gain, initialize, initializers
 from bench.api.preview import CLOSED
-from bench.train.task.train import prepare
+from bench.train.contract import task_of
 
 README = (catalogue.CONF.parent / "README.md").read_text(encoding="utf-8")
 OPTIONS = catalogue.options("initializer")
@@ -80,7 +80,7 @@ def test_a_seed_gives_the_weights_that_a_sweep_trains(runs_of, machine, name, ar
     (run,) = runs_of(
         "model=resnet8", "dataset=synthetic", f"initializer={name}", "seed=3", "activation=tanh", *overrides
     )
-    trained = prepare(run, machine)[1]
+    trained = task_of(run).prepare(run, machine)[1]
     ours = copy.deepcopy(trained)
     initialize(ours, name, seed=4, activation="tanh", **arguments)
     assert not same(state(ours), state(trained))
@@ -493,16 +493,16 @@ def exploding(x):
         ({"name": "he_normal", "device": "gpu"}, "no device is named 'gpu'"),
         ({"name": "he_normal", "batch": [1, 2]}, "a batch is a tensor of images"),
         ({"name": "he_normal", "batch": (torch.zeros(2, 3, 8, 8), torch.zeros(3))}, "one per image"),
-        ({"name": "lsuv"}, "looks at data and got none"),
+        ({"name": "lsuv"}, "needs data and got none"),
         ({"name": "lsuv", "batch": torch.zeros(2, 5, 8, 8)}, "lsuv cannot fill this Little"),
     ],
 )
 def test_a_mistake_is_a_sentence_and_leaves_the_model_as_it_was(arguments, sentence):
     model, mine = Little(), torch.Generator().manual_seed(0)
     before = state(model)
-    with pytest.raises(UserError, match=sentence) as told:
+    with pytest.raises(UserError, match=sentence) as refusal:
         initialize(model, generator=None if "seed" in arguments else mine, **arguments)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refusal.value)
     assert same(state(model), before)
     assert mine.get_state().equal(torch.Generator().manual_seed(0).get_state())
 
@@ -517,7 +517,7 @@ def test_a_mistake_is_a_sentence_and_leaves_the_model_as_it_was(arguments, sente
         (lambda: nn.Sequential(nn.Linear(2, 3), Token()), "no initializer knows 1.token, 1.my_bias, 1.scale"),
     ],
 )
-def test_a_module_that_cannot_be_filled_is_told_by_name(module, sentence):
+def test_a_module_that_cannot_be_filled_is_named(module, sentence):
     with pytest.raises(UserError, match=sentence):
         initialize(module(), "he_normal")
 
@@ -574,7 +574,7 @@ def test_initializers_lists_what_initialize_takes():
     assert all(one.law and one.source for one in initializers())
 
 
-def test_the_package_brings_in_torch_only_when_it_is_asked_for():
+def test_the_package_brings_in_torch_only_when_it_is_needed():
     code = (
         "import sys, bench; early = 'torch' in sys.modules; bench.gain; sys.exit(early or 'torch' not in sys.modules)"
     )
@@ -584,7 +584,7 @@ def test_the_package_brings_in_torch_only_when_it_is_asked_for():
     assert set(bench.__all__) <= set(dir(bench))
 
 
-def test_type_checkers_are_told_that_there_are_types():
+def test_type_checkers_find_types():
     assert (catalogue.CONF.parent / "bench" / "py.typed").is_file()
 
 
@@ -592,8 +592,8 @@ def test_the_code_of_the_readme_runs():
     section = README.partition("## In your own code")[2].partition("\n## ")[0]
     blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert blocks
-    names, said = {}, io.StringIO()
-    with contextlib.redirect_stdout(said):
+    names, printed = {}, io.StringIO()
+    with contextlib.redirect_stdout(printed):
         for block in blocks:
             exec(block, names)
-    assert "layer1.0.conv1.weight" in said.getvalue()
+    assert "layer1.0.conv1.weight" in printed.getvalue()

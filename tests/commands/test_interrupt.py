@@ -79,7 +79,7 @@ def until(wished, seconds=90):
 
 
 def under_way(store):
-    return [claim for claim in store.claims(600).read().values() if claim.alive]
+    return [lease for lease in store.leases(600).read().values() if lease.alive]
 
 
 def statuses(store):
@@ -126,8 +126,8 @@ def test_ctrl_c_at_any_time_shows_no_traceback_and_leaves_no_process(tmp_path, s
 def test_a_second_ctrl_c_stops_at_once(tmp_path, store):
     terminal = Terminal(tmp_path, *TINY, "seed=range(20)", "epochs=500", "hydra.launcher.n_jobs=2")
     until(lambda: terminal.read() and len(under_way(store)) == 2)
-    for claim in under_way(store):  # a run that does not come to its next step
-        os.kill(claim.holder.pid, signal.SIGSTOP)
+    for lease in under_way(store):  # a run that does not come to its next step
+        os.kill(lease.holder.pid, signal.SIGSTOP)
     terminal.press_ctrl_c()
     until(lambda: "stopping" in terminal.read())
     terminal.press_ctrl_c()
@@ -225,7 +225,7 @@ def test_two_sweeps_with_joblib_share_a_study(tmp_path, store, counting):
     assert [sweep.wait() for sweep in sweeps] == [0, 0]
     assert statuses(store) == [OK] * 40
     assert sorted(times(tmp_path, "began")) == sorted(store.read().rows)
-    assert not (store.folder / "claims").exists()
+    assert not (store.folder / "leases").exists()
 
 
 @pytest.mark.slow

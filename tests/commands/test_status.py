@@ -42,8 +42,8 @@ def status(tmp_path):
 
 
 def test_status_says_what_is_done_what_runs_where_and_how_long_the_rest_takes(store, status):
-    claims = store.claims(600)
-    with claims.held(run(3).id, "resnet20 seed 3"), claims.held(run(0).id, "its row is there already"):
+    leases = store.leases(600)
+    with leases.held(run(3).id, "resnet20 seed 3"), leases.held(run(0).id, "its row is there already"):
         time.sleep(0.1)
         said = json.loads(status("format=json"))
         text = status()
@@ -65,9 +65,9 @@ def test_status_says_what_is_done_what_runs_where_and_how_long_the_rest_takes(st
 
 
 def test_status_of_a_sweep_that_was_killed_says_that_nothing_runs(store, status):
-    with store.claims(600).held(run(3).id):
-        path = store.folder / "claims" / run(3).id
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"birth": "of a process that is gone"}))
+    with store.leases(600).held(run(3).id):
+        path = store.folder / "leases" / run(3).id
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"started": "of a process that is gone"}))
         said, text = json.loads(status("format=json")), status()
     assert (said["running"], said["seconds_left"]) == ([], None)
     assert "nothing runs; the same sweep again does what is left" in text

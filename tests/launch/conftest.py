@@ -8,37 +8,23 @@ import traceback
 import pytest
 from omegaconf import OmegaConf
 
-from bench.launch import shutdown
-from bench.launch import worker as performing
+from bench.launch import shutdown, worker
 from bench.launch.sweep import sweep
+from bench.machine.settings import Settings
 from bench.plan.plan import Plan
 from bench.rows.store import Store
 from bench.train import stop
+from bench.train.task.train import Train
 
 
 @pytest.fixture
-def settings(tmp_path):
-    machine = {"device": "cpu", "threads": 1, "data": "data", "download": False, "checkpoint": {"every": None}}
-    speed = {
-        "packing": 1,
-        "processes": 1,
-        "job_seconds": 1e9,
-        "graph": "auto",
-        "compile": False,
-        "cache": str(tmp_path),
-    }
-    trouble = {"attempts": 3, "retry": None, "timeout": None, "claim_expiry": 10.0}
-    return machine | speed | trouble | {"results": str(tmp_path), "tracking": {"name": "off"}}
-
-
-@pytest.fixture
-def swept(settings):
+def swept(configuration):
     """Sweep these runs, and return how many jobs each launch had."""
 
     def swept(runs, deaths=(), launcher=Launcher, **changes):
-        wished = settings | changes
-        launch = launcher(wished, deaths)
-        sweep(Plan("mine", runs, skipped=0), Store(wished["results"], "mine"), launch, wished)
+        changed = configuration | changes
+        launch = launcher(changed, deaths)
+        sweep(Plan("mine", runs, skipped=0), Store(changed["results"], "mine"), launch, Settings.read(changed))
         return launch.launches
 
     return swept
@@ -48,36 +34,52 @@ def swept(settings):
 def own_signals(monkeypatch):
     """Handlers, wishes and sweeps as they were before, once a test is over."""
     before = {number: signal.getsignal(number) for number in stop.SIGNALS}
-    monkeypatch.setattr(stop, "_heard", [])
-    monkeypatch.setattr(shutdown, "_attended", set())
+    monkeypatch.setattr(stop, "_received", [])
+    monkeypatch.setattr(shutdown, "_followed", set())
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-class Launcher:
-    """Performs jobs in this process, as Hydra's basic launcher does; `deaths` says which launches die at once."""
+@pytest.fixture
+def performing(monkeypatch):
+    """Let a task do this before it does its runs."""
 
-    def __init__(self, settings, deaths=()):
-        self.settings, self.deaths, self.launches = settings, deaths, []
+    def performing(before):
+        perform = Train.perform
+
+        def changed(self, runs, machine):
+            before(runs)
+            return perform(self, runs, machine)
+
+        monkeypatch.setattr(Train, "perform", changed)
+
+    return performing
+
+
+class Launcher:
+    """Does jobs in this process, as Hydra's basic launcher does; `deaths` says which launches die at once."""
+
+    def __init__(self, configuration, deaths=()):
+        self.configuration, self.deaths, self.launches = configuration, deaths, []
 
     def __call__(self, jobs, processes):
         self.launches.append(len(jobs))
         if len(self.launches) in self.deaths:
             raise ChildProcessError("killed")
         for job in jobs:
-            self.perform(job)
+            self.do(job)
 
-    def perform(self, job):
+    def do(self, job):
         text = job.removeprefix("job='").removesuffix("'")
-        performing.perform(OmegaConf.create({**self.settings, "job": text}))
+        worker.work(OmegaConf.create({**self.configuration, "job": text}))
 
 
 class ForkingLauncher(Launcher):
-    """Performs each job in a process of its own; when one dies, the jobs after it are lost, as with joblib."""
+    """Does each job in a process of its own; when one dies, the jobs after it are lost, as with joblib."""
 
-    def perform(self, job):
-        if wait(fork(super().perform, job)):
+    def do(self, job):
+        if wait(fork(super().do, job)):
             raise ChildProcessError("a worker was killed")
 
 

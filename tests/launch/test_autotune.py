@@ -1,13 +1,14 @@
 """Which form is chosen, given the speeds; that several processes can be measured; what is remembered."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from bench.launch import autotune
-from bench.launch.autotune import Form, Memory, Trial, climb, fastest, form_of
+from bench.launch.autotune import Form, Memory, Trial, climb, fastest, form_of, trial_of
 from bench.schema import UserError
-from bench.train.task.train import prepare
+from bench.train.contract import task_of
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "batch_size=16")
 
@@ -15,7 +16,7 @@ TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "batch_size=16")
 @pytest.fixture
 def trial(runs_of, machine, tmp_path):
     (run,) = runs_of(*TINY)
-    return Trial(run, machine, *prepare(run, machine), Memory(str(tmp_path / "cache")))
+    return trial_of(run, machine, Memory(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -37,20 +38,33 @@ def speeds(monkeypatch):
     return speeds
 
 
-def test_the_pack_that_is_clearly_fastest_is_chosen_and_remembered(trial, speeds):
-    measured = speeds({1: 100.0, 2: 150.0, 4: 151.0})
-    assert form_of(trial, "auto", "auto", 9, worth=True) == Form(2, False, 150.0)
-    assert measured == [1, 2, 4]
-    again = Trial(trial.run, trial.machine, trial.data, trial.model, Memory(str(trial.memory.path.parent)))
-    assert form_of(again, "auto", "auto", 9, worth=True) == Form(2, False, 150.0)
-    assert form_of(again, "auto", "auto", 1, worth=True) == Form(1, False, 100.0)  # there is but one run
-    assert measured == [1, 2, 4]
+@pytest.fixture
+def on_gpu(trial, monkeypatch):
+    """The trial as if its machine had a GPU; nothing is run on it."""
+    monkeypatch.setattr(autotune, "device_name", lambda machine: "H100")
+    return replace(trial, machine=replace(trial.machine, device="cuda"))
 
 
-def test_no_larger_pack_is_tried_once_one_is_slower_or_fails(trial, speeds):
+def test_on_a_cpu_no_pack_is_chosen_that_was_not_asked_for(trial, speeds):
+    measured = speeds({1: 100.0, 2: 900.0})
+    assert form_of(trial, "auto", "auto", 9, worth=True) == Form(1, False, 100.0)
+    assert measured == [1]
+
+
+def test_the_pack_that_is_clearly_fastest_is_chosen_and_remembered(on_gpu, speeds):
+    measured = speeds({1: 100.0, 2: 150.0, 4: 151.0, 8: 140.0})
+    assert form_of(on_gpu, "auto", False, 9, worth=True) == Form(2, False, 150.0)
+    assert measured == [1, 2, 4, 8]
+    again = replace(on_gpu, memory=Memory(on_gpu.memory.path.parent))
+    assert form_of(again, "auto", False, 9, worth=True) == Form(2, False, 150.0)
+    assert form_of(again, "auto", False, 1, worth=True) == Form(1, False, 100.0)  # there is but one run
+    assert measured == [1, 2, 4, 8]
+
+
+def test_no_larger_pack_is_tried_once_one_is_slower_or_fails(on_gpu, speeds):
     assert climb({1: 3.0, 2: 2.0, 4: 9.0}.get, (1, 2, 4)) == {1: 3.0, 2: 2.0}
     measured = speeds({1: 100.0, 2: RuntimeError("no batched form")})
-    assert form_of(trial, "auto", "auto", 9, worth=True).packing == 1
+    assert form_of(on_gpu, "auto", False, 9, worth=True).packing == 1
     assert measured == [1, 2]
     with pytest.raises(RuntimeError, match="not even one"):
         climb(lambda number: (_ for _ in ()).throw(RuntimeError("not even one")), (1, 2))
@@ -88,8 +102,6 @@ def test_steps_are_captured_on_a_gpu_alone(trial):
     assert autotune.graphs(True, "cuda", worth=False) == [True]
     with pytest.raises(UserError, match="graph=true captures steps on a GPU, and device=cpu is none"):
         form_of(trial, "auto", True, 9, worth=True)
-    with pytest.raises(UserError, match="graph=yes is not known; there are auto, true and false"):
-        form_of(trial, "auto", "yes", 9, worth=True)
 
 
 def test_a_speed_is_that_of_all_runs_side_by_side(trial, monkeypatch):
@@ -98,11 +110,14 @@ def test_a_speed_is_that_of_all_runs_side_by_side(trial, monkeypatch):
     assert trial.speed(2, graphed=False, seconds=3.0) == 2 * 3 / 4  # the clock goes on by a second at each look
 
 
-def test_measuring_leaves_the_weights_and_statistics_of_the_model_alone(trial):
-    before = {name: value.clone() for name, value in trial.model.state_dict().items()}
+def test_measuring_leaves_the_weights_and_statistics_of_the_model_alone(runs_of, machine):
+    (run,) = runs_of(*TINY)
+    task = task_of(run)
+    prepared = task.prepare(run, machine)
+    before = {name: value.clone() for name, value in prepared.model.state_dict().items()}
     for size in (1, 2):
-        trial.stepping(size, graphed=False)()
-    assert all(value.equal(before[name]) for name, value in trial.model.state_dict().items())
+        task.cost(run, machine, prepared).step(size, False)()
+    assert all(value.equal(before[name]) for name, value in prepared.model.state_dict().items())
 
 
 def test_what_is_remembered_depends_on_device_model_and_batch(runs_of, machine, tmp_path):
@@ -110,16 +125,16 @@ def test_what_is_remembered_depends_on_device_model_and_batch(runs_of, machine, 
     for overrides in ((), ("batch_size=8",), ("model.width=8",), ("model=plain8",), ("precision=bf16",)):
         changed = {one.partition("=")[0] for one in overrides}
         (run,) = runs_of(*(one for one in TINY if one.partition("=")[0] not in changed), *overrides)
-        keys.add(Trial(run, machine, *prepare(run, machine), Memory(str(tmp_path))).key)
+        keys.add(trial_of(run, machine, Memory(tmp_path)).key)
     assert len(keys) == 5
 
 
 def test_a_memory_that_cannot_be_read_or_kept_costs_a_measurement_and_no_more(tmp_path):
     (tmp_path / "speeds.json").write_text("{")
-    assert Memory(str(tmp_path)).speeds("key", lambda: {1: 2.0}) == {1: 2.0}
+    assert Memory(tmp_path).speeds("key", lambda: {1: 2.0}) == {1: 2.0}
     assert json.loads((tmp_path / "speeds.json").read_text()) == {"key": {"1": 2.0}}
     (tmp_path / "file").write_text("")
-    assert Memory(str(tmp_path / "file")).speeds("key", lambda: {1: 2.0}) == {1: 2.0}
+    assert Memory(tmp_path / "file").speeds("key", lambda: {1: 2.0}) == {1: 2.0}
 
 
 def test_by_default_it_is_in_the_users_cache_folder(tmp_path, monkeypatch):

@@ -7,24 +7,24 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from bench import catalogue
-from bench.launch import decisions
+from bench.launch import decisions as room
 from bench.launch.autotune import Memory
-from bench.launch.decisions import Launcher, Use, used
+from bench.launch.decisions import ChosenLauncher, Decision, decisions
+from bench.launch.launcher import processes_of
 from bench.machine import environment
+from bench.machine.settings import Settings
 from bench.schema import AUTO, UserError
-from hydra_plugins.bench_sweeper import BenchSweeper
 
 JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
 
 
 @pytest.fixture
-def use(tmp_path):
-    """What is used with the settings as conf/ has them, but for these."""
+def use(configuration):
+    """What is used with the settings as conf/ has them, with these changes."""
 
-    def use(name="joblib", target=JOBLIB, n_jobs=-1, **changes):
-        settings = catalogue.load(catalogue.CONF / "settings.yaml") | catalogue.load(catalogue.CONF / "doctor.yaml")
-        settings |= {"device": "cpu", "cache": str(tmp_path)} | changes
-        return used(settings, Launcher(name, {"_target_": target, "n_jobs": n_jobs}, [name]))
+    def use(name="joblib", target=JOBLIB, n_jobs=-1, precision=None, **changes):
+        settings = Settings.read(configuration | {"packing": "auto", "processes": "auto"} | changes)
+        return decisions(settings, precision, ChosenLauncher(name, {"_target_": target, "n_jobs": n_jobs}, [name]))
 
     return use
 
@@ -47,14 +47,14 @@ def two_gpus(monkeypatch):
 def test_what_is_asked_for_is_used_because_it_is_asked_for(use, flags):
     flags()
     chosen = use(threads=2, precision="bf16", processes=3, packing=4, graph=False)
-    assert chosen["device"] == Use("cpu", "device=cpu is asked for")
+    assert chosen["device"] == Decision("cpu", "device=cpu is asked for")
     assert chosen["threads"].value == 2
     assert "threads=2" in chosen["threads"].because
     assert chosen["precision"].value == "bf16"
     assert chosen["precision"].because.startswith("precision=bf16 is asked for: the processor has none of ")
-    assert chosen["processes"] == Use(3, "processes=3 is asked for")
-    assert chosen["packing"] == Use(4, "packing=4 is asked for")
-    assert chosen["graph"] == Use(False, "graph=false is asked for")
+    assert chosen["processes"] == Decision(3, "processes=3 is asked for")
+    assert chosen["packing"] == Decision(4, "packing=4 is asked for")
+    assert chosen["graph"] == Decision(False, "graph=false is asked for")
 
 
 @pytest.mark.parametrize(("flag", "precision"), [("avx512_bf16", "bf16"), ("amx_bf16", "bf16"), ("avx512f", "fp32")])
@@ -76,14 +76,14 @@ def test_a_precision_that_nobody_asks_for_is_that_of_conf_and_what_auto_would_be
 def test_without_a_gpu_the_device_is_the_processor_and_nothing_is_captured(use, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     chosen = use(device="auto")
-    assert chosen["device"] == Use("cpu", "device=auto: torch can use no GPU")
-    assert chosen["graph"] == Use(False, "graph=auto: steps are captured on a GPU alone")
+    assert chosen["device"] == Decision("cpu", "device=auto: torch can use no GPU")
+    assert chosen["graph"] == Decision(False, "graph=auto: steps are captured on a GPU alone")
 
 
 def test_with_gpus_there_is_a_process_for_each_and_capturing_is_measured(use, two_gpus):
     chosen = use(device="auto", precision="auto")
-    assert chosen["device"] == Use("cuda", "device=auto: torch can use a GPU")
-    assert chosen["precision"] == Use("bf16", "precision=auto: the GPU has units for bf16")
+    assert chosen["device"] == Decision("cuda", "device=auto: torch can use a GPU")
+    assert chosen["precision"] == Decision("bf16", "precision=auto: the GPU has units for bf16")
     assert chosen["processes"].value == 2
     assert "one per GPU" in chosen["processes"].because
     assert chosen["graph"].value == AUTO
@@ -105,30 +105,35 @@ def test_with_gpus_there_is_a_process_for_each_and_capturing_is_measured(use, tw
 )
 def test_there_are_as_many_processes_as_the_sweeper_will_start(wish):
     with initialize_config_dir(str(catalogue.CONF), version_base="1.3"):
-        sweeper = BenchSweeper()
-        sweeper.master = compose("sweep", ["device=cpu", *wish], return_hydra_config=True)
-    asked, decided = sweeper.master.processes, sweeper.settings()["processes"]
-    hydra = sweeper.master.hydra
-    launcher = Launcher(hydra.runtime.choices["hydra/launcher"], hydra.launcher, [])
+        composed = compose("sweep", ["device=cpu", *wish], return_hydra_config=True)
+    hydra, asked = composed.hydra, composed.processes
+    decided = processes_of(asked, hydra.launcher)
+    launcher = ChosenLauncher(hydra.runtime.choices["hydra/launcher"], hydra.launcher, [])
     expected = environment.describe()["cores"] if decided == AUTO else decided
-    assert decisions.processes(asked, launcher, "cpu").value == expected
+    assert room.processes(asked, launcher, "cpu").value == expected
 
 
 def test_a_launcher_of_a_cluster_decides_itself_how_many_jobs_run(use):
-    slurm = Launcher("submitit_slurm", {"_target_": "a.submitit_launcher.SlurmLauncher"}, [])
-    assert decisions.processes(AUTO, slurm, "cpu").because == (
+    slurm = ChosenLauncher("submitit_slurm", {"_target_": "a.submitit_launcher.SlurmLauncher"}, [])
+    assert room.processes(AUTO, slurm, "cpu").because == (
         "hydra/launcher=submitit_slurm decides how many jobs run at once"
     )
 
 
-def test_packing_tells_how_much_was_measured_before(use, tmp_path):
-    assert use()["packing"].value == AUTO
-    assert "(0 so far)" in use()["packing"].because
-    Memory(str(tmp_path)).path.write_text(json.dumps({"a shape": {"1": 2.0}, "another": {"1": 3.0}}))
-    assert "(2 so far)" in use()["packing"].because
+def test_on_a_cpu_runs_are_not_packed(use):
+    assert use()["packing"] == Decision(1, "packing=auto: on a CPU no pack is faster than runs one after the other")
 
 
-@pytest.mark.parametrize(("every", "value"), [(None, "when stopped"), ("10min", "every 10min")])
+def test_packing_tells_how_much_was_measured_before(use, tmp_path, two_gpus):
+    assert use(device="auto")["packing"].value == AUTO
+    assert "(0 so far)" in use(device="auto")["packing"].because
+    Memory(tmp_path).path.write_text(json.dumps({"a shape": {"1": 2.0}, "another": {"1": 3.0}}))
+    assert "(2 so far)" in use(device="auto")["packing"].because
+
+
+@pytest.mark.parametrize(
+    ("every", "value"), [(None, "when stopped"), ("10min", "every 600 s"), ("5epochs", "every 5 epochs")]
+)
 def test_checkpoints_are_left_as_often_as_the_settings_say(use, every, value):
     assert use(checkpoint={"every": every})["checkpoints"].value == value
 
@@ -139,7 +144,7 @@ def test_checkpoints_are_left_as_often_as_the_settings_say(use, every, value):
         ({"device": "tpu"}, "device=tpu is not here"),
         ({"precision": "fp16"}, "no precision is named 'fp16'"),
         ({"graph": True}, "device=cpu is none"),
-        ({"checkpoint": {"every": "often"}}, "checkpoint.every=often"),
+        ({"checkpoint": {"every": "often"}}, "checkpoint.every takes .*, not 'often'"),
     ],
 )
 def test_what_a_sweep_would_refuse_is_refused_in_the_same_words(use, changes, sentence):

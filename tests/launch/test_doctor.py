@@ -1,18 +1,19 @@
 import errno
 import os
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from bench.launch import doctor
-from bench.launch.decisions import Launcher, Use
+from bench.launch.decisions import ChosenLauncher, Decision
 from bench.launch.doctor import Ceilings, Folder
 from bench.machine import cgroup, environment, peak
+from bench.machine.settings import Settings
 
-LAUNCHER = Launcher("basic", {"_target_": "basic_launcher.BasicLauncher"}, ["basic"])
+LAUNCHER = ChosenLauncher("basic", {"_target_": "basic_launcher.BasicLauncher"}, ["basic"])
 FINE = Folder("/somewhere", "", 10**12)
-SETTINGS = {"download": False, "threads": 1}
 
 
 @pytest.fixture
@@ -68,10 +69,12 @@ def test_a_containers_memory_is_told_where_it_is_less_than_the_machines(monkeypa
     assert doctor.memory_limit(2 * 10**9) == told
 
 
-def test_folders_are_those_of_the_settings(tmp_path, monkeypatch):
+def test_folders_are_those_of_the_settings(configuration, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cache").write_text("a file")
-    found = doctor.folders({"results": "results", "data": "/nowhere/data", "cache": "cache"})
+    found = doctor.folders(
+        Settings.read(configuration | {"results": "results", "data": "/nowhere/data", "cache": "cache"})
+    )
     assert {name: one.path for name, one in found.items()} == {
         "results": f"{tmp_path}/results", "data": "/nowhere/data", "cache": f"{tmp_path}/cache"
     }  # fmt: skip
@@ -80,12 +83,16 @@ def test_folders_are_those_of_the_settings(tmp_path, monkeypatch):
     assert found["cache"].refusal == os.strerror(errno.ENOTDIR)
 
 
-def wrong(download=False, **folders):
-    there = {"results": FINE, "data": FINE, "cache": FINE} | folders
-    return doctor.wrong(SETTINGS | {"download": download}, there)
+@pytest.fixture
+def wrong(settings):
+    def wrong(download=False, **folders):
+        there = {"results": FINE, "data": FINE, "cache": FINE} | folders
+        return doctor.wrong(replace(settings, download=download), there)
+
+    return wrong
 
 
-def test_results_that_cannot_be_written_or_find_no_room_are_wrong():
+def test_results_that_cannot_be_written_or_find_no_room_are_wrong(wrong):
     assert wrong() == []
     assert wrong(results=Folder("/somewhere", "", None)) == []  # nobody knows how much room there is
     (refused,) = wrong(results=Folder("/somewhere", "Permission denied", 10**12))
@@ -95,7 +102,7 @@ def test_results_that_cannot_be_written_or_find_no_room_are_wrong():
     assert "make room" in full
 
 
-def test_data_that_cannot_be_written_are_wrong_only_where_they_are_to_be_fetched():
+def test_data_that_cannot_be_written_are_wrong_only_where_they_are_to_be_fetched(wrong):
     refused = Folder("/somewhere", "Permission denied", 10**12)
     assert wrong(data=refused, cache=refused) == []
     assert wrong(data=refused, download=True) == [
@@ -103,9 +110,13 @@ def test_data_that_cannot_be_written_are_wrong_only_where_they_are_to_be_fetched
     ]
 
 
-def remarks(processes=1, threads=1, device="cpu", cache=FINE):
-    use = {"device": Use(device, ""), "processes": Use(processes, "")}
-    return doctor.remarks(SETTINGS | {"threads": threads}, use, {"cache": cache})
+@pytest.fixture
+def remarks(settings):
+    def remarks(processes=1, threads=1, device="cpu", cache=FINE):
+        use = {"device": Decision(device, ""), "processes": Decision(processes, "")}
+        return doctor.remarks(replace(settings, threads=threads), use, {"cache": cache})
+
+    return remarks
 
 
 @pytest.mark.parametrize(
@@ -121,18 +132,20 @@ def remarks(processes=1, threads=1, device="cpu", cache=FINE):
         ("as launched", 8, None, ""),
     ],
 )
-def test_more_threads_than_cores_or_than_a_containers_quota_are_remarked_on(cores, processes, threads, quota, advice):
+def test_more_threads_than_cores_or_than_a_containers_quota_are_remarked_on(
+    remarks, cores, processes, threads, quota, advice
+):
     cores(4, quota)
     found = remarks(processes, threads)
     assert [one.partition("wait for each other ")[2] for one in found] == ([advice] if advice else [])
 
 
-def test_processes_that_train_on_gpus_are_not_counted_against_the_cores(cores):
+def test_processes_that_train_on_gpus_are_not_counted_against_the_cores(remarks, cores):
     cores(1)
     assert remarks(8, 8, device="cuda") == []
 
 
-def test_gpus_that_torch_cannot_use_are_remarked_on(monkeypatch):
+def test_gpus_that_torch_cannot_use_are_remarked_on(remarks, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", None)
@@ -141,7 +154,7 @@ def test_gpus_that_torch_cannot_use_are_remarked_on(monkeypatch):
     assert "(2); install a build of torch" in told
 
 
-def test_a_cache_that_cannot_be_written_is_remarked_on_and_stops_nothing():
+def test_a_cache_that_cannot_be_written_is_remarked_on_and_stops_nothing(remarks, wrong):
     refused = Folder("/somewhere", "Permission denied", 10**12)
     (told,) = remarks(cache=refused)
     assert "each sweep would measure anew, so choose another folder with cache=DIR" in told

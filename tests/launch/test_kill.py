@@ -1,4 +1,4 @@
-"""Killed anywhere, finished by the same sweep: at every fault point, and at random instants."""
+"""Killed anywhere, finished by the same sweep: at every failpoint, and at random instants."""
 
 import contextlib
 import os
@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from bench import failpoint as fault
+from bench import failpoint
 from bench.rows.store import Store
 from bench.schema import OK, UserError
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=2", "batch_size=16", "seed=range(2)")
 COSTS = {"seconds", "images_per_second", "peak_memory_bytes"}
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-PASSED = {name: 4 if name.split("_")[1] in ("write", "sync", "replace") else 2 for name in fault.POINTS} | {
+PASSED = {name: 4 if name.split("_")[1] in ("write", "sync", "replace") else 2 for name in failpoint.NAMES} | {
     "after_plan": 1
 }
 CRASHES = [f"{name}:{number}" for name, times in PASSED.items() for number in range(1, times + 1)]
@@ -53,7 +53,7 @@ def expected(undisturbed, swept, tmp_path):
 
 @pytest.fixture
 def crashing(forked, ended, monkeypatch):
-    """Do something in a process that dies at a fault point; whether it did."""
+    """Do something in a process that dies at a failpoint; whether it did."""
 
     def crashing(point, function):
         monkeypatch.setenv("BENCH_CRASH_AT", point)
@@ -79,10 +79,10 @@ def test_killed_at_any_point_the_same_sweep_finishes_and_repeats_nothing(
     swept(runs)
     assert results(tmp_path) == wanted
     assert {path: stamp for path, stamp in stamps(tmp_path).items() if path in done} == done
-    assert [path.name for path in (tmp_path / "mine").iterdir() if path.name == "claims"] == []
+    assert [path.name for path in (tmp_path / "mine").iterdir() if path.name == "leases"] == []
 
 
-@pytest.mark.parametrize("point", [name for name in fault.POINTS if PASSED[name] == 4])
+@pytest.mark.parametrize("point", [name for name in failpoint.NAMES if PASSED[name] == 4])
 def test_killed_while_it_seals_a_study_is_whole_before_and_after(runs_of, swept, crashing, expected, tmp_path, point):
     runs = runs_of(*TINY)
     wanted = expected(runs)
@@ -121,7 +121,7 @@ def test_a_disk_that_is_full_is_said_and_what_is_done_is_kept(runs_of, swept, fo
     kept = stamps(tmp_path)
 
     def full():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))  # a claim fits, a row does not
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))  # a lease fits, a row does not
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the limit is on what pytest captures, too
         with pytest.raises(UserError, match=r"File too large; what was there is untouched\. Make room"):
             swept(runs)

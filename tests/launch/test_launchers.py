@@ -120,7 +120,7 @@ def test_slurm_leaves_the_rows_that_one_process_leaves(slurm, undisturbed, tmp_p
 @pytest.mark.parametrize("disturbance", [["scancel"], ["scancel", "--signal=KILL"], ["scontrol", "requeue"]])
 def test_a_job_that_slurm_takes_away_is_done_all_the_same(disturbance, under_way, undisturbed, tmp_path):
     process, job = under_way
-    while not list((tmp_path / "results" / "mine" / "claims").glob("*")):  # Python's imports are over
+    while not list((tmp_path / "results" / "mine" / "leases").glob("*")):  # Python's imports are over
         time.sleep(0.1)
     time.sleep(0.5)  # in the middle of a run
     subprocess.run([*disturbance, job], check=True)

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from bench.launch import preflight
-from bench.launch.autotune import WORTH_S, Memory, Trial
+from bench.launch.autotune import WORTH_S, Memory, Trial, trial_of
 from bench.plan.shape import shape
+from bench.train.task.train import Train
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=2", "batch_size=16")
 
@@ -13,7 +16,7 @@ def trial(runs_of, machine, tmp_path):
 
     def trial(*overrides):
         (run,) = runs_of(*overrides)
-        return Trial(run, machine, *preflight.prepare(run, machine), Memory(str(tmp_path)))
+        return trial_of(run, machine, Memory(tmp_path))
 
     return trial
 
@@ -22,19 +25,19 @@ def test_weights_are_drawn_once_however_many_seeds_and_learning_rates_there_are(
     runs_of, machine, settings, monkeypatch
 ):
     drawn = []
-    original = preflight.prepare
-    monkeypatch.setattr(preflight, "prepare", lambda run, machine: drawn.append(run) or original(run, machine))
+    prepare = Train.prepare
+    monkeypatch.setattr(Train, "prepare", lambda self, run, machine: drawn.append(run) or prepare(self, run, machine))
     rates = "optimizer.learning_rate=0.1,0.2,0.3"
-    preflight.rehearse(runs_of(*TINY, "seed=range(4)", rates, "initializer=he_normal,orthogonal"), machine, settings)
+    preflight.preflight(runs_of(*TINY, "seed=range(4)", rates, "initializer=he_normal,orthogonal"), machine, settings)
     assert [run.choices["initializer"] for run in drawn] == ["he_normal", "orthogonal"]
 
 
 def test_every_run_has_an_expected_time_by_its_shape(runs_of, machine, settings):
     runs = runs_of(*TINY, "seed=0,1", "activation=relu,tanh")
-    expected, crew = preflight.rehearse(runs, machine, settings)
+    expected, workers = preflight.preflight(runs, machine, settings)
     assert {shape(run) for run in runs} == set(expected)
     assert all(one.seconds > 0 for one in expected.values())
-    assert crew.processes == settings["processes"]
+    assert workers.processes == settings.processes
 
 
 @pytest.mark.parametrize(("flags", "said"), [({"avx2"}, True), ({"avx2", "avx512_bf16"}, False)])
@@ -42,9 +45,9 @@ def test_bf16_on_a_processor_without_units_for_it_is_remarked_on(
     runs_of, machine, settings, monkeypatch, capsys, flags, said
 ):
     monkeypatch.setattr("bench.machine.environment.processor_flags", lambda: flags)
-    preflight.rehearse(runs_of(*TINY, "precision=fp32"), machine, settings)
+    preflight.preflight(runs_of(*TINY, "precision=fp32"), machine, settings)
     assert capsys.readouterr().err == ""
-    preflight.rehearse(runs_of(*TINY, "precision=bf16"), machine, settings)
+    preflight.preflight(runs_of(*TINY, "precision=bf16"), machine, settings)
     assert ("no units for it" in capsys.readouterr().err) == said
 
 
@@ -60,7 +63,7 @@ def test_what_is_short_is_not_measured_in_many_forms(runs_of, machine, settings,
     original = Trial.speed
     monkeypatch.setattr(Trial, "speed", lambda self, size, graphed: sizes.append(size) or original(self, size, graphed))
     runs = runs_of(*TINY, "seed=range(4)")
-    expected, _ = preflight.rehearse(runs, machine, settings | {"packing": "auto"})
+    expected, _ = preflight.preflight(runs, machine, replace(settings, packing="auto"))
     assert [one.packing for one in expected.values()] == [1]
     assert sizes == [1]
 
@@ -70,8 +73,8 @@ def test_as_many_processes_as_cores_train_what_is_short_and_as_many_as_were_fast
 ):
     monkeypatch.setattr(preflight.environment, "usable_cores", lambda: 16)
     monkeypatch.setattr(preflight, "processes", lambda trial, packing, graphed, most: most // 4)
-    auto = settings | {"processes": "auto"}
+    auto = replace(settings, processes="auto")
     expected = preflight.Expected(1.0, 1)
-    assert preflight.crew(trial(*TINY), expected, auto, WORTH_S / 2).processes == 16
-    assert preflight.crew(trial(*TINY), expected, auto, WORTH_S * 2).processes == 4
-    assert preflight.crew(trial(*TINY), expected, settings | {"processes": 3}, WORTH_S * 2).processes == 3
+    assert preflight.workers(trial(*TINY), expected, auto, WORTH_S / 2).processes == 16
+    assert preflight.workers(trial(*TINY), expected, auto, WORTH_S * 2).processes == 4
+    assert preflight.workers(trial(*TINY), expected, replace(settings, processes=3), WORTH_S * 2).processes == 3

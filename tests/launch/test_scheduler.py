@@ -10,13 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import registry
 from bench.launch import scheduler
 from bench.launch import timeout as limit
-from bench.plan.job import Crew, Expected
+from bench.plan.job import Expected, Workers
 from bench.rows import tracking
 from bench.rows.store import Store
 from bench.schema import FAILED, OK, PREEMPTED, Row, UserError
+from bench.train.task.train import Train
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=1", "batch_size=16")
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -28,19 +28,9 @@ def rows(tmp_path):
 
 
 @pytest.fixture
-def during(monkeypatch):
+def during(performing):
     """Let something happen in the process that trains, before it does."""
-
-    def during(happening):
-        build = registry.build
-
-        def disturbed(run, word):
-            task = build(run, word)
-            return (lambda runs, machine: (happening(runs[0]), task(runs, machine))[1]) if word == "task" else task
-
-        monkeypatch.setattr(registry, "build", disturbed)
-
-    return during
+    return lambda happening: performing(lambda runs: happening(runs[0]))
 
 
 def die(*_):
@@ -91,7 +81,7 @@ def test_a_run_whose_process_was_killed_by_chance_is_done_again(runs_of, swept, 
 
 def test_what_was_under_way_at_two_deaths_is_launched_alone(tmp_path, settings, runs_of):
     runs = runs_of(*TINY, "seed=range(4)")
-    asked = scheduler.Launches(runs, {}, Crew(1, 1.0), Store(tmp_path, "mine"), list, settings, None)
+    asked = scheduler.Scheduler(runs, {}, Workers(1, 1.0), Store(tmp_path, "mine"), list, settings, None)
     assert asked.batch(runs) == runs
     asked.died = {"a": runs[0].id, "b": runs[1].id}
     assert asked.batch(runs) == runs[2:]
@@ -103,7 +93,7 @@ def test_what_was_under_way_at_two_deaths_is_launched_alone(tmp_path, settings, 
 def test_packs_are_halved_for_each_launch_in_which_a_process_died_and_what_was_under_way_is_alone(
     tmp_path, settings, runs_of
 ):
-    asked = scheduler.Launches([], {}, Crew(1, 1.0), Store(tmp_path, "mine"), list, settings, None)
+    asked = scheduler.Scheduler([], {}, Workers(1, 1.0), Store(tmp_path, "mine"), list, settings, None)
     expected = Expected(1.0, packing=8)
     sizes = []
     for asked.deadly in range(5):
@@ -118,14 +108,14 @@ def test_a_run_is_launched_as_long_as_each_launch_takes_it_further(
     runs_of, swept, rows, tmp_path, monkeypatch, steps_each, finishes
 ):
     (run,) = runs_of(*TINY, "seed=0")
-    store, build = Store(tmp_path, "mine"), registry.build
+    store = Store(tmp_path, "mine")
 
-    def task(runs, machine):  # on a cluster that takes the machine away again and again
+    def perform(self, runs, machine):  # on a cluster that takes the machine away again and again
         row = store.row(run.id)
         steps = (row.measures["steps"] if row else 0) + steps_each
         return [Row(run.id, "mine", OK if steps == 9 else PREEMPTED, run.choices, {"steps": steps})]
 
-    monkeypatch.setattr(registry, "build", lambda run, word: task if word == "task" else build(run, word))
+    monkeypatch.setattr(Train, "perform", perform)
     if finishes:
         assert swept([run]) == [1] * 9
         assert rows()[run.id].status == OK
@@ -146,7 +136,7 @@ def test_a_run_that_hangs_outside_python_is_a_timeout_too(runs_of, swept, rows, 
     hanging, fine = runs_of(*TINY, "seed=range(2)")
     monkeypatch.setattr(limit, "GRACE_S", 0.2)
     during(lambda run: run.id == hanging.id and hang())
-    swept([hanging, fine], timeout=0.01, launcher=forking, job_seconds=0.0)
+    swept([hanging, fine], timeout=0.01, launcher=forking, job_seconds=1e-9)
     assert rows()[fine.id].status == OK
     error = rows()[hanging.id].error
     assert (error["class"], error["attempts"]) == ("timeout", 1)
@@ -167,12 +157,12 @@ def test_a_sweep_waits_for_the_runs_of_another_and_says_so(runs_of, swept, rows,
     taken.unlink()
 
     def other():
-        with store.claims(600).held(runs[0].id):
+        with store.leases(600).held(runs[0].id):
             time.sleep(1.5)
             taken.write_bytes(whole)
 
     pid = forked(other)
-    while not store.claims(600).read():
+    while not store.leases(600).read():
         time.sleep(0.01)
     assert swept(runs) == []
     assert ended(pid) == 0
@@ -184,13 +174,13 @@ def test_a_sweep_takes_over_what_another_left_that_was_killed(runs_of, swept, ro
     (run,) = runs_of(*TINY, "seed=0")
 
     def killed():
-        with Store(tmp_path, "mine").claims(600).held(run.id):
+        with Store(tmp_path, "mine").leases(600).held(run.id):
             die()
 
     assert ended(forked(killed)) == -signal.SIGKILL
     assert swept([run]) == [1]
     assert rows()[run.id].status == OK
-    assert not (tmp_path / "mine" / "claims").exists()
+    assert not (tmp_path / "mine" / "leases").exists()
 
 
 def test_a_row_that_another_wrote_meanwhile_is_left_as_it_is(runs_of, swept, rows, tmp_path, during):
@@ -199,7 +189,7 @@ def test_a_row_that_another_wrote_meanwhile_is_left_as_it_is(runs_of, swept, row
     swept([run])
     first = store.read().rows[run.id]
     (store.folder / f"{run.id}.json").unlink()
-    during(lambda _: store.write(first))  # as happens when the claims are lost
+    during(lambda _: store.write(first))  # as happens when the leases are lost
     swept([run])
     assert rows() == {run.id: first}
 
@@ -227,7 +217,7 @@ def test_a_mirror_out_of_order_costs_no_row_and_keeps_no_sweep_waiting(runs_of, 
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=start, Settings=dict))
     monkeypatch.setattr(tracking, "GRACE_S", 0.2)
     monkeypatch.setattr(tracking, "_gave_up", False)
-    wandb = {"name": "wandb", "mode": "offline", "project": "p", "entity": None, "init_timeout": 0}
+    wandb = {"name": "wandb", "mode": "offline", "project": "p", "entity": None, "init_timeout": 0.0}
     runs = runs_of(*TINY, "seed=range(4)")
     swept(runs, tracking=wandb)
     released.set()

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from bench import registry
 from bench.launch.sweep import sweep
 from bench.plan.plan import Plan
 from bench.rows.store import Store
 from bench.schema import FAILED, OK, PREEMPTED, UserError
+from bench.train.task.train import Train
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=1", "batch_size=16")
 
@@ -77,12 +77,11 @@ def test_one_class_of_failures_is_retried_alone(runs_of, swept, tmp_path, monkey
 def failing(monkeypatch, kind):
     """Every run raises here as soon as it trains."""
 
-    def task(runs, machine):
+    def perform(self, runs, machine):
         raise kind("the test says so")
 
-    build = registry.build
     with monkeypatch.context() as broken:
-        broken.setattr(registry, "build", lambda run, word: task if word == "task" else build(run, word))
+        broken.setattr(Train, "perform", perform)
         yield
 
 
@@ -97,8 +96,6 @@ def test_a_retry_that_was_killed_goes_on_by_the_same_command(runs_of, swept, tmp
 
 def test_to_retry_nothing_is_a_mistake(runs_of, swept):
     runs = runs_of(*TINY, "seed=range(2)")
-    with pytest.raises(UserError, match=r"retry=all is no way to fail; write .*out_of_memory, timeout, killed"):
-        swept(runs, retry="all")
     swept(runs)
     with pytest.raises(UserError, match="none of these 2 runs has failed so"):
         swept(runs, retry="timeout")
@@ -114,12 +111,6 @@ def test_a_preempted_run_is_gone_on_with_and_its_row_replaced(runs_of, swept, tm
     assert list(tmp_path.glob("mine/*.retried*")) == []
 
 
-def test_a_time_limit_that_is_none_is_a_mistake(runs_of, swept):
-    for wrong in (0, -1, "long", True):
-        with pytest.raises(UserError, match=f"timeout={wrong} is no time"):
-            swept(runs_of(*TINY), timeout=wrong)
-
-
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
@@ -127,12 +118,12 @@ def test_a_time_limit_that_is_none_is_a_mistake(runs_of, swept):
         (("initializer.scale=-1",), "scale"),
         (("model.depth=9",), "6n"),
         (("dataset=cifar10",), "download=true"),
-        (("dataset.subset=abc",), "subset takes int | None, not 'abc'"),
+        (("dataset.subset=abc",), "subset takes a whole number or null, not 'abc'"),
         (("dataset.checksum=wrong",), "wrong"),
-        (("batch_size=0",), "nothing is trained with batch_size=0"),
-        (("steps=0",), "nothing is trained with steps=0"),
-        (("warmup_steps=-1",), "below 0"),
-        (("label_smoothing=2.0",), "give 0 to 1"),
+        (("batch_size=0",), "batch_size takes a whole number of at least 1, not 0"),
+        (("steps=0",), "steps takes a whole number of at least 1 or null, not 0"),
+        (("warmup_steps=-1",), "warmup_steps takes a whole number of at least 0, not -1"),
+        (("label_smoothing=2.0",), "label_smoothing takes a number from 0 to 1, not 2.0"),
         (("optimizer.learning_rate=-1",), "optimizer sgd: Invalid learning rate"),
     ],
 )
@@ -159,16 +150,3 @@ def test_a_folder_that_cannot_be_written_is_a_mistake(runs_of, settings, tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="results=DIR"):
         sweep(Plan("mine", runs_of(*TINY), 0), Store(tmp_path / "file", "mine"), list, settings)
-
-
-def test_a_mode_of_tracking_that_does_not_exist_is_a_mistake(runs_of, swept):
-    with pytest.raises(UserError, match=r"tracking\.mode"):
-        swept(runs_of(*TINY), tracking={"name": "wandb", "mode": "sometimes"})
-
-
-def test_a_launcher_that_starts_everything_is_handed_no_more_jobs_than_there_are_cores(runs_of, swept, tmp_path):
-    runs = runs_of(*TINY, "seed=range(4)", "activation=relu,tanh,mish,elu")
-    assert swept(runs, processes=2, jobs_at_once=2) == [2, 2]  # shapes of four runs
-    assert set(rows(tmp_path)) == {run.id for run in runs}
-    others = runs_of(*TINY, "seed=0", "activation=gelu,silu,selu")
-    assert swept(others, processes=2, jobs_at_once=2) == [2, 1]

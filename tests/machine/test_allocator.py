@@ -13,7 +13,7 @@ glibc = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="an
 
 @glibc
 def test_what_was_freed_is_there_for_the_next_tensor():
-    allocator.settle(torch.get_num_threads(), packing=1)
+    allocator.configure(torch.get_num_threads(), packing=1)
 
     def faults() -> int:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -25,35 +25,35 @@ def test_what_was_freed_is_there_for_the_next_tensor():
 
 
 @glibc
-def test_what_nothing_uses_is_given_back():
+def test_what_nothing_uses_is_released():
     def held() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
-    allocator.settle(torch.get_num_threads(), packing=1)
+    allocator.configure(torch.get_num_threads(), packing=1)
     tensors = [torch.ones(SIZE) for _ in range(16)]
     del tensors
     before = held()
-    allocator.give_back()
+    allocator.release_memory()
     assert held() < before - 32 * SIZE
 
 
 def test_another_c_library_is_left_as_it_is(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
-    allocator.settle(torch.get_num_threads(), packing=1)
-    allocator.give_back()
+    allocator.configure(torch.get_num_threads(), packing=1)
+    allocator.release_memory()
 
 
 def test_packs_keep_nothing(monkeypatch):
-    asked = []
-    monkeypatch.setattr(allocator, "of_libc", asked.append)
-    allocator.settle(torch.get_num_threads(), packing=2)
-    assert asked == []
+    called = []
+    monkeypatch.setattr(allocator, "libc", called.append)
+    allocator.configure(torch.get_num_threads(), packing=2)
+    assert called == []
 
 
 def test_a_process_trains_with_the_threads_it_was_given():
     before = torch.get_num_threads()
     try:
-        allocator.settle(1, packing=1)
+        allocator.configure(1, packing=1)
         assert torch.get_num_threads() == 1
     finally:
-        allocator.settle(before, packing=1)
+        allocator.configure(before, packing=1)

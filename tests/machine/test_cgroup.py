@@ -1,13 +1,13 @@
 import pytest
 
-from bench.machine import cgroup as container
+from bench.machine import cgroup
 
 NO_LIMIT = 2**63 - 4096  # what version 1 says
 
 
 @pytest.fixture
 def groups(tmp_path):
-    """Write the files of control groups, and what /proc says of this process; the two places to read them."""
+    """Write the files of control groups, and what /proc says of this process; the two paths to read them."""
 
     def groups(own, **files):
         for name, text in files.items():
@@ -21,50 +21,50 @@ def groups(tmp_path):
 
 
 def test_a_quota_of_version_2_is_in_cores(groups):
-    places = groups("0::/box\n", **{"box/cpu.max": "150000 100000", "box/memory.max": "2147483648"})
-    assert container.cores(*places) == 1.5
-    assert container.memory_bytes(*places) == 2**31
+    paths = groups("0::/box\n", **{"box/cpu.max": "150000 100000", "box/memory.max": "2147483648"})
+    assert cgroup.cores(*paths) == 1.5
+    assert cgroup.memory_bytes(*paths) == 2**31
 
 
 def test_a_quota_of_version_1_is_in_cores(groups):
     files = {"cpu/box/cpu.cfs_quota_us": "50000", "cpu/box/cpu.cfs_period_us": "100000"}
-    places = groups("7:memory:/box\n3:cpu,cpuacct:/box\n", **files, **{"memory/box/memory.limit_in_bytes": "1000000"})
-    assert container.cores(*places) == 0.5
-    assert container.memory_bytes(*places) == 1_000_000
+    paths = groups("7:memory:/box\n3:cpu,cpuacct:/box\n", **files, **{"memory/box/memory.limit_in_bytes": "1000000"})
+    assert cgroup.cores(*paths) == 0.5
+    assert cgroup.memory_bytes(*paths) == 1_000_000
 
 
 def test_the_smallest_limit_from_the_group_to_the_top_holds(groups):
     files = {"pod/cpu.max": "200000 100000", "pod/box/cpu.max": "300000 100000", "pod/memory.max": "max"}
-    places = groups("0::/pod/box\n", **files, **{"pod/box/memory.max": "4096"})
-    assert container.cores(*places) == 2.0
-    assert container.memory_bytes(*places) == 4096
+    paths = groups("0::/pod/box\n", **files, **{"pod/box/memory.max": "4096"})
+    assert cgroup.cores(*paths) == 2.0
+    assert cgroup.memory_bytes(*paths) == 4096
 
 
 def test_a_container_that_sees_its_own_group_at_the_top_is_limited_by_it(groups):
-    places = groups("0::/not/to/be/seen\n", **{"cpu.max": "100000 100000"})
-    assert container.cores(*places) == 1.0
+    paths = groups("0::/not/to/be/seen\n", **{"cpu.max": "100000 100000"})
+    assert cgroup.cores(*paths) == 1.0
 
 
 def test_a_path_that_leads_out_of_the_groups_reads_nothing_there(groups, tmp_path):
     (tmp_path / "cpu.max").write_text("100000 100000\n")
-    assert container.cores(*groups("0::/..\n", **{"cpu.max": "max 100000"})) is None
+    assert cgroup.cores(*groups("0::/..\n", **{"cpu.max": "max 100000"})) is None
 
 
 @pytest.mark.parametrize("cpu", ["max 100000", "", "nonsense", "100000", "100000 0"])
 def test_what_is_no_quota_is_none(groups, cpu):
-    assert container.cores(*groups("0::/\n", **{"cpu.max": cpu})) is None
+    assert cgroup.cores(*groups("0::/\n", **{"cpu.max": cpu})) is None
 
 
 def test_no_limit_of_version_1_is_none_of_cores(groups):
     files = {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}
-    places = groups("2:cpu:/\n4:memory:/\n", **files, **{"memory/memory.limit_in_bytes": str(NO_LIMIT)})
-    assert container.cores(*places) is None
-    assert container.memory_bytes(*places) == NO_LIMIT
+    paths = groups("2:cpu:/\n4:memory:/\n", **files, **{"memory/memory.limit_in_bytes": str(NO_LIMIT)})
+    assert cgroup.cores(*paths) is None
+    assert cgroup.memory_bytes(*paths) == NO_LIMIT
 
 
 @pytest.mark.parametrize("own", ["", "nonsense\n", "::::\n"])
-def test_where_the_system_tells_nothing_there_is_no_limit(groups, own):
-    places = groups(own)
-    assert container.cores(*places) is None
-    assert container.memory_bytes(*places) is None
-    assert container.cores(places[0] / "none", places[1] / "none") is None
+def test_where_the_system_says_nothing_there_is_no_limit(groups, own):
+    paths = groups(own)
+    assert cgroup.cores(*paths) is None
+    assert cgroup.memory_bytes(*paths) is None
+    assert cgroup.cores(paths[0] / "none", paths[1] / "none") is None

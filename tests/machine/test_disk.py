@@ -15,12 +15,12 @@ def test_a_folder_that_is_not_there_yet_is_not_made(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_in_the_place_of_a_folder_is_said(tmp_path):
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     assert refusal(tmp_path / "file") == refusal(tmp_path / "file" / "below") == os.strerror(20)
 
 
-def test_a_disk_that_is_full_is_said_in_the_systems_words(tmp_path, monkeypatch):
+def test_a_disk_that_is_full_is_reported_in_the_systems_words(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, os.strerror(28))
 

@@ -50,18 +50,14 @@ def test_what_one_task_adds_to_the_description_is_not_in_the_next_one() -> None:
 
 
 def test_describing_the_environment_imports_no_torch() -> None:
-    code = "import sys; from bench.rows import environment; environment.describe(); print('torch' in sys.modules)"
+    code = "import sys; from bench.machine import environment; environment.describe(); print('torch' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
 
 
-def test_a_package_that_is_not_installed_has_no_version() -> None:
-    assert environment._version("a-package-that-nobody-installed") is None
-
-
 @needs_git
 def test_a_clean_checkout_gives_its_commit(package: Path) -> None:
-    assert environment._git_state(package) == (git(package, "rev-parse", "HEAD"), False)
+    assert environment.git_state(package) == (git(package, "rev-parse", "HEAD"), False)
 
 
 @needs_git
@@ -70,7 +66,7 @@ def test_an_edited_or_added_source_makes_the_checkout_dirty(package: Path, chang
     path = package.parent / change
     path.parent.mkdir(exist_ok=True)
     path.write_text("x = 1\n")
-    assert environment._git_state(package)[1] is True
+    assert environment.git_state(package)[1] is True
 
 
 @needs_git
@@ -78,7 +74,7 @@ def test_new_results_and_notes_leave_the_checkout_clean(package: Path) -> None:
     (package.parent / "results").mkdir()
     (package.parent / "results" / "rows.jsonl").write_text("")
     (package.parent / "notes.md").write_text("")
-    assert environment._git_state(package)[1] is False
+    assert environment.git_state(package)[1] is False
 
 
 @needs_git
@@ -86,13 +82,13 @@ def test_a_package_inside_a_repository_that_does_not_track_it_has_no_commit(pack
     installed = package.parent / ".venv" / "lib" / "bench"
     installed.mkdir(parents=True)
     (installed / "__init__.py").write_text("")
-    assert environment._git_state(installed) == (None, None)
+    assert environment.git_state(installed) == (None, None)
 
 
 @needs_git
 def test_git_variables_of_another_repository_do_not_mislead(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_DIR", str(package.parent / "elsewhere" / ".git"))
-    assert environment._git_state(package)[0] is not None
+    assert environment.git_state(package)[0] is not None
 
 
 @needs_git
@@ -100,7 +96,7 @@ def test_a_checkout_without_a_commit_yet_has_none(tmp_path: Path) -> None:
     (tmp_path / "__init__.py").write_text("")
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
-    assert environment._git_state(tmp_path) == (None, None)
+    assert environment.git_state(tmp_path) == (None, None)
 
 
 @needs_git
@@ -112,23 +108,23 @@ def test_a_git_that_does_not_answer_costs_the_commit_and_no_more(
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(environment, "GIT_TIMEOUT_S", 0.1)
-    assert environment._git_state(package) == (None, None)
+    assert environment.git_state(package) == (None, None)
 
 
 def test_without_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert environment._git_state(environment.HOME) == (None, None)
+    assert environment.git_state(environment.HOME) == (None, None)
 
 
 def test_the_processor_is_read_by_its_name_where_linux_tells_it(tmp_path: Path) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nprocessor\t: 1\nmodel name\t: Other\n")
-    assert environment._processor(cpuinfo) == "Some CPU @ 2 GHz"
-    assert environment._processor(tmp_path / "none")
+    assert environment.processor(cpuinfo) == "Some CPU @ 2 GHz"
+    assert environment.processor(tmp_path / "none")
 
 
 HOLD = """
-from bench.rows.environment import peak_memory_bytes
+from bench.machine.environment import peak_memory_bytes
 before, held = peak_memory_bytes(), bytearray(SIZE)
 held[::4096] = b"x" * len(held[::4096])
 print(before, peak_memory_bytes() - before)

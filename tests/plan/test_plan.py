@@ -1,5 +1,6 @@
 import pytest
 
+from bench.machine.settings import Study
 from bench.plan.plan import plan
 from bench.schema import Run, UserError
 
@@ -47,7 +48,7 @@ def test_options_are_composed_once_however_many_runs_there_are(compose):
         calls.append(overrides)
         return compose(overrides)
 
-    study = {"name": "mine", "axes": {}, "skip": []}
+    study = Study.read(compose([]).study | {"axes": {}})
     runs = plan(
         counted, study, ["initializer=he_normal,orthogonal,he_uniform", "model=resnet8,plain8", "seed=range(500)"]
     )

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from bench.plan.why import Place, explain, nearest
+from bench.plan.why import StudyState, explain, nearest
 from bench.rows.store import Reading
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, Run, UserError
 
@@ -15,9 +15,9 @@ def row(one: Run, status: str = OK, **fields: Any) -> Row:
     return Row(one.id, one.study, status, one.choices, **fields)
 
 
-def place(asked: list[Run] | None, *rows: Row, planned: tuple[str, ...] = (), **unread: str) -> Place:
+def place(asked: list[Run] | None, *rows: Row, planned: tuple[str, ...] = (), **unread: str) -> StudyState:
     runs = None if asked is None else {one.id: one for one in asked}
-    return Place("mine", runs, Reading({one.id: one for one in rows}, [], unread=unread), planned)
+    return StudyState("mine", runs, Reading({one.id: one for one in rows}, [], unread=unread), planned)
 
 
 @pytest.mark.parametrize(

@@ -236,13 +236,13 @@ def test_a_row_under_the_name_of_another_is_not_believed(store: Store) -> None:
     assert file_of(store, row(1)).name in reading.remarks[0]
 
 
-def test_a_file_that_is_not_named_as_a_row_is_left_alone_and_said(store: Store) -> None:
+def test_a_file_that_is_not_named_like_a_row_is_left_alone_and_named(store: Store) -> None:
     store.write(row())
     notes = store.folder / "notes.json"
     notes.write_text("{}")
     reading = store.read()
     assert list(reading.rows) == [row().id]
-    assert "notes.json is not named as a row is" in reading.remarks[0]
+    assert "notes.json is not named like a row" in reading.remarks[0]
     assert notes.read_text() == "{}"
     assert list(store.finished(())) == [row().id]
 

@@ -6,19 +6,21 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.machine.settings import Tracking
 from bench.rows import tracking
 from bench.schema import OK, Row, Run, UserError
 
 ROOT = Path(__file__).parents[2]
-OFF = {"name": "off"}
-OFFLINE = {"name": "wandb", "mode": "offline", "project": "initbench", "entity": None, "init_timeout": 20}
-ONLINE = {**OFFLINE, "mode": "online"}
+OFFLINE = Tracking(name="wandb", mode="offline", project="initbench", entity=None, init_timeout=20.0)
+ONLINE = replace(OFFLINE, mode="online")
+OFF = replace(OFFLINE, name="off")
 KEY = "0" * 40
 
 
@@ -84,7 +86,8 @@ def refuse() -> None:
 def test_off_does_nothing_and_imports_nothing(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from bench.rows import tracking;"
-        "tracking.mirror(None, {'name': 'off'}, Path(sys.argv[1]));"
+        "from types import SimpleNamespace as Tracking;"
+        "tracking.mirror(None, Tracking(name='off'), Path(sys.argv[1]));"
         "print({'wandb', 'torch'} & set(sys.modules))"
     )
     answer = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
@@ -122,31 +125,20 @@ def test_a_mirror_that_hangs_costs_its_limit_once(
     monkeypatch.setattr(tracking, "GRACE_S", 0.2)
     began = time.monotonic()
     for seed in range(5):
-        tracking.mirror(row(seed), {**ONLINE, "init_timeout": 0}, tmp_path)
+        tracking.mirror(row(seed), replace(ONLINE, init_timeout=0.0), tmp_path)
     assert 0.2 <= time.monotonic() - began < 1
     assert "no answer within" in capsys.readouterr().err
     released.set()
 
 
 def test_the_limit_follows_the_timeout_that_conf_gives() -> None:
-    assert tracking.limit_s({**ONLINE, "init_timeout": 20}) == 40 + tracking.GRACE_S
+    assert tracking.limit_s(ONLINE) == 40 + tracking.GRACE_S
 
 
 def test_a_mirror_that_cannot_write_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "wandb").write_text("a file where the mirror wants its folder")
     tracking.mirror(row(0), OFFLINE, tmp_path)
     assert "File exists" in capsys.readouterr().err
-
-
-def test_an_unknown_mode_is_named_with_the_known_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    wish = {**OFFLINE, "mode": "disabled"}
-    with pytest.raises(UserError, match=r"'disabled'\. Known: offline, online"):
-        tracking.sync([row(0)], wish, tmp_path)
-    with pytest.raises(UserError, match="Known: offline, online"):
-        tracking.check(wish)
-    tracking.check(OFF)
-    tracking.mirror(row(0), wish, tmp_path)
-    assert "Known: offline, online" in capsys.readouterr().err
 
 
 def test_there_is_nothing_to_sync_with_when_tracking_is_off(tmp_path: Path) -> None:
@@ -208,9 +200,11 @@ def _with_wandb(folder: Path) -> Path:
 SCRIPT = """
 import json, sys
 from pathlib import Path
+from bench.machine.settings import Tracking
 from bench.rows import tracking
 from bench.schema import Row, UserError
-rows, conf, folder = [Row(**fields) for fields in json.loads(sys.argv[1])], json.loads(sys.argv[2]), Path(sys.argv[3])
+rows = [Row(**fields) for fields in json.loads(sys.argv[1])]
+conf, folder = Tracking(**json.loads(sys.argv[2])), Path(sys.argv[3])
 for row in rows:
     tracking.mirror(row, conf, folder)
 try:
@@ -221,11 +215,11 @@ except UserError as error:
 
 
 def in_a_process(
-    rows: list[Row], conf: dict[str, Any], tmp_path: Path, **environment: str
+    rows: list[Row], conf: Tracking, tmp_path: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Mirror the rows and then sync them, from an empty folder, with warnings as errors."""
     (tmp_path / "cwd").mkdir(exist_ok=True)
-    arguments = [json.dumps([vars(row) for row in rows]), json.dumps(conf), str(tmp_path / "study")]
+    arguments = [json.dumps([vars(row) for row in rows]), json.dumps(asdict(conf)), str(tmp_path / "study")]
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", SCRIPT, *arguments],
         cwd=tmp_path / "cwd",
@@ -293,7 +287,7 @@ def test_the_mirror_leaves_nothing_at_home_nor_where_it_was_started(tmp_path: Pa
     assert os.listdir(tmp_path / "study") == ["wandb"]
 
 
-def test_online_without_a_key_is_said_at_once(tmp_path: Path) -> None:
+def test_online_without_a_key_is_reported_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
     answer = in_a_process([row(0), row(1)], ONLINE, tmp_path)
     assert time.monotonic() - began < 10
@@ -401,7 +395,7 @@ def test_the_mode_of_conf_wins_over_a_variable_left_in_the_shell(tmp_path: Path,
     assert ledger(tmp_path / "study", "offline") == ledger(tmp_path / "study", "online") == [row(0).id]
 
 
-def test_a_key_that_cannot_be_one_is_said_at_once(tmp_path: Path) -> None:
+def test_a_key_that_cannot_be_one_is_reported_at_once(tmp_path: Path) -> None:
     answer = in_a_process([row(0)], ONLINE, tmp_path, WANDB_API_KEY="short")
     assert "UserError: no W&B key that could work" in answer.stdout
     assert "1 rows wait, nothing is lost" in answer.stdout
@@ -409,7 +403,7 @@ def test_a_key_that_cannot_be_one_is_said_at_once(tmp_path: Path) -> None:
 
 def test_a_server_that_stops_answering_costs_its_limit_and_no_row(tmp_path: Path, server: Server) -> None:
     server.stuck = True
-    conf = {**ONLINE, "init_timeout": 1}
+    conf = replace(ONLINE, init_timeout=1.0)
     began = time.monotonic()
     answer = in_a_process([row(0), row(1)], conf, tmp_path, WANDB_BASE_URL=server.address, WANDB_API_KEY=KEY)
     assert time.monotonic() - began < 3 * tracking.limit_s(conf)

@@ -14,12 +14,13 @@ from torch import nn
 
 from bench import registry
 from bench.machine import environment
+from bench.machine.settings import interval
 from bench.rows.checkpoints import Checkpoints
 from bench.rows.store import Store
-from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Checkpointing, UserError
+from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Checkpointing, Interval
 from bench.train import checkpoint, stop
 from bench.train import global_rng as generators
-from bench.train.checkpoint import checkpointing
+from bench.train.contract import task_of
 from bench.train.trainer import Trainer
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "epochs=3", "batch_size=32", "warmup_steps=4")
@@ -30,7 +31,7 @@ COSTS = {"seconds", "images_per_second", "peak_memory_bytes"}
 @pytest.fixture
 def keeping(machine, tmp_path):
     """A machine whose runs leave checkpoints when they are asked to stop."""
-    return dataclasses.replace(machine, checkpointing=Checkpointing(str(tmp_path), None, None))
+    return dataclasses.replace(machine, checkpointing=Checkpointing(tmp_path, Interval()))
 
 
 @pytest.fixture
@@ -39,8 +40,8 @@ def begun(monkeypatch):
 
     def begun(run, machine, steps=math.inf):
         asked = iter(range(1, 10**9))
-        monkeypatch.setattr(stop, "wished", lambda: next(asked) >= steps)
-        return registry.build(run, "task")([run], machine)[0]
+        monkeypatch.setattr(stop, "requested", lambda: next(asked) >= steps)
+        return task_of(run).perform([run], machine)[0]
 
     return begun
 
@@ -203,7 +204,7 @@ def test_a_run_that_is_asked_to_stop_without_a_place_for_checkpoints_starts_anew
 @pytest.mark.parametrize(("every", "steps"), [("1epoch", [EPOCH, 2 * EPOCH]), ("0.000001s", [13, 14])])
 def test_checkpoints_are_left_as_often_as_asked(runs_of, machine, begun, tmp_path, every, steps):
     (run,) = runs_of(*TINY)
-    asked = checkpointing({"results": str(tmp_path), "checkpoint": {"every": every}})
+    asked = Checkpointing(tmp_path, interval(every))
     until = 2 * EPOCH if "epoch" in every else 14
     begun(run, dataclasses.replace(machine, checkpointing=asked), until)
     assert [int(path.name.split(".")[2]) for path in files(tmp_path)] == steps
@@ -211,7 +212,7 @@ def test_checkpoints_are_left_as_often_as_asked(runs_of, machine, begun, tmp_pat
 
 def test_a_killed_run_goes_on_from_the_newest_checkpoint(runs_of, machine, begun, tmp_path, monkeypatch):
     (run,) = runs_of(*TINY)
-    every = dataclasses.replace(machine, checkpointing=Checkpointing(str(tmp_path), None, 1))
+    every = dataclasses.replace(machine, checkpointing=Checkpointing(tmp_path, Interval(epochs=1)))
     original, done = Trainer.step, []
 
     def dying(self, batch):
@@ -322,7 +323,7 @@ def test_a_disk_that_refuses_a_checkpoint_costs_no_run(runs_of, machine, keeping
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "checkpoints").write_text("a file where a folder should be")
     (run,) = runs_of(*TINY)
-    asked = dataclasses.replace(keeping.checkpointing, epochs=1)
+    asked = Checkpointing(tmp_path, Interval(epochs=1))
     row = begun(run, dataclasses.replace(keeping, checkpointing=asked))
     assert results(row) == results(begun(run, machine))
     assert capsys.readouterr().err.count("no checkpoint: cannot write") == 3
@@ -356,28 +357,6 @@ def test_the_test_set_is_read_once_whatever_the_parts(runs_of, in_parts, begun, 
     (run,) = runs_of(*TINY)
     assert begun(run, machine, 3).measures["test_evaluations"] == 0
     assert in_parts(run, 3, 3 * EPOCH).measures["test_evaluations"] == 1
-
-
-@pytest.mark.parametrize(
-    ("every", "seconds", "epochs"),
-    [
-        (None, None, None),
-        ("10min", 600, None),
-        ("0.5 h", 1800, None),
-        ("90s", 90, None),
-        ("1epoch", None, 1),
-        ("5 epochs", None, 5),
-    ],
-)
-def test_a_distance_between_checkpoints_is_time_or_epochs(every, seconds, epochs):
-    asked = checkpointing({"results": "results", "checkpoint": {"every": every}})
-    assert asked == Checkpointing("results", seconds, epochs)
-
-
-@pytest.mark.parametrize("every", [10, "10", "min", "-1min", "0min", "0epochs", "1.5epochs", "10 minutes", True, "ten"])
-def test_any_other_distance_is_a_mistake(every):
-    with pytest.raises(UserError, match=r"checkpoint\.every=.*10min"):
-        checkpointing({"results": "results", "checkpoint": {"every": every}})
 
 
 @pytest.mark.gpu

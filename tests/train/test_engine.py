@@ -8,7 +8,7 @@ from torch import nn
 
 from bench.schema import DIVERGED, OK
 from bench.train import engine
-from bench.train.task.train import prepare
+from bench.train.contract import task_of
 from bench.train.trainer import Trainer, budget_of
 
 TINY = ("dataset=synthetic", "model.width=4", "batch_size=16", "warmup_steps=3")
@@ -26,7 +26,7 @@ def trainers(runs_of, machine):
 
 
 def trainer(run, machine, precision):
-    data, model = prepare(run, machine)
+    data, model = task_of(run).prepare(run, machine)
     splits = {name: getattr(data, name) for name in ("train", "validation", "test")}
     splits = {name: split._replace(images=split.images.to(precision)) for name, split in splits.items()}
     data = dataclasses.replace(data, **splits)

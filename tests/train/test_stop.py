@@ -10,25 +10,26 @@ from dataclasses import asdict
 
 import pytest
 
-from bench import registry
 from bench.rows.store import Store
 from bench.schema import OK, PREEMPTED
 from bench.train import stop
+from bench.train.contract import task_of
 
 WORKER = """
 import json, sys
 import torch
-from bench import registry
+from pathlib import Path
 from bench.rows.store import Store
 from bench.train import stop
-from bench.schema import Checkpointing, Machine, Run
+from bench.train.contract import task_of
+from bench.schema import Checkpointing, Interval, Machine, Run
 
-run, results = Run(**json.loads(sys.argv[1])), sys.argv[2]
+run, results = Run(**json.loads(sys.argv[1])), Path(sys.argv[2])
 torch.set_num_threads(1)
 stop.listen()
-[row] = registry.build(run, "task")([run], Machine("cpu", 1, results, False, Checkpointing(results, None, 1)))
+[row] = task_of(run).perform([run], Machine("cpu", 1, results, False, Checkpointing(results, Interval(epochs=1))))
 Store(results, run.study).write(row)
-sys.exit(stop.exit_code())
+sys.exit(int(stop.requested()))
 """
 COSTS = {"seconds", "images_per_second", "peak_memory_bytes"}
 
@@ -37,7 +38,7 @@ COSTS = {"seconds", "images_per_second", "peak_memory_bytes"}
 def listening(monkeypatch):
     """Handlers and wishes as they were before, once a test is over."""
     before = {number: signal.getsignal(number) for number in stop.SIGNALS}
-    monkeypatch.setattr(stop, "_heard", [])
+    monkeypatch.setattr(stop, "_received", [])
     stop.listen()
     yield
     for number, handler in before.items():
@@ -45,10 +46,10 @@ def listening(monkeypatch):
 
 
 @pytest.mark.parametrize("number", stop.SIGNALS)
-def test_each_signal_is_a_wish_and_its_number_the_exit_code(listening, number):
-    assert (stop.wished(), stop.exit_code()) == (False, 0)
+def test_each_signal_is_a_request_to_stop(listening, number):
+    assert not stop.requested()
     signal.raise_signal(number)
-    assert (stop.wished(), stop.exit_code()) == (True, 128 + number)
+    assert stop.requested()
 
 
 def test_a_second_interrupt_interrupts_and_a_second_notice_does_not(listening):
@@ -56,7 +57,7 @@ def test_a_second_interrupt_interrupts_and_a_second_notice_does_not(listening):
     signal.raise_signal(signal.SIGUSR1)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-    assert stop.exit_code() == 128 + signal.SIGTERM
+    assert stop._received[0] == signal.SIGTERM
 
 
 def test_listening_in_another_thread_than_the_main_one_changes_nothing():
@@ -108,11 +109,11 @@ def test_a_signalled_process_leaves_a_preempted_row_and_the_next_one_goes_on_exa
     while process.poll() is None and not list(tmp_path.glob("mine/checkpoints/*.pt")):
         time.sleep(0.01)
     process.send_signal(number)
-    assert process.wait(60) == 128 + number, process.stderr.read()
+    assert process.wait(60) == 1, process.stderr.read()
     row = Store(tmp_path, "mine").read().rows[run.id]
     assert row.status == PREEMPTED
     assert 0 < row.measures["steps"] < 24 * 8
     assert worker(run).wait(60) == 0
     row = Store(tmp_path, "mine").read().rows[run.id]
     assert (row.status, row.environment["preemptions"]) == (OK, 1)
-    assert results(row) == results(registry.build(run, "task")([run], machine)[0])
+    assert results(row) == results(task_of(run).perform([run], machine)[0])

@@ -148,7 +148,7 @@ def _begin(barrier: Barrier) -> None:
 
 def _by_engine(runs: Sequence[Run], work: Work, machine: Machine, packing: int, place: int) -> int:
     """Train these runs as a sweep's process does, but for their rows, which are dropped; the images it took."""
-    allocator.settle(machine.threads, packing)
+    allocator.configure(machine.threads, packing)
     if machine.device == "cuda":
         torch.cuda.set_device(place % torch.cuda.device_count())
     train = registry.build(runs[0], "task")

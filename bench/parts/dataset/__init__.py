@@ -1,1 +1,1 @@
-"""Datasets, each one tensor in memory: checksummed, split, normalised by its training split."""
+"""Datasets: raw data read into tensors, then checked, split and normalized by their training split."""

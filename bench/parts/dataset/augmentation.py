@@ -9,11 +9,11 @@ from torch.nn import functional
 
 
 def augment(images: Tensor, generator: Generator, *, crop: int, flip: bool) -> Tensor:
-    """Shift each image by up to `crop` pixels in either direction, zeros coming in, and mirror it half of the time.
+    """Shift each image by up to `crop` pixels each way, filled up with zeros, and mirror it with probability 1/2.
 
-    `images` is (N, C, H, W) in any memory format and on any device; the result is contiguous. Every draw is the
-    generator's, on its own device, so a seed gives one batch everywhere. With crop=0 and flip=False nothing is drawn
-    and the images come back themselves.
+    `images` is (N, C, H, W) in any memory format and on any device; the result is contiguous. All draws are made on the
+    generator's device, so a seed gives the same batch everywhere. With crop=0 and flip=False nothing is drawn and the
+    images themselves are returned.
     """
     if not crop and not flip:
         return images
@@ -24,7 +24,7 @@ def augment(images: Tensor, generator: Generator, *, crop: int, flip: bool) -> T
     if flip:
         mirrored = torch.rand(count, 1, generator=generator, device=generator.device).to(images.device) < 0.5
         columns = torch.where(mirrored, columns.flip(1), columns)
-    pixels = rows[:, :, None] * (width + 2 * crop) + columns[:, None, :]  # (N, H, W), places in a padded image
+    pixels = rows[:, :, None] * (width + 2 * crop) + columns[:, None, :]  # (N, H, W), indices into a padded image
     padded = functional.pad(images, (crop,) * 4).flatten(2)
     return padded.gather(2, pixels.view(count, 1, -1).expand(-1, channels, -1)).view(images.shape)
 

@@ -1,75 +1,31 @@
-"""CIFAR-10 and CIFAR-100, as torchvision keeps them.
+"""CIFAR-10 and CIFAR-100, in torchvision's files.
 
-In: the data folder and choices of a run. Out: a Dataset. Touches: the data folder, the network if told to.
+In: the data folder. Out: raw data. Touches: the data folder, and the network if a download is allowed.
 """
 
-import functools
 import hashlib
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from bench.parts.dataset.tensors import Dataset, Split, prepare
-from bench.registry import dataset
+from bench.parts.dataset.tensors import Raw, Split, reader
 from bench.schema import UserError
 
 
-@dataset
-@functools.lru_cache(maxsize=1)
-def cifar10(
-    root: Path,
-    download: bool,
-    *,
-    validation: int,
-    subset: int | None,
-    split_seed: int,
-    crop: int,
-    flip: bool,
-    checksum: str | None,
-) -> Dataset:
+@reader
+def cifar10(root: Path, download: bool) -> Raw:
     """50,000 + 10,000 images of 3x32x32. Raises UserError when a file is missing or has another md5 than published."""
-    return prepare(
-        "cifar10",
-        *_read("cifar10", root, download),
-        classes=10,
-        validation=validation,
-        subset=subset,
-        split_seed=split_seed,
-        crop=crop,
-        flip=flip,
-        checksum=checksum,
-    )
+    return _read("cifar10", root, download, classes=10)
 
 
-@dataset
-@functools.lru_cache(maxsize=1)
-def cifar100(
-    root: Path,
-    download: bool,
-    *,
-    validation: int,
-    subset: int | None,
-    split_seed: int,
-    crop: int,
-    flip: bool,
-    checksum: str | None,
-) -> Dataset:
+@reader
+def cifar100(root: Path, download: bool) -> Raw:
     """50,000 + 10,000 images of 3x32x32, fine labels. Raises UserError as cifar10 does."""
-    return prepare(
-        "cifar100",
-        *_read("cifar100", root, download),
-        classes=100,
-        validation=validation,
-        subset=subset,
-        split_seed=split_seed,
-        crop=crop,
-        flip=flip,
-        checksum=checksum,
-    )
+    return _read("cifar100", root, download, classes=100)
 
 
-def _read(name: str, root: Path, download: bool) -> tuple[Split, Split]:
+def _read(name: str, root: Path, download: bool, classes: int) -> Raw:
     from torchvision import datasets  # takes a second, for which runs on other data do not wait
 
     kind = getattr(datasets, name.upper())
@@ -79,7 +35,7 @@ def _read(name: str, root: Path, download: bool) -> tuple[Split, Split]:
         failed = f" (the download failed: {cause})" if download else ""
         way_out = f"unpack {kind.filename} into {root} by hand" if download else "add download=true"
         raise UserError(f"{name}: {_trouble(kind, root)}{failed}; {way_out}") from cause
-    return _split(train), _split(test)
+    return Raw(name, _split(train), _split(test), classes)
 
 
 def _split(part: Any) -> Split:
@@ -88,7 +44,7 @@ def _split(part: Any) -> Split:
 
 
 def _trouble(kind: Any, root: Path) -> str:
-    """What keeps torchvision, which says only that something does, from reading the files."""
+    """Why torchvision, which does not name the file, cannot read the data."""
     for name, expected in (*kind.train_list, *kind.test_list, (kind.meta["filename"], kind.meta["md5"])):
         path = root / kind.base_folder / name
         if not path.is_file():

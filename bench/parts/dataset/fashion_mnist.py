@@ -1,9 +1,8 @@
 """Fashion-MNIST, from torchvision's folder or from Debian's package.
 
-In: the data folder and choices of a run. Out: a Dataset. Touches: the data folder, the network if told to.
+In: the data folder. Out: raw data. Touches: the data folder, and the network if a download is allowed.
 """
 
-import functools
 import gzip
 import zlib
 from pathlib import Path
@@ -12,41 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.parts.dataset.tensors import Dataset, Split, prepare
-from bench.registry import dataset
+from bench.parts.dataset.tensors import Raw, Split, reader
 from bench.schema import UserError
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of the package dataset-fashion-mnist: the four files, compressed
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
-@dataset
-@functools.lru_cache(maxsize=1)
-def fashion_mnist(
-    root: Path,
-    download: bool,
-    *,
-    validation: int,
-    subset: int | None,
-    split_seed: int,
-    crop: int,
-    flip: bool,
-    checksum: str | None,
-) -> Dataset:
-    """60,000 + 10,000 images of 1x28x28. Raises UserError when they are nowhere, or a file is not what it should be."""
+@reader
+def fashion_mnist(root: Path, download: bool) -> Raw:
+    """60,000 + 10,000 images of 1x28x28. Raises UserError when a file is missing or is no whole idx file."""
     train_images, train_labels, test_images, test_labels = map(_idx, _files(root, download))
-    return prepare(
-        "fashion_mnist",
-        Split(train_images.unsqueeze(1), train_labels.long()),
-        Split(test_images.unsqueeze(1), test_labels.long()),
-        classes=10,
-        validation=validation,
-        subset=subset,
-        split_seed=split_seed,
-        crop=crop,
-        flip=flip,
-        checksum=checksum,
-    )
+    train = Split(train_images.unsqueeze(1), train_labels.long())
+    test = Split(test_images.unsqueeze(1), test_labels.long())
+    return Raw("fashion_mnist", train, test, classes=10)
 
 
 def _files(root: Path, download: bool) -> list[Path]:
@@ -62,7 +40,7 @@ def _files(root: Path, download: bool) -> list[Path]:
             "add download=true, or apt-get install dataset-fashion-mnist"
         )
     try:
-        from torchvision.datasets import FashionMNIST  # takes a second, for which nobody else waits
+        from torchvision.datasets import FashionMNIST  # takes a second, for which runs on other data do not wait
 
         FashionMNIST(root, download=True)
     except (RuntimeError, OSError) as cause:
@@ -79,7 +57,7 @@ def _present(path: Path) -> Path | None:
 
 
 def _idx(path: Path) -> Tensor:
-    """Bytes of an idx file: 0, 0, type, number of dimensions; each dimension as a big-endian int32; the values."""
+    """The values of an idx file: 0, 0, type, number of dimensions; each dimension as a big-endian int32; the bytes."""
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         dimensions = data[3]

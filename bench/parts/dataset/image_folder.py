@@ -1,9 +1,8 @@
-"""Any folder of images, one folder per class, read once and kept as one file of tensors.
+"""Any folder of images, one folder per class, read once and cached as one file of tensors.
 
-In: the data folder and choices of a run. Out: a Dataset. Touches: the data folder, where the tensors are kept.
+In: the data folder, the name of a folder. Out: raw data. Touches: the data folder, where the tensors are cached.
 """
 
-import functools
 import hashlib
 import os
 import uuid
@@ -17,8 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from bench.parts.dataset.tensors import Dataset, Split, checksum_of, prepare
-from bench.registry import dataset
+from bench.parts.dataset.tensors import Raw, Split, checksum_of, reader
 from bench.schema import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -27,31 +25,15 @@ MODES = {1: "L", 3: "RGB"}  # number of channels -> Pillow's name
 Classes = dict[str, list[Path]]  # the images of each class, both in alphabetical order
 
 
-@dataset
-@functools.lru_cache(maxsize=1)
-def image_folder(
-    root: Path,
-    download: bool,
-    *,
-    folder: str,
-    size: int | None,
-    channels: int,
-    validation: int,
-    subset: int | None,
-    split_seed: int,
-    crop: int,
-    flip: bool,
-    checksum: str | None,
-) -> Dataset:
-    """The images train/CLASS/*.{png,jpg,jpeg} and test/CLASS/... of a folder, given from the root or by its full path.
+@reader
+def image_folder(root: Path, download: bool, *, folder: str, size: int | None, channels: int) -> Raw:
+    """The images train/CLASS/*.{png,jpg,jpeg} and test/CLASS/... of a folder below the root, or of a full path.
 
     An int `size` resizes all to size x size (bilinear, antialiased). Raises UserError when the folder is not laid out
     like that, the classes of train and test differ, an image cannot be read or, with size=null, the sizes differ.
     """
     if channels not in MODES:
-        raise UserError(
-            f"{folder}: dataset.channels={channels} is not to be had; choose {' or '.join(map(str, MODES))}"
-        )
+        raise UserError(f"{folder}: dataset.channels={channels} is not possible; choose {' or '.join(map(str, MODES))}")
     parts = [_classes(root / folder / part) for part in ("train", "test")]
     if missing := parts[0].keys() ^ parts[1].keys():
         raise UserError(f"{folder}: train and test must hold the same classes; only one of them has {min(missing)}")
@@ -61,18 +43,7 @@ def image_folder(
         _fingerprint(root / folder, parts),
         lambda: _read(folder, parts, size, channels),
     )
-    return prepare(
-        folder,
-        train,
-        test,
-        classes=len(parts[0]),
-        validation=validation,
-        subset=subset,
-        split_seed=split_seed,
-        crop=crop,
-        flip=flip,
-        checksum=checksum,
-    )
+    return Raw(folder, train, test, classes=len(parts[0]))
 
 
 def _classes(part: Path) -> Classes:
@@ -95,7 +66,7 @@ def _images(parts: Iterable[Classes]) -> list[Path]:
 
 
 def _fingerprint(home: Path, parts: list[Classes]) -> str:
-    """sha256 over name, bytes and time of change of every image: what a folder looks like without opening a file."""
+    """sha256 over name, size and time of change of every image: whether a folder changed, without opening a file."""
     digest = hashlib.sha256()
     for path in _images(parts):
         status = path.stat()
@@ -103,25 +74,25 @@ def _fingerprint(home: Path, parts: list[Classes]) -> str:
     return digest.hexdigest()
 
 
-def _cached(store: Path, fingerprint: str, read: Callable[[], tuple[Split, Split]]) -> tuple[Split, Split]:
-    """The tensors kept in `store` if they are whole and of this fingerprint, else read and kept."""
-    with suppress(Exception):  # absent, cut short, of another version: the images are the truth, and they are there
-        kept = torch.load(store, weights_only=True)
-        train, test = Split(*kept["train"]), Split(*kept["test"])
-        if (kept["fingerprint"], kept["checksum"]) == (fingerprint, checksum_of(train, test)):
+def _cached(path: Path, fingerprint: str, read: Callable[[], tuple[Split, Split]]) -> tuple[Split, Split]:
+    """The tensors in the file if they are whole and of this fingerprint, else read and stored there."""
+    with suppress(Exception):  # absent, cut short, of another version: the images are read again
+        stored = torch.load(path, weights_only=True)
+        train, test = Split(*stored["train"]), Split(*stored["test"])
+        if (stored["fingerprint"], stored["checksum"]) == (fingerprint, checksum_of(train, test)):
             return train, test
     train, test = read()
     content = {"fingerprint": fingerprint, "checksum": checksum_of(train, test), "train": [*train], "test": [*test]}
-    _keep(store, content)
+    _store(path, content)
     return train, test
 
 
-def _keep(store: Path, content: object) -> None:
-    """Write a file whole or not at all; a folder that cannot be written costs time at the next read, not the run."""
-    temporary = store.with_name(f"{store.name}.{uuid.uuid4().hex}")
+def _store(path: Path, content: object) -> None:
+    """Write a file whole or not at all; where the folder cannot be written, the next run reads the images again."""
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     with suppress(OSError, RuntimeError):
         torch.save(content, temporary)
-        os.replace(temporary, store)
+        os.replace(temporary, path)
     with suppress(OSError):
         temporary.unlink(missing_ok=True)
 

@@ -1,20 +1,17 @@
 """Images made of a prototype per class and Gaussian noise, of any shape and number: for tests and dry runs.
 
-In: choices of a run. Out: a Dataset. Touches: nothing.
+In: a shape, counts, a seed. Out: raw data. Touches: nothing.
 """
 
-import functools
 from pathlib import Path
 
 import torch
 from torch import Generator
 
-from bench.parts.dataset.tensors import Dataset, Split, prepare
-from bench.registry import dataset
+from bench.parts.dataset.tensors import Raw, Split, reader
 
 
-@dataset
-@functools.lru_cache(maxsize=1)
+@reader
 def synthetic(
     root: Path,
     download: bool,
@@ -27,27 +24,11 @@ def synthetic(
     train: int,
     validation: int,
     test: int,
-    subset: int | None,
-    split_seed: int,
-    crop: int,
-    flip: bool,
-    checksum: str | None,
-) -> Dataset:
+) -> Raw:
     """x = prototype of the class + noise · e, with prototypes and e ~ N(0, 1) drawn from `seed`, classes balanced."""
     generator = Generator().manual_seed(seed)
     count = train + validation + test
     labels = torch.arange(count) % classes
     prototypes = torch.randn(classes, channels, size, size, generator=generator)
     images = prototypes[labels] + noise * torch.randn(count, channels, size, size, generator=generator)
-    return prepare(
-        "synthetic",
-        Split(images, labels),
-        test,
-        classes=classes,
-        validation=validation,
-        subset=subset,
-        split_seed=split_seed,
-        crop=crop,
-        flip=flip,
-        checksum=checksum,
-    )
+    return Raw("synthetic", Split(images, labels), test, classes)

@@ -1,18 +1,23 @@
-"""From raw images and labels to a dataset that a run can train on.
+"""From raw images and labels to a dataset that a run can train on: checked, split, normalized.
 
-In: raw tensors and the choices of a run. Out: a Dataset. Touches: nothing.
+In: raw data and the options of conf/dataset. Out: a Dataset. Touches: nothing.
 """
 
 import dataclasses
+import functools
 import hashlib
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from bench.parts.dataset.augmentation import augment
+from bench.registry import dataset, keyword_arguments
 from bench.schema import UserError
 
 
@@ -23,17 +28,27 @@ class Split(NamedTuple):
     labels: Tensor
 
     def take(self, chosen: Tensor) -> "Split":
-        """The images that an index or a mask names, as a copy."""
+        """The images that an index or a mask selects, as a copy."""
         return Split(self.images[chosen], self.labels[chosen])
 
     def to(self, device: str) -> "Split":
-        """The split on a device; itself where it already is there."""
+        """The split on a device; the same tensors if they are there already."""
         return Split(self.images.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True, eq=False)
+class Raw:
+    """Data as published: `test` is a split of its own, or how many images of `train` to test on instead."""
+
+    name: str  # in error sentences
+    train: Split
+    test: Split | int
+    classes: int
+
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
-    """Three splits, float32, normalised per channel by the first. Runs share it, so never write into its tensors."""
+    """Three splits, float32, normalized per channel by the first. Runs share it, so never write into its tensors."""
 
     train: Split
     validation: Split
@@ -60,16 +75,32 @@ class Dataset:
         return dataclasses.replace(self, **parts)
 
     def augment(self, images: Tensor, generator: Generator) -> Tensor:
-        """A batch cropped and flipped as this dataset is trained on; all draws are the generator's."""
+        """A training batch, cropped and flipped with this dataset's options; all draws are the generator's."""
         return augment(images, generator, crop=self.crop, flip=self.flip)
 
 
+def reader(read: Callable[..., Raw]) -> Callable[..., Dataset]:
+    """Register `read(root, download, *, ...) -> Raw` as a dataset, with the options of `prepare` after its arguments.
+
+    Returns what is registered. It keeps the last dataset that it made, so that the runs of a process share one.
+    """
+    own, options = keyword_arguments(read), keyword_arguments(prepare)
+
+    @functools.wraps(read)
+    def prepared(root: Path, download: bool, **arguments: Any) -> Dataset:
+        raw = read(root, download, **{name: arguments[name] for name in own})
+        return prepare(raw, **{name: arguments[name] for name in options})
+
+    positional = [one for one in inspect.signature(read).parameters.values() if one.name not in own]
+    named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in own | options]
+    prepared.__signature__ = inspect.Signature([*positional, *named])  # type: ignore[attr-defined]
+    prepared.__annotations__ = own | options
+    return dataset(functools.lru_cache(maxsize=1)(prepared))
+
+
 def prepare(
-    name: str,
-    train: Split,
-    test: Split | int,
+    raw: Raw,
     *,
-    classes: int,
     validation: int,
     subset: int | None,
     split_seed: int,
@@ -77,12 +108,13 @@ def prepare(
     flip: bool,
     checksum: str | None,
 ) -> Dataset:
-    """Verify, split and normalise raw data; `test` is a split of its own, or how many images to carve from `train`.
+    """Verify, split and normalize raw data.
 
     The splits are stratified and depend on the data and `split_seed` alone; test and validation do not depend on
-    `subset`, which then draws that many training images. Raises UserError when the data is not what `checksum` says,
-    or a number does not fit it.
+    `subset`, which then draws that many training images. Raises UserError when the data does not match `checksum`, or a
+    number does not fit the data.
     """
+    name, train, test = raw.name, raw.train, raw.test
     if crop < 0:
         raise UserError(f"{name}: dataset.crop={crop} is not a number of pixels; choose 0 or more")
     found = checksum_of(train) if isinstance(test, int) else checksum_of(train, test)
@@ -96,9 +128,9 @@ def prepare(
         train, test = _carve(name, "test", train, test, generator)
     train, held_out = _carve(name, "validation", train, validation, generator)
     if subset is not None:
-        train = _subset(name, train, subset, classes, generator)
-    train, held_out, test = _normalise(train, held_out, test)
-    return Dataset(train, held_out, test, classes, found, crop, flip)
+        train = _subset(name, train, subset, raw.classes, generator)
+    train, held_out, test = _normalized(train, held_out, test)
+    return Dataset(train, held_out, test, raw.classes, found, crop, flip)
 
 
 def checksum_of(*splits: Split) -> str:
@@ -114,23 +146,23 @@ def checksum_of(*splits: Split) -> str:
 def stratified(labels: Tensor, count: int, generator: Generator) -> Tensor:
     """`count` distinct indices into `labels`, in rising order, each class within one of its share.
 
-    Systematic sampling: shuffle, line the classes up one after another, take evenly spaced places.
+    Systematic sampling: shuffle, sort by class, take evenly spaced images.
     """
     shuffled = torch.randperm(len(labels), generator=generator)
-    in_line = shuffled[labels[shuffled].argsort(stable=True)]
-    places = (2 * torch.arange(count) + 1) * len(labels) // (2 * count)
-    return in_line[places].sort().values
+    sorted_by_class = shuffled[labels[shuffled].argsort(stable=True)]
+    even = (2 * torch.arange(count) + 1) * len(labels) // (2 * count)
+    return sorted_by_class[even].sort().values
 
 
 def _carve(name: str, part: str, pool: Split, count: int, generator: Generator) -> tuple[Split, Split]:
-    """What stays of the pool, and the `count` images that go to `part`."""
+    """(What is left of the pool, the `count` images that go to `part`)."""
     images = len(pool.labels)
     if not 0 < count < images:
         raise UserError(f"{name}: dataset.{part}={count} does not fit {images} images; choose 1 to {images - 1}")
     chosen = stratified(pool.labels, count, generator)
-    stays = torch.ones(images, dtype=torch.bool)
-    stays[chosen] = False
-    return pool.take(stays), pool.take(chosen)
+    left = torch.ones(images, dtype=torch.bool)
+    left[chosen] = False
+    return pool.take(left), pool.take(chosen)
 
 
 def _subset(name: str, train: Split, count: int, classes: int, generator: Generator) -> Split:
@@ -143,7 +175,7 @@ def _subset(name: str, train: Split, count: int, classes: int, generator: Genera
     return train.take(stratified(train.labels, count, generator))
 
 
-def _normalise(train: Split, *others: Split) -> list[Split]:
+def _normalized(train: Split, *others: Split) -> list[Split]:
     """All splits in float32, by the mean and standard deviation of each channel of the first."""
     images = [split.images.to(torch.float32, copy=True) for split in (train, *others)]
     mean, deviation = _moments(images[0])
@@ -154,7 +186,7 @@ def _normalise(train: Split, *others: Split) -> list[Split]:
 
 def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each channel, (C, 1, 1); a channel without spread has deviation 1."""
-    # Per image first, then over images in double: a single sum would change its last bits with the number of threads.
+    # Per image first, then over images in double: the last bits of a single sum depend on the number of threads.
     variances, means = torch.var_mean(images.flatten(2), dim=2, correction=0)
     mean = means.double().mean(0)
     deviation = (variances.double().mean(0) + means.double().var(0, correction=0)).sqrt()

@@ -1,4 +1,4 @@
-"""A control: the law of another initializer once more, drawn from a stream of its own.
+"""A control: the law of another initializer, drawn from another stream of random numbers.
 
 In: a model and a generator. Out: the model, filled in place. Touches: the tensors it is handed, and reads conf/.
 """
@@ -15,10 +15,10 @@ SEEDS = 2**32  # torch's CPU generator takes 32 bits of its seed
 
 @initializer
 def again(model: nn.Module, generator: Generator, batch: object, *, of: str) -> None:
-    """Draw each layer by the law of the initializer `of` of conf/, by a generator that `generator` seeds.
+    """Draw each layer by the law of the initializer `of` of conf/, with a generator that `generator` seeds.
 
-    A run has other weights than `of` has with the same seed, from the same law: whoever tells the two apart is wrong.
-    Raises UserError for a name that is no law of one tensor.
+    With the same seed a run has other weights than with `of`, from the same law: a difference between the two is a
+    false positive. Raises UserError for a name that is not a law of one tensor.
     """
     law = named(of)
     seed = int(torch.randint(SEEDS, (), generator=generator))

@@ -1,4 +1,4 @@
-"""Schemes in which a layer's law depends on what the layer is for.
+"""Schemes in which a layer's law depends on the role of the layer.
 
 In: a model and a generator. Out: the model, filled in place. Touches: the tensors it is handed, and reads conf/.
 """
@@ -34,7 +34,7 @@ def by_role(
 ) -> None:
     """Draw each layer by the initializer that is named for its role (see roles.py), with its arguments in conf/.
 
-    Raises UserError for a name that is no law of one tensor.
+    Raises UserError for a name that is not a law of one tensor.
     """
     names = dict(zip(ROLES, (stem, first, middle, last, shortcut, classifier, other), strict=True))
     scheme.fill(model, generator, named(other), {role: named(name) for role, name in names.items()})
@@ -66,7 +66,7 @@ def taki(model: nn.Module, generator: Generator, batch: object, *, gain: float |
 def zero_gamma(model: nn.Module, generator: Generator, batch: object, *, gain: float | str, mode: str) -> None:
     """Draw w ~ N(0, gain² / n), and start the last normalization of each residual branch at weight 0 (Goyal 2017).
 
-    Each block is its shortcut at first. Raises UserError for a model without branches, or a branch without a
+    Each block starts as its shortcut. Raises UserError for a model without branches, or a branch without a
     normalization that has a weight.
     """
     blocks = residual_branches(model, "zero_gamma")
@@ -95,7 +95,7 @@ def mean_field(
 def named(name: str) -> Law:
     """The law of one tensor behind an initializer of conf/, with its arguments there.
 
-    Raises UserError, with all that can be named, for another name.
+    Raises UserError, with all known names, for another name.
     """
     options = _options()
     if name not in options:

@@ -1,4 +1,4 @@
-"""Convolutions that are one matrix at the centre of their kernel and zero elsewhere; a linear layer is that matrix.
+"""Convolutions with one matrix at the centre of their kernel and zeros elsewhere; a linear layer is that matrix.
 
 In: a weight and a generator, or a model. Out: the weight or model, filled in place. Touches: the tensors it is handed.
 """
@@ -85,7 +85,7 @@ def _padded_identity(weight: Tensor, generator: Generator, scale: float) -> None
 
 
 def center(weight: Tensor) -> Tensor:
-    """The matrix (c_out, c_in) at the centre of a kernel, a view; after the middle of an even one, as in torch."""
+    """A view of the matrix (c_out, c_in) at the centre of a kernel; right of the middle of an even one, as in torch."""
     for size in weight.shape[2:]:
         weight = weight[:, :, size // 2]
     return weight

@@ -1,4 +1,4 @@
-"""Convolutions that keep the norm of their input with all taps of their kernel in use.
+"""Convolutions that keep the norm of their input and use all taps of their kernel.
 
 In: a weight and a generator. Out: the weight, filled in place. Touches: the tensors it is handed.
 """
@@ -33,7 +33,7 @@ def conv_orthogonal(weight: Tensor, generator: Generator, *, gain: float | str) 
 
 
 def _further(kernel: Tensor, axis: int, generator: Generator) -> Tensor:
-    """P kernel + (1 - P) kernel shifted by one tap; the tap that is shifted out is still zero."""
+    """P kernel + (1 - P) kernel shifted by one tap; the tap that is shifted out is zero."""
     kept = torch.einsum("oc,c...->o...", _projection(len(kernel), generator), kernel)
     return kept + (kernel - kept).roll(1, axis)
 

@@ -1,4 +1,4 @@
-"""Weights of one scale whatever a layer's fan: the raw laws of old frameworks, and negative controls.
+"""Weights whose scale does not depend on a layer's fan: the laws of old frameworks, and negative controls.
 
 In: a weight and a generator. Out: the weight, filled in place. Touches: the tensors it is handed.
 """
@@ -32,7 +32,7 @@ def uniform(weight: Tensor, *, low: float, high: float) -> Draw:
     Raises UserError where low is not below high, or one is not finite.
     """
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UserError(f"U[{low}, {high}) is no uniform law; give two finite numbers, low below high")
+        raise UserError(f"U[{low}, {high}) is not a uniform law; give two finite numbers, low below high")
     return streams.uniform_draw(low, high)
 
 

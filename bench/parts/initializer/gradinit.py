@@ -1,4 +1,4 @@
-"""Weights whose scales were learned so that the first step of training brings the loss down most.
+"""Weights whose scales are learned so that the first step of training lowers the loss most.
 
 In: a model, a generator, a batch. Out: the model, filled in place. Touches: the tensors it is handed.
 """
@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
-from bench.parts.initializer.scheme import all_or_nothing, fill, measured, normal, there
+from bench.parts.initializer.scheme import all_or_nothing, fill, given, measured, normal
 from bench.registry import initializer
 from bench.schema import UserError
 
@@ -39,16 +39,17 @@ def gradinit(
     batch that share half of their images, as in the published code, drawn anew each time. Raises UserError without a
     batch, or with fewer than three images.
     """
-    data = there(batch, model)
+    data = given(batch, model)
     if len(data.labels) < 3:
-        raise UserError(f"gradinit needs 3 images with their labels or more, and got {len(data.labels)} labels")
+        raise UserError(f"gradinit needs at least 3 images with their labels, and got {len(data.labels)} labels")
     fill(model, generator, normal(gain, mode))
     weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     factors = {name: torch.ones_like(weight.sum()).requires_grad_() for name, weight in weights.items()}
     optimizer = torch.optim.Adam(factors.values(), lr=learning_rate)
     with measured(model), torch.enable_grad():
         for _ in range(iterations):
-            objective = loss_after_a_step(model, scaled(weights, factors), parts_of(data, generator), step_size, gamma)
+            splits = overlapping_splits(data, generator)
+            objective = loss_after_a_step(model, scaled(weights, factors), splits, step_size, gamma)
             learn(factors, objective, optimizer, minimum)
     model.load_state_dict(scaled(weights, factors), strict=False)
 
@@ -59,13 +60,13 @@ def scaled(weights: Tensors, factors: Tensors) -> Tensors:
 
 
 def loss_after_a_step(
-    model: nn.Module, tensors: Tensors, parts: tuple[Split, Split], step_size: float, gamma: float
+    model: nn.Module, tensors: Tensors, splits: tuple[Split, Split], step_size: float, gamma: float
 ) -> Tensor:
-    """The loss on the second part after a step down the gradient of the first, over step_size.
+    """The loss on the second split after a step down the gradient of the first, over step_size.
 
-    Where the gradient is longer than gamma it is this length that has to come down first, and that is returned.
+    Returns the norm of the gradient instead where it is above gamma, since the norm has to come down first.
     """
-    first, second = parts
+    first, second = splits
     loss = cross_entropy(functional_call(model, tensors, first.images), first.labels)
     gradients = torch.autograd.grad(loss, list(tensors.values()), create_graph=True)
     norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
@@ -86,8 +87,8 @@ def learn(factors: Tensors, objective: Tensor, optimizer: torch.optim.Optimizer,
             factor.clamp_(min=minimum)
 
 
-def parts_of(data: Split, generator: Generator) -> tuple[Split, Split]:
-    """Two thirds of the images each, half of them in both."""
+def overlapping_splits(data: Split, generator: Generator) -> tuple[Split, Split]:
+    """Two splits with two thirds of the images each; half of each split is in both."""
     order = torch.empty(len(data.labels))
     streams.uniform(order, generator)
     shared, one, other = order.argsort().to(data.labels.device).tensor_split(3)

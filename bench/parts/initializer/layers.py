@@ -1,4 +1,4 @@
-"""A law for one tensor, lifted over the layers of a model so that every parameter is filled.
+"""A law for one tensor, applied to all layers of a model so that every parameter is filled.
 
 In: a model and a CPU generator. Out: the model, filled in place. Touches: the tensors it is handed.
 """
@@ -29,9 +29,9 @@ laws: dict[str, Law] = {}  # every registered law of one weight tensor, by the n
 
 @dataclass(frozen=True)
 class Independent:
-    """A law whose weights are independent of one another, so that any part of them is drawn alike."""
+    """A law whose weights are independent of one another, so that any part of a tensor may be drawn separately."""
 
-    draw_of: Callable[..., Draw]  # (weight of one group, *, ...), of which it looks at the shape alone
+    draw_of: Callable[..., Draw]  # (weight of one group, *, ...); uses the shape alone
 
     def __call__(self, weight: Tensor, generator: Generator, **arguments: Any) -> None:
         """Fill one weight tensor, as every law does."""
@@ -41,14 +41,14 @@ class Independent:
 def law(function: Law) -> Law:
     """Register `function(weight, generator, *, ...)`, a law of one weight tensor, as an initializer.
 
-    The initializer draws every convolution and linear weight from the law and restarts everything else. The function
-    itself is returned as it was, for other laws to build on.
+    The initializer draws every convolution and linear weight from the law and resets everything else. Returns the
+    function itself, for other laws to use.
     """
     return _registered(function, function)
 
 
 def independent(function: Callable[..., Draw]) -> Independent:
-    """Register `function(weight, *, ...)`, which says how any part of a weight is drawn, as a law: see `law`."""
+    """Register `function(weight, *, ...) -> Draw`, which draws any part of a weight, as a law: see `law`."""
     return _registered(function, Independent(function))
 
 
@@ -64,7 +64,7 @@ def _registered(function: Callable[..., Any], found: AnyLaw) -> AnyLaw:
 
 
 def bound(law: Law, **arguments: Any) -> Law:
-    """The law with these arguments; one whose weights are independent stays such a law."""
+    """The law with these arguments; an `Independent` law stays one."""
     if isinstance(law, Independent):
         return Independent(functools.partial(law.draw_of, **arguments))
     return functools.partial(law, **arguments)
@@ -76,7 +76,7 @@ def layers(model: nn.Module) -> Iterator[Layer]:
 
 
 def modules(model: nn.Module) -> Iterable[nn.Module]:
-    """Those of model.modules(), in its order and in two thirds of its time, which counts where a model is small."""
+    """The same as model.modules(), in two thirds of its time, which matters for small models."""
     found: dict[nn.Module, None] = {}
     left: list[nn.Module | None] = [model]
     while left:
@@ -85,14 +85,6 @@ def modules(model: nn.Module) -> Iterable[nn.Module]:
             found[module] = None
             left += reversed(module._modules.values())
     return found
-
-
-def layers_by_shape(model: nn.Module) -> dict[tuple[int, ...], list[Layer]]:
-    """The layers that share a weight shape, in the order of registration."""
-    shapes: dict[tuple[int, ...], list[Layer]] = {}
-    for layer in layers(model):
-        shapes.setdefault(tuple(layer.weight.shape), []).append(layer)
-    return shapes
 
 
 def fans(weight: Tensor) -> tuple[int, int]:
@@ -126,7 +118,7 @@ def draw_weights(found: Iterable[tuple[Layer, Law]], generator: Generator) -> No
 def draw(parameter: Tensor, function: Law, generator: Generator, parts: int = 1) -> None:
     """Fill a parameter by `function(tensor, generator)`, called for each of its equal parts along the first axis.
 
-    What is drawn is contiguous, float32 and on the CPU, so it depends on neither device, layout nor precision.
+    Values are drawn in contiguous float32 on the CPU, so they depend on neither device, layout nor precision.
     """
     weight = parameter.detach()
     values = _plain(weight)
@@ -137,7 +129,7 @@ def draw(parameter: Tensor, function: Law, generator: Generator, parts: int = 1)
 
 
 def draw_together(draws: Iterable[tuple[Tensor, Draw]], generator: Generator) -> None:
-    """Fill each parameter by its draw, all of them as one row of numbers, plain as in `draw`."""
+    """Fill all parameters by their draws as one sequence of numbers, in contiguous float32 on the CPU as in `draw`."""
     weights = {parameter.data_ptr(): (parameter.detach(), draw) for parameter, draw in draws}  # tied ones are one
     values = [(_plain(weight), draw) for weight, draw in weights.values()]
     streams.together(values, generator)
@@ -147,7 +139,7 @@ def draw_together(draws: Iterable[tuple[Tensor, Draw]], generator: Generator) ->
 
 
 def _plain(weight: Tensor) -> Tensor:
-    """The weight itself, or one of its shape to draw in where it is not contiguous, float32 and on the CPU."""
+    """The weight itself if it is contiguous, float32 and on the CPU, else an empty tensor of its shape that is."""
     plain = weight.dtype == torch.float32 and weight.is_cpu and weight.is_contiguous()
     return weight if plain else torch.empty(weight.shape, dtype=torch.float32, device="cpu")
 
@@ -156,9 +148,9 @@ def _plain(weight: Tensor) -> Tensor:
 def restart_others(model: nn.Module) -> list[Layer]:
     """Set the layers' biases to 0 and every other parameter and buffer to its start, without a draw.
 
-    A normalization starts at weight 1, bias 0 and no statistics, a PReLU at its slope, a module of the user's own at
-    what its `reset_parameters()` says. Returns the layers, whose weights are left, in the order of registration. Raises
-    UserError for a module that has parameters and does not say where they start, or draws it.
+    A normalization starts at weight 1, bias 0 and no statistics, a PReLU at its slope, a module of the user's own by
+    its `reset_parameters()`. Returns the layers, whose weights are unchanged, in the order of registration. Raises
+    UserError for a module with parameters that has no `reset_parameters()`, or one that draws random numbers.
     """
     found: list[Layer] = []
     for module in modules(model):
@@ -174,7 +166,7 @@ def restart_others(model: nn.Module) -> list[Layer]:
 def _restart(module: nn.Module) -> None:
     held = {**module._parameters, **module._buffers}
     if type(module) in NORMS and held.keys() <= STARTS.keys():
-        for name, tensor in held.items():  # as their reset_parameters() does, in a third of the time
+        for name, tensor in held.items():  # like their reset_parameters(), in a third of the time
             if tensor is not None and STARTS[name]:
                 tensor.fill_(STARTS[name])
             elif tensor is not None:

@@ -1,4 +1,4 @@
-"""Schemes that walk a batch through the model and scale each layer by what comes out of it: LSUV and its kin.
+"""Schemes that pass a batch through the model and scale each layer by its output: LSUV and its relatives.
 
 In: a model, a generator, a batch. Out: the model, filled in place. Touches: the tensors it is handed.
 """
@@ -14,7 +14,7 @@ from bench.parts.initializer import streams
 from bench.parts.initializer.layers import Layer, layers
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.parts.initializer.roles import Norm
-from bench.parts.initializer.scheme import all_or_nothing, fill, measured, there
+from bench.parts.initializer.scheme import all_or_nothing, fill, given, measured
 from bench.registry import initializer
 from bench.schema import UserError
 
@@ -24,12 +24,12 @@ Adjust = Callable[[Layer, Tensor], None]
 @initializer
 @all_or_nothing
 def lsuv(model: nn.Module, generator: Generator, batch: Split | None, *, tolerance: float, iterations: int) -> None:
-    """Draw orthonormal weights; layer by layer divide by the deviation of what comes out (Mishkin & Matas 2016).
+    """Draw orthonormal weights; layer by layer divide by the deviation of the output (Mishkin & Matas 2016).
 
     Ends for a layer when the variance over the whole output is within `tolerance` of 1, or after `iterations`. Biases
-    stay 0. A layer that feeds a normalization, or whose output does not vary, keeps its orthonormal weights.
+    stay 0. A layer that feeds a normalization, or whose output is constant, keeps its orthonormal weights.
     """
-    images = there(batch, model).images
+    images = given(batch, model).images
     fill(model, generator, partial(orthogonal, gain=1.0))
     walk(model, images, partial(unit_variance, tolerance=tolerance, iterations=iterations))
 
@@ -48,12 +48,12 @@ def unit_variance(layer: Layer, x: Tensor, *, tolerance: float, iterations: int)
 def lsuv_port(
     model: nn.Module, generator: Generator, batch: Split | None, *, tolerance: float, iterations: int
 ) -> None:
-    """LSUV as its PyTorch port has it: a tolerance for the deviation, and biases that take the mean to 0.
+    """LSUV as in its PyTorch port: the tolerance is for the deviation, and biases bring the mean to 0.
 
-    A layer whose deviation is within `tolerance` of 1 from the start is left alone, its mean too. The layers that are
+    A layer whose deviation is within `tolerance` of 1 from the start is unchanged, its mean too. The layers that are
     skipped are those of `lsuv`.
     """
-    images = there(batch, model).images
+    images = given(batch, model).images
     fill(model, generator, partial(orthogonal, gain=1.0))
     walk(model, images, partial(unit_deviation, tolerance=tolerance, iterations=iterations))
 
@@ -72,13 +72,13 @@ def unit_deviation(layer: Layer, x: Tensor, *, tolerance: float, iterations: int
 @initializer
 @all_or_nothing
 def data_dependent_norm(model: nn.Module, generator: Generator, batch: Split | None) -> None:
-    """Draw N(0, 1); layer by layer let every output channel have deviation 1 and mean 0 on the batch.
+    """Draw N(0, 1); layer by layer give every output channel deviation 1 and mean 0 on the batch.
 
     w = v / sigma and b = -mu / sigma with mu, sigma of the channel of v x (Salimans & Kingma 2016, eq. 6, where w is
     g v / |v|). Without a bias the mean stays. The within-layer step of Krähenbühl et al. 2016 is the same. The layers
     that are skipped are those of `lsuv`, with N(0, 1 / n_in) weights.
     """
-    images = there(batch, model).images
+    images = given(batch, model).images
     fill(model, generator, lecun)
     walk(model, images, standard_channels)
 
@@ -103,8 +103,8 @@ def standard_channels(layer: Layer, x: Tensor) -> None:
 def walk(model: nn.Module, images: Tensor, adjust: Adjust) -> None:
     """Call `adjust(layer, its input)` for each layer that feeds no normalization, in the order of the forward pass.
 
-    A layer is adjusted when the batch reaches it and only then lets it pass, so each sees what the adjusted ones before
-    it make: one forward pass adjusts them all. Raises UserError where the output of a layer is not finite.
+    A layer is adjusted when the batch reaches it, before its output is passed on, so that each layer sees the output of
+    adjusted layers: one forward pass adjusts them all. Raises UserError where the output of a layer is not finite.
     """
     with measured(model):
         left = {*layers(model)} - normalised(model, images)
@@ -127,7 +127,7 @@ def walk(model: nn.Module, images: Tensor, adjust: Adjust) -> None:
 
 
 def normalised(model: nn.Module, images: Tensor) -> set[Layer]:
-    """The layers whose output goes into a normalization as it is: their scale changes nothing behind it."""
+    """The layers whose output goes directly into a normalization, which cancels their scale."""
     found: set[Layer] = set()
     latest: dict[str, object] = {}
 

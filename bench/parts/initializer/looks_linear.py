@@ -1,4 +1,4 @@
-"""Mirrored weights, with which a plain relu net is linear at first.
+"""Mirrored weights, with which a plain relu net starts as a linear map.
 
 In: a model and a generator. Out: the model, filled in place. Touches: the tensors it is handed.
 """
@@ -43,7 +43,7 @@ def _mirrored(weight: Tensor, generator: Generator, down: bool, across: bool) ->
 def _refuse_unpaired(layer: Layer, first: bool, last: bool) -> None:
     c_out, c_in = layer.weight.shape[:2]
     if getattr(layer, "groups", 1) > 1:
-        raise UserError("looks-linear mirrors the channels of a layer, and groups would part them; take another model")
+        raise UserError("looks-linear mirrors the channels of a layer, and groups would split them; take another model")
     if (not first and c_in % 2) or (not last and c_out % 2):
         raise UserError(
             f"looks-linear pairs channels, and a layer here has {c_in} inputs and {c_out} outputs; make both even"

@@ -1,4 +1,4 @@
-"""Weights whose scales were tuned until a step of gradient descent would change the gradient least.
+"""Weights whose scales are tuned so that a step of gradient descent changes the gradient least.
 
 In: a model, a generator, a batch for its shape. Out: the model, filled in place. Touches: the tensors it is handed.
 """
@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
-from bench.parts.initializer.scheme import all_or_nothing, fill, measured, normal, there
+from bench.parts.initializer.scheme import all_or_nothing, fill, given, measured, normal
 from bench.registry import initializer
 from bench.schema import UserError
 
@@ -32,10 +32,10 @@ def metainit(
     """Tune the norm of each weight tensor by signed descent on the gradient quotient (Dauphin & Schoenholz 2019).
 
     Weights start from N(0, gain² / n). Images are N(0, 1) and labels uniform, drawn anew at each step; of the batch
-    only the shape is used. Raises UserError without a batch, and for a normalization whose third derivative torch does
-    not know.
+    only the shape is used. Raises UserError without a batch, and for a normalization without a third derivative in
+    torch.
     """
-    images = there(batch, model).images
+    images = given(batch, model).images
     fill(model, generator, normal(gain, mode))
     tensors = {name: parameter.detach().clone().requires_grad_() for name, parameter in model.named_parameters()}
     tuned = [tensor for tensor in tensors.values() if tensor.ndim > 1]
@@ -66,7 +66,7 @@ def gradient_quotient(model: nn.Module, tensors: dict[str, Tensor], batch: Split
 
 
 def derivative(quotient: Tensor, tensors: list[Tensor]) -> tuple[Tensor, ...]:
-    """The gradient of the quotient; raises UserError where torch knows no third derivative of a module."""
+    """The gradient of the quotient; raises UserError where torch has no third derivative of a module."""
     try:
         return torch.autograd.grad(quotient, tensors)
     except RuntimeError as unknown:

@@ -1,4 +1,4 @@
-"""Schemes that set the scale of a residual branch: Fixup, SkipInit, ReZero, Hanin, stable-add, Arpit.
+"""Schemes that set the scale of residual branches: Fixup, SkipInit, ReZero, Hanin, stable-add, Arpit.
 
 In: a model with residual branches and a generator. Out: the model, filled in place. Touches: the tensors it is handed.
 """
@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
+from bench.parts.arguments import SUM
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer.layers import bound, fans
 from bench.parts.initializer.orthogonal import orthogonal
@@ -39,7 +40,7 @@ def fixup(
     L branches have m layers each. Before the scaling, weights are N(0, gain² / n), those of the stem PyTorch's layer
     default, as in the published code. With residual "sum" the learned numbers are left out.
     """
-    found = joined(model, residual, ("fixup", "sum"), "fixup")
+    found = joined(model, residual, ("fixup", SUM), "fixup")
     fill(model, generator, normal(gain, mode), {"stem": torch_default})
     for branch in found:
         *inner, last = branch.layers
@@ -61,7 +62,7 @@ def skipinit(
     alpha: float | str,
     residual: str,
 ) -> None:
-    """Multiply each of the L branches with a learned alpha that begins at 0, or 1/sqrt(L) (De & Smith 2020).
+    """Multiply each of the L branches with a learned alpha that starts at 0, or 1/sqrt(L) (De & Smith 2020).
 
     Weights are N(0, gain² / n). Raises UserError for an alpha of another name.
     """
@@ -84,7 +85,7 @@ def rezero(
     mode: str,
     residual: str,
 ) -> None:
-    """Multiply each branch, its last activation included, with a learned alpha that begins at 0 (Bachlechner 2020).
+    """Multiply each branch, its last activation included, with a learned alpha that starts at 0 (Bachlechner 2020).
 
     Weights are N(0, gain² / n).
     """
@@ -107,7 +108,7 @@ def hanin(
 ) -> None:
     """Multiply branch l = 1..L with base^l, so that the sum of the scales stays finite (Hanin & Rolnick 2018).
 
-    The scale is where a learned alpha begins; weights are N(0, gain² / n). Raises UserError for a base outside (0, 1),
+    The scale is the start of a learned alpha; weights are N(0, gain² / n). Raises UserError for a base outside (0, 1),
     where the sum grows with depth.
     """
     found = joined(model, residual, ("scalar",), "hanin")
@@ -128,7 +129,7 @@ def stable_add(
     mode: str,
     residual: str,
 ) -> None:
-    """Let blocks be (x + f) / sqrt(2), so that a sum keeps the variance of its terms (Balduzzi et al. 2017).
+    """Make blocks (x + f) / sqrt(2), so that a sum keeps the variance of its terms (Balduzzi et al. 2017).
 
     Weights are N(0, gain² / n).
     """
@@ -142,10 +143,10 @@ def arpit(model: nn.Module, generator: Generator, batch: Split | None) -> None:
     """Draw orthogonal directions, each of norm sqrt(gain n_in / n_out) (Arpit, Campos & Bengio 2019, and their code).
 
     The gain is 2, but 1/N for the last layer of a branch, N the branches of its stage, and 1 for the stem and the
-    shortcuts; the classifier follows PyTorch's layer default. These are the weights that the weight-normalised net
-    begins with; here they train without that parametrization.
+    shortcuts; the classifier follows PyTorch's layer default. These are the first weights of the weight-normalized
+    net; here they train without that parametrization.
     """
-    found = joined(model, "sum", ("sum",), "arpit")
+    found = joined(model, SUM, (SUM,), "arpit")
     laws = {role: functools.partial(directions, gain=1.0) for role in ("stem", "shortcut")}
     fill(model, generator, functools.partial(directions, gain=2.0), {**laws, "classifier": torch_default})
     for branch in found:
@@ -162,15 +163,15 @@ def directions(weight: Tensor, generator: Generator, *, gain: float) -> None:
 
 
 def joined(model: nn.Module, residual: str, forms: tuple[str, ...], name: str) -> list[Branch]:
-    """The model's branches, all of them joined to their shortcuts as `residual` says and the scheme demands.
+    """The model's branches, all joined to their shortcuts in the form `residual`, one of the forms of the scheme.
 
-    Raises UserError where there are none, or they are joined in another way.
+    Raises UserError where there are none, or they are joined in another form.
     """
     if residual not in forms:
         raise UserError(f"{name} needs initializer.residual={' or '.join(forms)}, not {residual}")
     found = residual_branches(model, name)
     for branch in found:
-        form = getattr(branch.block, "residual", "sum")
+        form = getattr(branch.block, "residual", SUM)
         if form != residual:
             raise UserError(f"{name} needs a model built with residual={residual}; block {branch.name} has {form}")
     return found
@@ -183,7 +184,7 @@ def multiply(weight: Tensor, factor: float) -> None:
 
 
 def set_alphas(found: list[Branch], values: list[float]) -> None:
-    """Let the learned number of each branch begin at its value."""
+    """Set the learned number of each branch to its start."""
     for branch, value in zip(found, values, strict=True):
         nn.init.constant_(branch.block.get_parameter("alpha.value"), value)
 

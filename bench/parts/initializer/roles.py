@@ -1,6 +1,6 @@
-"""What a layer is for: groups of layers by role, and the residual branches, named once for every scheme.
+"""The role of each layer in a model, and the residual branches, for all schemes.
 
-In: a model. Out: names, and the modules they stand for. Touches: nothing.
+In: a model. Out: names, and the modules behind them. Touches: nothing.
 """
 
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ Norm = nn.modules.batchnorm._NormBase | nn.GroupNorm | nn.LayerNorm | nn.RMSNorm
 
 @dataclass(frozen=True)
 class Branch:
-    """A residual branch: what its block adds to the block's input, or to the shortcut of it."""
+    """A residual branch: what a block adds to its input, or to the shortcut of its input."""
 
     name: str  # of the block, as in model.named_modules()
-    layers: list[Layer]  # in order; those of the shortcut are none of them
+    layers: list[Layer]  # in order, without those of the shortcut
     norms: list[nn.Module]  # in order; those with parameters
     block: nn.Module
     stage: int  # from 1; blocks in one container make a stage
@@ -30,8 +30,8 @@ def roles(model: nn.Module) -> dict[str, str]:
     """The role of each convolution and linear layer, by its qualified name, in the order of registration.
 
     In a residual block: "first", "middle" or "last" of its branch (the only one is the last), or "shortcut". Outside:
-    "stem" is the model's first convolution, "classifier" its last linear layer, and "other" is everything else, among
-    it every pair of convolutions of a plain net, which has no branches.
+    "stem" is the model's first convolution, "classifier" its last linear layer, and "other" is everything else,
+    such as all inner convolutions of a plain net, which has no branches.
     """
     names = {module: name for name, module in model.named_modules() if isinstance(module, Layer)}
     found = dict.fromkeys(names.values(), "other")
@@ -66,14 +66,14 @@ def branches(model: nn.Module) -> list[Branch]:
 
 
 def residual_branches(model: nn.Module, scheme: str) -> list[Branch]:
-    """The residual branches, for a scheme that is about them. Raises UserError where there are none."""
+    """The residual branches, for a scheme that needs them. Raises UserError where there are none."""
     if not (found := branches(model)):
         raise UserError(f"{scheme} acts on residual branches and this model has none; take a resnet")
     return found
 
 
 def _branch(block: nn.Module) -> Iterator[nn.Module]:
-    """The modules of a block's branch; none where the module is no residual block."""
+    """The modules of a block's branch; none where the module is not a residual block."""
     skips = [name for name in ("shortcut", "downsample") if hasattr(block, name)]
     if skips and getattr(block, "shortcut", block) is not None:
         aside = {module for name in skips for module in getattr(getattr(block, name), "modules", tuple)()}

@@ -1,4 +1,4 @@
-"""What the schemes for a whole model share: they happen whole or not at all, and leave no trace but the parameters.
+"""What the schemes for a whole model share: an error undoes all of them, and only parameters are left changed.
 
 In: a model, a generator, a batch. Out: the model, filled in place. Touches: the tensors it is handed.
 """
@@ -21,7 +21,7 @@ Scheme = Callable[..., None]
 
 
 def all_or_nothing(function: Scheme) -> Scheme:
-    """The initializer, which puts every parameter and buffer back before it lets an error pass."""
+    """The initializer, which on an error restores every parameter and buffer before it raises."""
 
     @functools.wraps(function)
     def guarded(model: nn.Module, generator: Generator, batch: Split | None, **arguments: Any) -> None:
@@ -37,9 +37,9 @@ def all_or_nothing(function: Scheme) -> Scheme:
 
 @contextmanager
 def measured(model: nn.Module) -> Iterator[None]:
-    """The model as it trains, but without dropout; afterwards each module in its own mode, statistics at their start.
+    """The model in training mode but without dropout; restores each module's mode and resets statistics afterwards.
 
-    Normalizations use the batch's own statistics, since those of a fresh model know nothing yet.
+    Normalizations use the statistics of the batch, since a new model has none of its own.
     """
     modes = {module: module.training for module in model.modules()}
     try:
@@ -53,10 +53,10 @@ def measured(model: nn.Module) -> Iterator[None]:
                 module.reset_running_stats()
 
 
-def there(batch: Split | None, model: nn.Module) -> Split:
+def given(batch: Split | None, model: nn.Module) -> Split:
     """The batch in the precision and on the device of the model; raises UserError where there is none."""
     if batch is None:
-        raise UserError("this initializer looks at data and got none; hand it a batch of images and labels")
+        raise UserError("this initializer needs data and got none; give it a batch of images and labels")
     parameter = next(model.parameters())
     return Split(batch.images.to(parameter), batch.labels.to(parameter.device))
 
@@ -64,7 +64,7 @@ def there(batch: Split | None, model: nn.Module) -> Split:
 def fill(
     model: nn.Module, generator: Generator, general: Law, of_role: Mapping[str, Law] = MappingProxyType({})
 ) -> None:
-    """Draw every layer's weight by the law of its role, or else the general one, and restart everything else."""
+    """Draw every layer's weight by the law of its role, or else the general one, and reset everything else."""
     restart_others(model)
     found: Any = [(model.get_submodule(name), of_role.get(role, general)) for name, role in roles(model).items()]
     draw_weights(found, generator)

@@ -16,7 +16,7 @@ from bench.schema import UserError
 def sparse(weight: Tensor, generator: Generator, *, connections: int, std: float) -> None:
     """Draw `connections` weights of each unit from N(0, std²), at places drawn uniformly; the others are 0.
 
-    A unit with fewer inputs has them all. (Martens 2010; torch's sparse_ thins out inputs instead of units.)
+    A unit with fewer inputs uses them all. (Martens 2010; torch's sparse_ thins out inputs instead of units.)
     Raises UserError for fewer than 1 connection, or a std that is negative or not finite.
     """
     if connections < 1:

@@ -1,11 +1,12 @@
-"""Standard random numbers for weights: the only place where an initializer draws.
+"""Random numbers for weights: initializers draw them here and nowhere else.
 
 In: contiguous tensors and a generator, all on the CPU. Out: the tensors, filled in place. Touches: the tensors it is
-handed, and a few threads of its own.
+handed, and threads of its own.
 
-Fewer than 2 CHUNK numbers are drawn by the generator they come with. More, of one tensor or of several in a row, are
+Fewer than 2 CHUNK numbers are drawn by the given generator. More numbers, of one tensor or of several in sequence, are
 cut into chunks of at most CHUNK numbers, each drawn by a generator of its own, whose seed is made of one draw of the
-caller's and the chunk's number: which thread draws a chunk, and how many threads there are, changes no number.
+given generator and the chunk's number: the numbers depend neither on which thread draws a chunk nor on how many threads
+there are.
 """
 
 import functools
@@ -44,7 +45,7 @@ def truncated_normal(values: Tensor, generator: Generator, sigma: float = 1.0) -
 
 
 def normal_draw(sigma: float) -> Draw:
-    """Draws N(0, sigma²); a scale that is known while drawing saves a pass over the values."""
+    """Draws N(0, sigma²); scaling while drawing saves a pass over the values."""
     return lambda values, stream: values.normal_(0, sigma, generator=stream)
 
 
@@ -54,12 +55,12 @@ def uniform_draw(low: float, high: float) -> Draw:
 
 
 def truncated_normal_draw(sigma: float) -> Draw:
-    """Draws N(0, sigma²) given |x| <= 2 sigma, by rejection: what falls outside is drawn again, and nothing else."""
+    """Draws N(0, sigma²) given |x| <= 2 sigma, by rejection: only the values outside are drawn again."""
     return lambda values, stream: _truncated_normal(values, stream, sigma)
 
 
 def _truncated_normal(chunk: Tensor, stream: Generator, sigma: float) -> None:
-    numbers = chunk.normal_(generator=stream).detach().view(-1).numpy()  # torch would wait for threads of its own
+    numbers = chunk.normal_(generator=stream).detach().view(-1).numpy()  # torch would wait for its own threads
     outside = np.flatnonzero(np.abs(numbers) > BOUND)
     while len(outside):
         again = chunk.new_empty(len(outside) * 9 // 8 + 8).normal_(generator=stream).numpy()  # 1 in 22 is outside too
@@ -71,7 +72,7 @@ def _truncated_normal(chunk: Tensor, stream: Generator, sigma: float) -> None:
 
 
 def fill(values: Tensor, generator: Generator, draw: Draw) -> None:
-    """Fill one tensor by its draw, a large one by as many threads as torch may use."""
+    """Fill one tensor by its draw; a large one is filled by as many threads as torch may use."""
     if values.numel() < 2 * CHUNK:
         draw(values, generator)
     else:
@@ -79,7 +80,7 @@ def fill(values: Tensor, generator: Generator, draw: Draw) -> None:
 
 
 def together(draws: Iterable[tuple[Tensor, Draw]], generator: Generator) -> None:
-    """Fill each tensor by its draw, all of them as one row of numbers, by as many threads as torch may use."""
+    """Fill all tensors by their draws as one sequence of numbers, by as many threads as torch may use."""
     draws = list(draws)
     numbers = sum(values.numel() for values, _ in draws)
     if numbers < 2 * CHUNK:
@@ -98,12 +99,12 @@ def together(draws: Iterable[tuple[Tensor, Draw]], generator: Generator) -> None
     jobs = [_pool(helpers, os.getpid()).submit(helping) for _ in range(helpers)]
     work()
     for job in jobs:
-        if not job.cancel():  # one that has not begun finds nothing left to do
+        if not job.cancel():  # a job that has not started has nothing left to do
             job.result()
 
 
 def _chunks(draws: Iterable[tuple[Tensor, Draw]]) -> Iterator[Chunk]:
-    """Tensors in a row, as many as make CHUNK numbers; a larger one in parts of CHUNK numbers."""
+    """Tensors in sequence, up to CHUNK numbers together; a larger tensor in parts of CHUNK numbers."""
     chunk: Chunk = []
     size = 0
     for values, draw in draws:
@@ -123,7 +124,7 @@ def _draw(chunk: Chunk, stream: Generator) -> None:
 
 
 def _seed(first: int, index: int) -> int:
-    """A seed that looks like no other and is no other chunk's: a bijection of 32 bits (MurmurHash3's finalizer)."""
+    """A scrambled seed that is different for each chunk: a bijection of 32 bits (MurmurHash3's finalizer)."""
     word = (first + index) & WORD
     word = (word ^ word >> 16) * 0x85EBCA6B & WORD
     word = (word ^ word >> 13) * 0xC2B2AE35 & WORD
@@ -132,5 +133,5 @@ def _seed(first: int, index: int) -> int:
 
 @functools.cache
 def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """Threads that wait for work; a forked process starts its own, as those of its parent are not in it."""
+    """Threads that wait for work; a forked process starts its own, since its parent's threads do not exist in it."""
     return ThreadPoolExecutor(threads, thread_name_prefix="streams")

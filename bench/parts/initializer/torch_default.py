@@ -1,4 +1,4 @@
-"""What PyTorch's layers do when nobody initializes them.
+"""The default initialization of PyTorch's layers.
 
 In: a model and a generator. Out: the model, filled in place. Touches: the tensors it is handed.
 """

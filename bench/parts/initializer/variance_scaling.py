@@ -1,6 +1,6 @@
-"""Weights of mean 0 and variance scale gain² / n, n a layer's fan: LeCun, Glorot, He, and what frameworks made of them.
+"""Weights of mean 0 and variance scale gain² / n, n a layer's fan: LeCun, Glorot, He, and the laws of frameworks.
 
-In: a weight, for its shape. Out: how any part of it is drawn. Touches: nothing.
+In: a weight, for its shape. Out: a draw of any part of it. Touches: nothing.
 """
 
 import math
@@ -15,7 +15,7 @@ from bench.registry import unknown
 from bench.schema import UserError
 
 DENSITY = math.exp(-(BOUND**2) / 2) / math.sqrt(2 * math.pi)  # of a normal law at the bound
-TRUNCATED_STD = math.sqrt(1 - 2 * BOUND * DENSITY / INSIDE)  # what truncation leaves of sigma = 1: 0.8796
+TRUNCATED_STD = math.sqrt(1 - 2 * BOUND * DENSITY / INSIDE)  # of N(0, 1) after truncation: 0.8796
 
 
 @independent

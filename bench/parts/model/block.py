@@ -4,11 +4,12 @@ In: channels, a stride, the run's activation and normalization. Out: modules. To
 """
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.parts.arguments import SUM
 from bench.parts.model.layer import Activation, Normalization, convolution_and_norm
 from bench.parts.model.scalar import Multiplier, Shift
 
@@ -16,9 +17,9 @@ SCALAR_RATE = 0.1  # of the run's learning rate, for the scalars of Fixup (Zhang
 
 
 class Block(nn.Module):
-    """Two normalized 3x3 convolutions; the sum with the shortcut, if there is one, comes before the last activation."""
+    """Two normalized 3x3 convolutions, added to the shortcut, if there is one, before the last activation."""
 
-    residual: ClassVar[str] = "sum"
+    residual: ClassVar[str] = SUM
 
     def __init__(
         self,
@@ -53,16 +54,8 @@ class ScalarBlock(Block):
 
     residual = "scalar"
 
-    def __init__(
-        self,
-        c_in: int,
-        c_out: int,
-        stride: int,
-        activation: Activation,
-        normalization: Normalization,
-        shortcut: str | None,
-    ) -> None:
-        super().__init__(c_in, c_out, stride, activation, normalization, shortcut)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.alpha = Multiplier()
 
     def join(self, branch: Tensor, shortcut: Tensor) -> Tensor:
@@ -71,7 +64,7 @@ class ScalarBlock(Block):
 
 
 class ReZeroBlock(ScalarBlock):
-    """A block that ends with the sum: the branch goes through the last activation alone (Bachlechner et al. 2020)."""
+    """A block that ends with the sum: only the branch goes through the last activation (Bachlechner et al. 2020)."""
 
     residual = "rezero"
 
@@ -95,22 +88,14 @@ class AverageBlock(Block):
 class FixupBlock(Block):
     """A block with a learned number before each convolution and activation, and one times its branch (Zhang 2019).
 
-    The names of the numbers are those of the published code; they learn at a tenth of the run's rate, as there.
+    The numbers have the names of the published code and learn, as there, at a tenth of the run's rate.
     """
 
     residual = "fixup"
     shortcut: nn.Module
 
-    def __init__(
-        self,
-        c_in: int,
-        c_out: int,
-        stride: int,
-        activation: Activation,
-        normalization: Normalization,
-        shortcut: str | None,
-    ) -> None:
-        super().__init__(c_in, c_out, stride, activation, normalization, shortcut)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.bias1a, self.bias1b, self.bias2a, self.bias2b = (Shift(SCALAR_RATE) for _ in range(4))
         self.scale = Multiplier(SCALAR_RATE)
 
@@ -145,7 +130,7 @@ class SubsampleAndPad(nn.Module):
 def shortcut_module(
     option: str | None, c_in: int, c_out: int, stride: int, normalization: Normalization
 ) -> nn.Module | None:
-    """What is added to a block's branch: nothing (None), its input, or its input brought to the branch's shape."""
+    """What is added to a block's branch: nothing (None), its input, or its input in the shape of the branch."""
     if option is None:
         return None
     if stride == 1 and c_in == c_out:

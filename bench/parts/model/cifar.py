@@ -52,7 +52,7 @@ def plain(
 ) -> nn.Module:
     """The ResNet of the same depth and width without its shortcuts: the same convolutions in the same order.
 
-    Raises UserError when the depth is not 6n+2, or an initializer asks for residual branches.
+    Raises UserError when the depth is not 6n+2, or an initializer needs residual branches.
     """
     refuse_other_than_sum(residual, "a plain net has no residual branches")
     return Net(shape, classes, activation, normalization, Block, depth, width, shortcut=None)
@@ -102,12 +102,12 @@ class Net(nn.Module):
 
 
 def scalar_bias(block: type[Block]) -> nn.Module:
-    """What comes before an activation or the linear layer outside the blocks: a learned number with Fixup only."""
+    """The module before an activation or the linear layer outside the blocks: a learned number, with Fixup only."""
     return Shift(SCALAR_RATE) if block is FixupBlock else nn.Identity()
 
 
 def remove_biases(net: nn.Module) -> None:
-    """Take the biases of the convolutions away: Fixup has its numbers in their place."""
+    """Remove the biases of the convolutions: Fixup replaces them with its numbers."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             module.bias = None

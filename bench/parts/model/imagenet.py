@@ -56,14 +56,14 @@ def torchvision_resnet(
 
 
 def _add_biases(net: nn.Module) -> None:
-    """Give every convolution the bias that torchvision leaves to the normalization."""
+    """Give every convolution a bias: torchvision leaves biases to the normalization."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d) and module.bias is None:
             module.bias = nn.Parameter(torch.zeros(module.out_channels))
 
 
 def _with_activations(net: nn.Module, activation: Activation) -> nn.Module:
-    """The net, its activation modules replaced: one of the stem and one of each block."""
+    """The net with new activation modules: one for the stem and one for each block."""
     for module in net.modules():
         if hasattr(module, "relu"):
             module.relu = activation()

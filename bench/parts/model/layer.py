@@ -1,4 +1,4 @@
-"""The convolution that all models share: a bias only where no normalization takes it over.
+"""The convolution that all models share: it has a bias only where no normalization follows.
 
 In: channels and the run's normalization. Out: modules. Touches: nothing.
 """
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from torch import nn
 
 from bench.catalogue import options
+from bench.parts.arguments import SUM
 from bench.schema import UserError
 
 Shape = tuple[int, int, int]  # channels, height, width of one image
@@ -18,7 +19,7 @@ Normalization = Callable[[int], nn.Module]
 def convolution_and_norm(
     c_in: int, c_out: int, kernel: int, stride: int, normalization: Normalization
 ) -> tuple[nn.Conv2d, nn.Module]:
-    """A convolution that keeps the size (divided by its stride, rounded up), and the normalization of its output."""
+    """A convolution that keeps height and width (divided by its stride, rounded up), and its normalization."""
     norm = normalization(c_out)
     return nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=is_none(norm)), norm
 
@@ -29,7 +30,7 @@ def is_none(norm: nn.Module) -> bool:
 
 
 def refuse_other_than_sum(residual: str, because: str) -> None:
-    """Raises UserError where an initializer asks a model for a form of residual block that it does not have."""
-    if residual != "sum":
+    """Raises UserError where an initializer needs a form of residual block that the model does not have."""
+    if residual != SUM:
         able = [name for name, option in options("model").items() if option["function"] == "resnet"]
         raise UserError(f"residual={residual} is not for this model: {because}; take model={', '.join(able)}")

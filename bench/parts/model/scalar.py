@@ -1,4 +1,4 @@
-"""One learned number that multiplies, or is added to, everything that passes.
+"""One learned number that is multiplied with, or added to, every entry of a tensor.
 
 In: a tensor. Out: a tensor of the same shape. Touches: nothing.
 """
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Scalar(nn.Module):
-    """A parameter of shape (1,) that begins at `start`; it learns at `learning_rate_factor` times the run's rate."""
+    """A parameter of shape (1,) that starts at `start` and learns at `learning_rate_factor` times the run's rate."""
 
     def __init__(self, start: float, learning_rate_factor: float) -> None:
         super().__init__()

@@ -1,122 +1,158 @@
 """The task `train`: a fixed budget of steps, a curve per epoch, and the test set read once, at the end.
 
-In: a run and the machine it happens on. Out: its row. Touches: the device, and checkpoints through rows.
+In: runs of one shape and a machine. Out: their rows. Touches: the device, and checkpoints through rows.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
 
 from bench import registry
+from bench.bounds import Count, Natural, Share
 from bench.machine import environment
-from bench.machine.precision import BF16, FP32, autocast
+from bench.machine.precision import autocast
+from bench.parts.arguments import RESIDUAL, SUM
 from bench.parts.dataset.tensors import Dataset
 from bench.parts.gain import resolved
 from bench.parts.seeds import generator
-from bench.registry import task, unknown
-from bench.schema import OK, Machine, Row, Run, UserError
+from bench.registry import task
+from bench.schema import OK, Machine, Row, Run
 from bench.train import engine
 from bench.train.checkpoint import Keeper
-from bench.train.segment import costs, places
+from bench.train.contract import Cost, Task
+from bench.train.segment import costs, devices
 from bench.train.small_maps import with_products
-from bench.train.trainer import Trainer, budget_of
+from bench.train.trainer import Budget, Trainer, budget_of
+
+BACKWARD = 2.0  # a backward pass costs about two forward passes, so evaluation costs a third of training per image
+
+
+class Prepared(NamedTuple):
+    """What a run trains: its data, and its model with the weights drawn, both on the device."""
+
+    data: Dataset
+    model: nn.Module
 
 
 @task
-def train(
-    runs: Sequence[Run],
-    machine: Machine,
-    *,
-    epochs: int,
-    steps: int | None,
-    batch_size: int,
-    label_smoothing: float,
-    warmup_steps: int,
-    target_loss: float,
-    order_seed: int | None,
-    precision: str,
-) -> list[Row]:
-    """Train the models of runs of one shape side by side; a loss that is not finite ends its run as `diverged`.
+@dataclass(frozen=True, kw_only=True)
+class Train(Task):
+    """Train for a fixed budget; a loss that is not finite ends the run as `diverged`.
 
-    A wish to stop ends it as `preempted` after the present step, with a checkpoint that the next start goes on from.
     Steps take `batch_size` images each; what is left of an epoch's order after its last full batch is not used.
     """
-    started = time.perf_counter()
-    if machine.device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
 
-    def begin(run: Run) -> Trainer:
-        data, model = prepare(run, machine)
-        budget = budget_of(data, epochs, steps, batch_size, warmup_steps)
-        numbers = autocast(precision, machine.device)
-        return Trainer(run, machine, data, model, budget, label_smoothing, target_loss, numbers, started, len(runs))
+    epochs: Count
+    steps: Count | None
+    batch_size: Count
+    label_smoothing: Share
+    warmup_steps: Natural
+    order_seed: int | None
+    precision: Literal["fp32", "bf16"]
+    target_loss: float
 
-    trainers, courses = [], []
-    for run in runs:
-        trainer = begin(run)
-        keeper = Keeper(run, machine, arithmetic(run, machine, trainer.data), trainer.budget.epoch_steps)
-        trainers.append(keeper.resume(trainer, partial(begin, run)))
-        courses.append(trainers[-1].fit(keeper.interrupts))
-    build = engine.builder(autocast(precision, machine.device), compiled=machine.compiled, graphed=machine.graphed)
-    ended = engine.train([trainer.model for trainer in trainers], courses, build)
-    return [row_of(trainer, status) for trainer, status in zip(trainers, ended, strict=True)]
+    def prepare(self, run: Run, machine: Machine) -> Prepared:
+        """Load the data, build the model and draw its weights."""
+        data: Dataset = registry.build(run, "dataset")(machine.data, machine.download)
+        activation: Callable[[], nn.Module] = registry.build(run, "activation")
+        model: nn.Module = registry.build(run, "model")(
+            data.shape,
+            data.classes,
+            activation,
+            registry.build(run, "normalization"),
+            run.choices.get(RESIDUAL, SUM),
+        )
+        batch = data.train.take(torch.arange(min(self.batch_size, data.sizes[0])))
+        numbers = resolved(run.arguments("initializer"), activation())
+        registry.build(run, "initializer")(model, generator(run.choices["seed"], "init"), batch, **numbers)
+        model = model.to(machine.device).to(memory_format=torch.channels_last)
+        if machine.device == "cpu":  # where products were measured to be faster
+            model = with_products(model)
+        return Prepared(data.to(machine.device), model)
+
+    def cost(self, run: Run, machine: Machine, prepared: Prepared) -> Cost:
+        """Its training steps, and its evaluations counted as steps."""
+        data, budget = prepared.data, self.budget(prepared.data)
+        evaluated = budget.epochs * data.sizes[1] + data.sizes[2]
+        model = [f"{key}={value}" for key, value in sorted(run.choices.items()) if key.partition(".")[0] == "model"]
+        batch = "x".join(map(str, (self.batch_size, *data.shape)))
+        return Cost(
+            steps=budget.steps + evaluated / self.batch_size / (1 + BACKWARD),
+            step=partial(self._step, prepared, machine),
+            key=f"precision={self.precision} compile={machine.compiled}, "
+            f"{' '.join(model)} normalization={run.choices['normalization']} batch={batch}",
+        )
+
+    def perform(self, runs: Sequence[Run], machine: Machine) -> list[Row]:
+        """Train the models of runs of one shape side by side.
+
+        When the process is asked to stop, each run ends as `preempted` after its present step, with a checkpoint from
+        which the next start goes on.
+        """
+        started = time.perf_counter()
+        if machine.device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        trainers, courses = [], []
+        for run in runs:
+            begin = partial(self._begin, run, machine, started, len(runs))
+            trainer = begin()
+            keeper = Keeper(run, machine, arithmetic(run, machine, trainer.data), trainer.budget.epoch_steps)
+            trainers.append(keeper.resume(trainer, begin))
+            courses.append(trainers[-1].fit(keeper.interrupts))
+        ended = engine.train([trainer.model for trainer in trainers], courses, self._builder(machine, machine.graphed))
+        return [row_of(trainer, status) for trainer, status in zip(trainers, ended, strict=True)]
+
+    def budget(self, data: Dataset) -> Budget:
+        """The budget of a run on these data."""
+        return budget_of(data, self.epochs, self.steps, self.batch_size, self.warmup_steps)
+
+    def _begin(self, run: Run, machine: Machine, started: float, packed: int) -> Trainer:
+        prepared = self.prepare(run, machine)
+        budget, numbers = self.budget(prepared.data), autocast(self.precision, machine.device)
+        smoothing = self.label_smoothing
+        return Trainer(
+            run, machine, prepared.data, prepared.model, budget, smoothing, self.target_loss, numbers, started, packed
+        )
+
+    def _builder(self, machine: Machine, graphed: bool) -> engine.Build:
+        return engine.builder(autocast(self.precision, machine.device), compiled=machine.compiled, graphed=graphed)
+
+    def _step(self, prepared: Prepared, machine: Machine, count: int, graphed: bool) -> Callable[[], None]:
+        """One step of `count` copies of the model, always on the same batch."""
+        losses = self._builder(machine, graphed)([deepcopy(prepared.model).train() for _ in range(count)]).losses
+        taken = slice(self.batch_size)
+        images = prepared.data.train.images[taken].contiguous(memory_format=torch.channels_last)
+        batches = [engine.Batch(images, prepared.data.train.labels[taken], 0.0)] * count
+
+        def step() -> None:
+            float(losses(batches)[0])
+
+        return step
 
 
 def row_of(trainer: Trainer, status: str) -> Row:
-    """The row of a training that ended so; the test set is read here, and nowhere else."""
+    """The row of a training that ended with this status; the test set is read here, and nowhere else."""
     tested = trainer.test() if status == OK else {}
     return Row(
         id=trainer.run.id,
         study=trainer.run.study,
         status=status,
         choices=trainer.run.choices,
-        measures=trainer.measures() | tested | costs(trainer.parts()),
+        measures=trainer.measures() | tested | costs(trainer.segments()),
         curve=trainer.curve,
-        environment=surroundings(trainer) | places(trainer.parts()),
+        environment=surroundings(trainer) | devices(trainer.segments()),
     )
-
-
-def check(run: Run) -> None:
-    """Raises UserError where the arguments of the task make no training."""
-    chosen = run.arguments("task")
-    counts = {name: chosen[name] for name in ("epochs", "steps", "batch_size") if chosen[name] is not None}
-    if wrong := [f"{name}={count}" for name, count in counts.items() if count < 1]:
-        raise UserError(f"nothing is trained with {', '.join(wrong)}; give at least 1")
-    if chosen["warmup_steps"] < 0:
-        raise UserError(f"warmup_steps={chosen['warmup_steps']} is below 0; give 0 for none")
-    if chosen["precision"] not in (FP32, BF16):
-        raise UserError(unknown("precision", chosen["precision"], (FP32, BF16)))
-    if not 0 <= chosen["label_smoothing"] <= 1:
-        raise UserError(f"label_smoothing={chosen['label_smoothing']} is no share; give 0 to 1")
-
-
-def prepare(run: Run, machine: Machine) -> tuple[Dataset, nn.Module]:
-    """The run's data, and its model with the weights drawn, both on the device."""
-    data: Dataset = registry.build(run, "dataset")(Path(machine.data), machine.download)
-    activation: Callable[[], nn.Module] = registry.build(run, "activation")
-    model: nn.Module = registry.build(run, "model")(
-        data.shape,
-        data.classes,
-        activation,
-        registry.build(run, "normalization"),
-        run.choices.get("initializer.residual", "sum"),
-    )
-    batch = data.train.take(torch.arange(min(run.choices["batch_size"], data.sizes[0])))
-    numbers = resolved(run.arguments("initializer"), activation())
-    registry.build(run, "initializer")(model, generator(run.choices["seed"], "init"), batch, **numbers)
-    model = model.to(machine.device).to(memory_format=torch.channels_last)
-    if machine.device == "cpu":  # where products were measured to be faster
-        model = with_products(model)
-    return data.to(machine.device), model
 
 
 def arithmetic(run: Run, machine: Machine, data: Dataset) -> dict[str, object]:
-    """What decides a run's numbers besides its choices: a checkpoint made with anything else is not gone on from."""
+    """What decides a run's numbers besides its choices: a run goes on only from a checkpoint made with the same."""
     about = environment.describe()
     return {
         **{name: about[name] for name in ("initbench", "git_commit", "git_dirty", "torch")},
@@ -130,7 +166,7 @@ def arithmetic(run: Run, machine: Machine, data: Dataset) -> dict[str, object]:
 
 
 def surroundings(trainer: Trainer) -> dict[str, object]:
-    """Where, when and on what the run happened, and how many runs were trained side by side, itself included."""
+    """Where, when and on what the run happened, and the number of runs that were trained side by side."""
     data = trainer.data
     return {
         **environment.describe(),

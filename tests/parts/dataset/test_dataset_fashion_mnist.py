@@ -98,7 +98,7 @@ def test_a_damaged_file_is_named(damage: bytes, suffix: str, load: Load, debian:
         load("fashion_mnist", **SMALL)
 
 
-def test_a_damaged_byte_within_a_packed_file_is_told_as_well(load: Load, debian: Path) -> None:
+def test_a_damaged_byte_within_a_packed_file_is_reported_too(load: Load, debian: Path) -> None:
     for name, content in contents().items():
         (debian / f"{name}.gz").write_bytes(gzip.compress(content))
     victim = debian / "t10k-labels-idx1-ubyte.gz"

@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from bench.parts.dataset import image_folder as module
 from bench.parts.dataset.tensors import Dataset
 from bench.schema import UserError
 
@@ -39,13 +38,13 @@ def pets(tmp_path: Path) -> Path:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The images that were opened so far."""
     paths: list[Path] = []
-    pixels = module._pixels
+    read = Image.open
 
-    def counted(path: Path, *rest: Any) -> Any:
+    def counted(path: Path) -> Any:
         paths.append(path)
-        return pixels(path, *rest)
+        return read(path)
 
-    monkeypatch.setattr(module, "_pixels", counted)
+    monkeypatch.setattr(Image, "open", counted)
     return paths
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from bench.parts.dataset.tensors import Dataset, Split, checksum_of, prepare, stratified
+from bench.parts.dataset.tensors import Dataset, Raw, Split, checksum_of, prepare, stratified
 from bench.schema import UserError
 
 Load = Callable[..., Dataset]
@@ -20,7 +20,7 @@ def numbered(count: int, classes: int) -> Split:
 
 def prepared(train: Split, test: Split | int, **changes: Any) -> Dataset:
     usual = {"validation": 20, "subset": None, "split_seed": 0, "crop": 0, "flip": False, "checksum": None}
-    return prepare("numbered", train, test, **{"classes": 4} | usual | changes)
+    return prepare(Raw("numbered", train, test, classes=4), **usual | changes)
 
 
 def numbers(dataset: Dataset) -> list[set[int]]:

@@ -6,7 +6,7 @@ import torch
 from bench import registry
 from bench.parts.dataset.tensors import Dataset
 from bench.schema import UserError
-from bench.train.task.train import prepare
+from bench.train.contract import task_of
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "epochs=1", "batch_size=16")
 
@@ -20,7 +20,7 @@ def batches(runs_of, machine, monkeypatch):
         seen = []
         monkeypatch.setattr(Dataset, "augment", lambda *given: seen.append(original(*given)) or seen[-1])
         (run,) = runs_of(*TINY, *overrides)
-        registry.build(run, "task")([run], machine)[0]
+        task_of(run).perform([run], machine)[0]
         return torch.cat(seen)
 
     return of
@@ -36,11 +36,11 @@ def test_without_an_order_seed_it_is_that_of_the_run(batches):
 
 
 def test_an_order_seed_leaves_the_weights_alone(runs_of, machine):
-    first, second = (prepare(run, machine)[1].state_dict() for run in runs_of(*TINY, "order_seed=1,2"))
+    first, second = (task_of(run).prepare(run, machine)[1].state_dict() for run in runs_of(*TINY, "order_seed=1,2"))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_an_order_seed_is_a_whole_number(runs_of):
     (run,) = runs_of(*TINY, "order_seed=soon")
-    with pytest.raises(UserError, match=r"order_seed takes int \| None"):
+    with pytest.raises(UserError, match="order_seed takes a whole number or null, not 'soon'"):
         registry.build(run, "task")

@@ -4,20 +4,19 @@ import math
 import pytest
 import torch
 
-from bench import registry
 from bench.parts import optimizer
 from bench.parts.dataset.tensors import Dataset, Split
 from bench.parts.gain import gain
 from bench.parts.seeds import generator
 from bench.schema import DIVERGED, OK
-from bench.train.task.train import prepare
+from bench.train.contract import task_of
 from bench.train.trainer import WINDOW, Trainer
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "epochs=2", "batch_size=16")
 
 
 def trained(run, machine):
-    return registry.build(run, "task")([run], machine)[0]
+    return task_of(run).perform([run], machine)[0]
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def test_another_seed_meets_other_batches_in_another_order(runs_of, machine, bat
 def test_weights_depend_on_the_seed_and_the_initializer_alone(runs_of, machine):
     def weights(*overrides):
         (run,) = runs_of(*TINY, *overrides)
-        return torch.cat([tensor.flatten() for tensor in prepare(run, machine)[1].state_dict().values()])
+        return torch.cat([tensor.flatten() for tensor in task_of(run).prepare(run, machine)[1].state_dict().values()])
 
     torch.manual_seed(99)
     first = weights("seed=5")
@@ -64,7 +63,7 @@ def test_weights_depend_on_the_seed_and_the_initializer_alone(runs_of, machine):
 def test_a_gain_that_is_a_word_is_that_of_the_runs_activation(runs_of, machine):
     def stem(*overrides):
         (run,) = runs_of(*TINY, *overrides)
-        return prepare(run, machine)[1].conv1.weight
+        return task_of(run).prepare(run, machine)[1].conv1.weight
 
     for word, kind in (("auto", "second_moment"), ("critical", "critical")):
         by_word = stem("initializer=glorot_normal", "activation=tanh", f"initializer.gain={word}")
@@ -121,7 +120,7 @@ def test_the_target_is_reached_where_the_mean_of_the_last_losses_is_down_to_it(r
 
 def test_the_first_measures_are_those_of_the_untrained_model(runs_of, machine):
     (run,) = runs_of(*TINY, "dataset.crop=0", "dataset.flip=false")
-    data, model = prepare(run, machine)
+    data, model = task_of(run).prepare(run, machine)
     order = torch.randperm(256, generator=generator(0, "order"))[:16]
     loss = torch.nn.functional.cross_entropy(model.train()(data.train.images[order]), data.train.labels[order])
     loss.backward()

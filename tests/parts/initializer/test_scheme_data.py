@@ -224,15 +224,15 @@ def test_gradinit_multiplies_each_tensor_with_one_number_above_the_minimum():
     assert any((ratio != 1).any() for ratio in ratios)
 
 
-def test_the_two_parts_of_a_batch_share_half_of_their_images():
-    one, other = gradinit.parts_of(Split(torch.arange(30.0), torch.arange(30)), torch.Generator())
+def test_the_two_overlapping_splits_a_batch_share_half_of_their_images():
+    one, other = gradinit.overlapping_splits(Split(torch.arange(30.0), torch.arange(30)), torch.Generator())
     assert len(one.labels) == len(other.labels) == 20
     assert len({*one.labels.tolist()} & {*other.labels.tolist()}) == 10
     assert torch.equal(one.images.long(), one.labels)
 
 
 def test_gradinit_needs_parts():
-    with pytest.raises(UserError, match="3 images with their labels or more, and got 2 labels"):
+    with pytest.raises(UserError, match="at least 3 images with their labels, and got 2 labels"):
         initialized("gradinit", plain_net(), data(2))
 
 
@@ -259,7 +259,7 @@ def test_one_seed_gives_one_set_of_weights_and_another_seed_another(name):
 def test_without_data_the_model_is_left_as_it_was(name):
     model, option = plain_net(), OPTIONS[name]
     before = copy.deepcopy(model.state_dict())
-    with pytest.raises(UserError, match="looks at data and got none"):
+    with pytest.raises(UserError, match="needs data and got none"):
         find("initializer", option["function"])(model, torch.Generator(), None, **catalogue.arguments(option))
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
 

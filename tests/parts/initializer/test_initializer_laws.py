@@ -253,9 +253,9 @@ def test_a_gain_multiplies_the_standard_deviation():
 @pytest.mark.parametrize(
     ("name", "wrong", "sentence"),
     [
-        ("uniform", {"low": 1.0, "high": 1.0}, r"U\[1.0, 1.0\) is no uniform law"),
-        ("uniform", {"low": 0.0, "high": math.inf}, "is no uniform law"),
-        ("uniform", {"low": math.nan, "high": 1.0}, "is no uniform law"),
+        ("uniform", {"low": 1.0, "high": 1.0}, r"U\[1.0, 1.0\) is not a uniform law"),
+        ("uniform", {"low": 0.0, "high": math.inf}, "is not a uniform law"),
+        ("uniform", {"low": math.nan, "high": 1.0}, "is not a uniform law"),
         ("normal", {"std": -0.1}, "std=-0.1 is negative"),
         ("truncated_normal", {"std": math.nan}, "std=nan is negative or not finite"),
         ("constant", {"value": math.inf}, "inf is not finite"),

@@ -18,7 +18,7 @@ from bench.parts.normalization import batch, none
 from bench.registry import find
 from bench.schema import UserError
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (2, 15, 15), (4, 9, 13)]
 
 

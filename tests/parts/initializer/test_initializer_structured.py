@@ -174,7 +174,7 @@ def test_odd_channels_and_groups_cannot_be_mirrored_and_the_model_is_left_as_it_
     with pytest.raises(UserError, match="a layer here has 8 inputs and 7 outputs; make both even"):
         filled("looks_linear", net)
     assert torch.equal(net[0].weight, before)
-    with pytest.raises(UserError, match="groups would part them"):
+    with pytest.raises(UserError, match="groups would split them"):
         filled("looks_linear", nn.Conv2d(4, 4, 3, groups=2))
 
 

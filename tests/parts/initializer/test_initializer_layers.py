@@ -17,7 +17,6 @@ from bench.parts.initializer.layers import (
     fans,
     laws,
     layers,
-    layers_by_shape,
     modules,
     restart_others,
 )
@@ -205,11 +204,6 @@ def test_modules_are_those_of_torch_in_its_order():
 def test_layers_come_in_the_order_of_registration_and_norms_are_none():
     model = network()
     assert list(layers(model)) == restart_others(model) == [model[index] for index in (0, 3, 5, 8)]
-
-
-def test_layers_of_one_shape_are_found_together():
-    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2), nn.Linear(2, 3))
-    assert layers_by_shape(model) == {(3, 2): [model[0], model[2]], (2, 3): [model[1]]}
 
 
 def test_a_law_becomes_an_initializer_and_stays_a_function_of_a_tensor(monkeypatch):

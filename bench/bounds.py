@@ -1,0 +1,143 @@
+"""What a value may be: a type with bounds, declared next to the value's default; one check answers for every value.
+
+In: a key, a value, a type such as `Count | None`. Out: the value, or a sentence on what it may be. Touches: nothing.
+"""
+
+import math
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from bench.schema import UserError
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The limits of a number; None where there is none."""
+
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+
+    def holds(self, value: Any) -> bool:
+        """Whether the number lies within the limits."""
+        return (
+            (self.least is None or value >= self.least)
+            and (self.above is None or value > self.above)
+            and (self.most is None or value <= self.most)
+        )
+
+    def __str__(self) -> str:
+        if self.least is not None and self.most is not None:
+            return f"from {self.least:g} to {self.most:g}"
+        limits = (("of at least", self.least), ("above", self.above), ("of at most", self.most))
+        return " and ".join(f"{words} {limit:g}" for words, limit in limits if limit is not None)
+
+
+@dataclass(frozen=True)
+class Rising:
+    """Numbers of which each is larger than the one before it, and the first is at least `least`."""
+
+    least: int
+
+    def holds(self, values: Sequence[int]) -> bool:
+        """Whether they rise; no numbers do."""
+        return all(first < second for first, second in zip([self.least - 1, *values], values, strict=False))
+
+    def __str__(self) -> str:
+        return f"that rise from at least {self.least}"
+
+
+Count = Annotated[int, Bound(least=1)]
+Natural = Annotated[int, Bound(least=0)]
+Positive = Annotated[float, Bound(above=0)]
+Share = Annotated[float, Bound(least=0, most=1)]
+Auto = Literal["auto"]
+
+WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a name", Path: "a path", dict: "keys"}
+
+
+def checked(key: str, value: Any, kind: Any) -> Any:
+    """The value as its type has it: a whole number becomes a float, and a text a path, where the type says so.
+
+    `kind` is a type, or types joined by |, each of which may be annotated with a bound. Raises UserError, with what the
+    key takes, for any other value: of another type, out of bounds, empty, or a number that is not finite.
+    """
+    for one in _alternatives(kind):
+        fitting, found = _fit(value, one)
+        if fitting:
+            return found
+    if value == "":
+        raise UserError(f"{key} has no value; write {key}=VALUE")
+    raise UserError(f"{key} takes {described(kind)}, not {value!r}")
+
+
+def described(kind: Any) -> str:
+    """A type and its bounds in words: `a whole number of at least 1 or null`."""
+    return " or ".join(_described(one) for one in _alternatives(kind))
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    return typing.get_args(kind) if typing.get_origin(kind) in (types.UnionType, typing.Union) else (kind,)
+
+
+def _fit(value: Any, kind: Any) -> tuple[bool, Any]:
+    """Whether a value is of a type that is no union, and the value as that type has it."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        fitting, found = _fit(value, arguments[0])
+        return fitting and all(rule.holds(found) for rule in arguments[1:]), found
+    if origin is Literal:
+        return any(value == one and type(value) is type(one) for one in arguments), value
+    if origin is list:
+        each = [_fit_any(entry, arguments[0]) for entry in value] if isinstance(value, list) else [(False, None)]
+        return all(fitting for fitting, _ in each), [found for _, found in each]
+    return _fit_plain(value, origin or kind)
+
+
+def _fit_any(value: Any, kind: Any) -> tuple[bool, Any]:
+    return next((found for one in _alternatives(kind) if (found := _fit(value, one))[0]), (False, value))
+
+
+def _fit_plain(value: Any, kind: Any) -> tuple[bool, Any]:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is Any:
+        return True, value
+    if kind in (type(None), None):
+        return value is None, None
+    if kind is float:
+        fitting = is_number and _finite(value)
+        return fitting, float(value) if fitting else value
+    if kind is int:
+        return is_number and isinstance(value, int), value
+    if kind in (str, Path):
+        fitting = isinstance(value, str | kind) and value != ""
+        return fitting, kind(value) if fitting else value
+    return isinstance(value, Mapping if kind in (dict, Mapping) else kind), value
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number larger than any float
+        return False
+
+
+def _described(kind: Any) -> str:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        return f"{_described(arguments[0])} {' and '.join(map(str, arguments[1:]))}"
+    if origin is Literal:
+        return " or ".join(map(str, arguments))
+    if origin is list:
+        return f"a list [a,b] of {_plural(arguments[0])}" if arguments[0] is not Any else "a list [a,b]"
+    if kind in (type(None), None):
+        return "null"
+    return WORDS.get(origin or kind, getattr(kind, "__name__", str(kind)))
+
+
+def _plural(kind: Any) -> str:
+    return {int: "whole numbers", float: "numbers", str: "names", dict: "keys"}.get(kind, described(kind))

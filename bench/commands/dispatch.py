@@ -1,0 +1,48 @@
+"""The function of a command gets its settings: those that its annotation names, read from what Hydra composed.
+
+In: the name of a command, Hydra's configuration. Out: an exit code. Touches: what the command touches.
+"""
+
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from bench.commands import COMMANDS
+from bench.launch.launcher import Launcher, as_launched
+from bench.machine.settings import Settings
+
+
+def carry_out(command: str, config: DictConfig) -> int:
+    """Carry out a command that plans no runs."""
+    function = COMMANDS[command].load()
+    return function(settings_of(function, config))
+
+
+def carry_out_planned(config: DictConfig, loader: Any, launcher: Launcher) -> int:
+    """Carry out the planned command that Hydra was started for."""
+
+    def compose(overrides: list[str]) -> DictConfig:
+        """One configuration, as a single run of these overrides has it."""
+        composed: DictConfig = loader.load_sweep_config(config, overrides)
+        return composed
+
+    function = COMMANDS[str(config.hydra.job.config_name)].load()
+    settings = as_launched(settings_of(function, config), config.hydra.launcher)
+    return function(compose, launcher, settings)
+
+
+def train_job(config: DictConfig) -> None:
+    """What Hydra's launcher calls for each job of a planned command; torch is imported in the process that trains."""
+    from bench.launch.worker import work
+
+    work(config)
+
+
+def settings_of(function: Callable[..., int], config: DictConfig) -> Any:
+    """The settings that a function takes. Raises UserError for a value that they cannot have."""
+    kind: type[Settings] = typing.get_type_hints(function, include_extras=True)["settings"]
+    keys = [str(key) for key in config if key != "hydra"]  # much of which can only be resolved by Hydra itself
+    composed: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, keys), resolve=True)
+    return kind.read(composed)

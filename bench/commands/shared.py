@@ -1,0 +1,42 @@
+"""What several commands share: the store of a study, and the form of an answer.
+
+In: settings. Out: a store, text. Touches: nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+
+from bench.machine.settings import Settings
+from bench.rows.store import Store, studies
+from bench.schema import UserError
+
+
+def known_store(settings: Settings) -> Store:
+    """The store of a study that has been swept.
+
+    Raises UserError, naming the studies there are, when it has not.
+    """
+    name, known = settings.study.name, studies(settings.results)
+    if name not in known:
+        raise UserError(
+            f"study {name} has no rows in {settings.results}; there: {', '.join(known) or 'none'}. "
+            f"`python -m bench sweep study={name}` makes them"
+        )
+    return Store(settings.results, name)
+
+
+def answer(record: Mapping[str, Any], text: str, settings: Settings) -> str:
+    """The answer of a command that prints no table: one JSON document, or text."""
+    if settings.format not in ("text", "json"):
+        raise UserError(f"format={settings.format} is not known here; there are text and json")
+    return json.dumps(record, indent=1, ensure_ascii=False) if settings.format == "json" else text
+
+
+def config_folders() -> list[Path]:
+    """The folders of configuration that Hydra searches, a user's --config-dir first."""
+    sources = HydraConfig.get().runtime.config_sources
+    return [Path(source.path) for source in sources if source.schema == "file"]

@@ -1,0 +1,139 @@
+"""The settings of a command: what no result depends on, checked once, in seconds and bytes from then on.
+
+In: the configuration that Hydra composed. Out: Settings. Touches: nothing.
+
+The defaults are in conf/settings.yaml; a command with keys of its own extends the class by them.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_type_hints
+
+from bench.bounds import Auto, Bound, Count, Positive, Rising, checked
+from bench.schema import Failure, Interval, UserError
+
+MINUTE_S = 60.0
+UNITS_S = {"s": 1.0, "min": MINUTE_S, "h": 60 * MINUTE_S}
+INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h)|(\d+) ?epochs?")
+MOST_THREADS = 1024
+
+Minutes = Annotated[float, Bound(above=0)]
+Expiry = Annotated[float, Bound(least=0.5)]  # minutes: a lease is renewed every 10 s, and a renewal may come late
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Keys of a configuration as fields. A field may be stored under another name or in another unit than its key."""
+
+    @classmethod
+    def read(cls, configuration: Mapping[str, Any], prefix: str = "") -> Self:
+        """Read and check the keys of this class; the others are left alone.
+
+        Raises UserError for a value that is of another type than its field, or out of its bounds.
+        """
+        hints = get_type_hints(cls, include_extras=True)
+        found = {}
+        for one in fields(cls):
+            key = one.metadata.get("key", one.name)
+            value, kind = configuration[key], one.metadata.get("kind", hints[one.name])
+            if isinstance(kind, type) and is_dataclass(kind) and issubclass(kind, Options):
+                found[one.name] = kind.read(value, f"{prefix}{key}.")
+            else:
+                convert = one.metadata.get("convert", _as_it_is)
+                found[one.name] = convert(checked(f"{prefix}{key}", value, kind))
+        return cls(**found)
+
+
+def stored_from(key: str, kind: Any, convert: Callable[[Any], Any]) -> dict[str, Any]:
+    """The metadata of a field that is read from another key, checked as `kind`, and converted."""
+    return {"key": key, "kind": kind, "convert": convert}
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _seconds(minutes: float | None) -> float | None:
+    return None if minutes is None else MINUTE_S * minutes
+
+
+def interval(every: str | None) -> Interval:
+    """10min, 90s, 2h or 5epochs as an interval. Raises UserError for any other text, and for zero."""
+    if every is None:
+        return Interval()
+    found = INTERVAL.fullmatch(every)
+    if not found or float(found[1] or found[3]) == 0:
+        raise UserError(
+            f"checkpoint.every takes minutes (10min, also s and h), epochs (5epochs) or null, not {every!r}; "
+            "with null a run leaves a checkpoint only when it is stopped"
+        )
+    return Interval(epochs=int(found[3])) if found[3] else Interval(seconds=float(found[1]) * UNITS_S[found[2]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(Options):
+    """The settings of checkpoints."""
+
+    interval: Interval = field(metadata=stored_from("every", str | None, interval))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(Options):
+    """What the yaml of a study declares."""
+
+    name: str
+    law: str
+    source: str
+    question: list[str]
+    margin: Positive | None  # points at 10,000 test images; None: that of the settings
+    looks: Annotated[list[int], Rising(2)]
+    axes: dict[str, Any]
+    skip: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracking(Options):
+    """The mirror of the rows in Weights & Biases."""
+
+    name: Literal["wandb", "off"]
+    mode: Literal["offline", "online"]
+    project: str
+    entity: str | None
+    init_timeout: Annotated[float, Bound(least=0)]  # seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Options):
+    """What every command is told. Times are in seconds."""
+
+    study: Study
+    tracking: Tracking
+    results: Path  # the folder of all studies
+    format: Literal["text", "markdown", "csv", "json"]
+    margin: Positive  # points at 10,000 test images
+
+    device: str
+    threads: Annotated[int, Bound(least=1, most=MOST_THREADS)]
+    data: Path
+    download: bool
+
+    packing: Count | Auto
+    processes: Count | Auto
+    job_seconds: Positive
+    graph: bool | Auto
+    compile: bool
+    cache: Path | None
+    checkpoint: Checkpoint
+    attempts: Count
+    timeout_seconds: float | None = field(metadata=stored_from("timeout", Minutes | None, _seconds))
+    lease_expiry_seconds: float = field(metadata=stored_from("lease_expiry", Expiry, _seconds))
+    retry: Literal["failed"] | Failure | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedSettings(Settings):
+    """Of a command that plans runs: what the command line says of their choices, as overrides."""
+
+    overrides: list[str]
