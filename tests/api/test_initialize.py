@@ -480,7 +480,7 @@ def exploding(x):
         ({"name": "he_norml"}, "no initializer is named 'he_norml'; did you mean he_normal"),
         ({"name": "he_normal", "gian": 2.0}, "no argument of he_normal is named 'gian'; did you mean gain"),
         ({"name": "torch_default", "gain": 2.0}, "no argument of torch_default is named 'gain'"),
-        ({"name": "he_normal", "mode": 3}, "mode takes str, not 3"),
+        ({"name": "he_normal", "mode": 3}, "mode takes a name, not 3"),
         ({"name": "he_normal", "mode": "fan_inn"}, "no mode is named 'fan_inn'; did you mean fan_in"),
         ({"name": "variance_scaling", "scale": -1.0}, "not positive and finite"),
         ({"name": "orthogonal", "gain": "best"}, "no gain is named 'best'.*auto, critical, or a number"),

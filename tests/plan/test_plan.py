@@ -1,4 +1,5 @@
 import pytest
+from omegaconf import OmegaConf
 
 from bench.machine.settings import Study
 from bench.plan.plan import plan
@@ -48,7 +49,7 @@ def test_options_are_composed_once_however_many_runs_there_are(compose):
         calls.append(overrides)
         return compose(overrides)
 
-    study = Study.read(compose([]).study | {"axes": {}})
+    study = Study.read({**OmegaConf.to_container(compose([]).study), "axes": {}})
     runs = plan(
         counted, study, ["initializer=he_normal,orthogonal,he_uniform", "model=resnet8,plain8", "seed=range(500)"]
     )
