@@ -45,7 +45,12 @@ def bench(home: Path):
     def bench(*words: str) -> str:
         environment = os.environ | {"PYTHONPATH": str(home)}
         done = subprocess.run(
-            [sys.executable, "-m", "bench", *words], cwd=home, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "bench", *words],
+            cwd=home,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
