@@ -11,8 +11,8 @@ from typing import Any
 from hydra.errors import MissingConfigException
 
 from bench.commands.shared import answer
-from bench.machine.settings import PlannedSettings, Study
-from bench.plan.plan import Compose, plan
+from bench.machine.settings import PlannedSettings
+from bench.plan.plan import Compose, declared, plan
 from bench.plan.why import Reason, StudyState, explain
 from bench.rows.store import Store, studies
 from bench.schema import Run, UserError
@@ -56,8 +56,8 @@ def reasons_for(prefix: str, compose: Compose, settings: WhySettings) -> list[Re
 def here(compose: Compose, settings: WhySettings) -> Iterator[StudyState]:
     """The study of the command line, as it would be swept."""
     study, overrides = settings.study, settings.overrides
-    declared = bool(study.axes or overrides)  # only the command line of its sweep knows the runs of any other study
-    asked = plan(compose, study, overrides).runs if declared else None
+    known = bool(study.axes or overrides)  # only the command line of its sweep knows the runs of any other study
+    asked = plan(compose, study, overrides).runs if known else None
     yield state_of(Store(settings.results, study.name), asked)
 
 
@@ -71,10 +71,10 @@ def elsewhere(compose: Compose, settings: WhySettings) -> Iterator[StudyState]:
 def declared_runs(compose: Compose, study: str) -> list[Run] | None:
     """The runs that a study declares in its yaml; None where it has no yaml, or no axes in it."""
     try:
-        declared = Study.read(compose([f"study={study}"]).study)
+        found = declared(compose([f"study={study}"]))
     except MissingConfigException:
         return None
-    return plan(compose, declared, []).runs if declared.axes else None
+    return plan(compose, found, []).runs if found.axes else None
 
 
 def state_of(store: Store, asked: list[Run] | None) -> StudyState:

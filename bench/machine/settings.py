@@ -51,6 +51,13 @@ def stored_from(key: str, kind: Any, convert: Callable[[Any], Any]) -> dict[str,
     return {"key": key, "kind": kind, "convert": convert}
 
 
+def names(key: str) -> dict[str, Any]:
+    """The metadata of a list of names, of which a single one may stand without brackets. Each counts once."""
+    return stored_from(
+        key, str | list[str], lambda value: list(dict.fromkeys([value] if isinstance(value, str) else value))
+    )
+
+
 def _as_it_is(value: Any) -> Any:
     return value
 

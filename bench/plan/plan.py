@@ -59,6 +59,11 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
     return Plan(study.name, runs, len(combinations) - len(kept))
 
 
+def declared(config: DictConfig) -> Study:
+    """The study that a composed configuration declares."""
+    return Study.read(plain(config.study))
+
+
 def axes_of(study: Study) -> dict[str, list[Any]]:
     """The axes that a study's yaml declares, in the syntax of the command line or as yaml lists."""
     return parse([f"{key}={as_text(value)}" for key, value in study.axes.items()])

@@ -11,12 +11,12 @@ import numpy as np
 
 from bench.benchmarks.timed import timed
 from bench.machine import environment
+from bench.machine.settings import Study
 from bench.plan.plan import Compose, plan
 from bench.rows.record import text_of
 from bench.rows.store import SEALED, Store
 from bench.schema import DIVERGED, OK, Row, Run, UserError
 
-FORMS = ("loose", "sealed")
 COMMANDS = {"plan": (), "status": (), "report": ("output=off",)}
 STUDY = "default"
 TEST_IMAGES = 360
@@ -24,12 +24,12 @@ CURVE = ("train_loss", "validation_loss", "validation_accuracy")  # of each epoc
 DRAWN = ("initial_loss", "initial_gradient_norm", "images_per_second", "seconds")  # measures that are any number
 
 
-def measure(compose: Compose, study: Mapping[str, Any], count: int, form: str, into: str) -> Row:
+def measure(compose: Compose, study: Study, count: int, form: str, into: str) -> Row:
     """The row of one store: seconds, those of the processor too, and peak memory in bytes of each command.
 
-    Raises UserError for a form that is none or fewer rows than the default study has arms, and when a command fails.
+    Raises UserError for fewer rows than the default study has arms, and when a command fails.
     """
-    seeds = seeds_for(compose, study, count, form)
+    seeds = seeds_for(compose, study, count)
     asked = plan(compose, study, [seeds]).runs
     choices = {"task": "scale", "rows": len(asked), "form": form}
     with tempfile.TemporaryDirectory() as results:
@@ -41,11 +41,9 @@ def measure(compose: Compose, study: Mapping[str, Any], count: int, form: str, i
     return Row(Run(into, choices).id, into, OK, choices, measures, environment=environment.describe())
 
 
-def seeds_for(compose: Compose, study: Mapping[str, Any], count: int, form: str) -> str:
+def seeds_for(compose: Compose, study: Study, count: int) -> str:
     """The axis of seeds that gives the default study about so many runs."""
     arms = len(plan(compose, study, ["seed=0"]).runs)
-    if form not in FORMS:
-        raise UserError(f"form={form} is not known; there are {', '.join(FORMS)}")
     if count < arms:
         raise UserError(f"rows={count} is not a row for each of {arms} arms; for example rows={1000 * arms}")
     return f"seed=range({count // arms})"

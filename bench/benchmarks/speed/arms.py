@@ -7,7 +7,7 @@ import math
 import multiprocessing
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
@@ -19,14 +19,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench import registry
 from bench.benchmarks.speed import plain
 from bench.benchmarks.speed.work import CLASSES, Work, changed, model_of
-from bench.launch.preflight import rehearse
+from bench.launch.preflight import preflight
 from bench.machine import allocator, environment
 from bench.machine.precision import FP32
+from bench.machine.settings import Settings
 from bench.plan.shape import packs, shape
 from bench.schema import Machine, Run, UserError
+from bench.train.contract import task_of
 
 PLAIN, ALONE, TOGETHER, TOGETHER_FP32 = "plain", "alone", "together", "together fp32"
 PATIENCE_S = 120.0  # for processes to be there
@@ -54,10 +55,10 @@ class Arm:
         return {key: value for key, value in asdict(self).items() if key != "name"}
 
 
-def arms_of(run: Run, machine: Machine, settings: Mapping[str, Any]) -> list[Arm]:
+def arms_of(run: Run, machine: Machine, settings: Settings) -> list[Arm]:
     """The rival, our engine in one process, and our engine as a sweep would have it.
 
-    Where that computes in bfloat16, the same in float32 too. Raises what the rehearsal of a sweep raises.
+    Where that computes in bfloat16, the same in float32 too. Raises what the preflight of a sweep raises.
     """
     cores, precision = environment.usable_cores(), run.choices["precision"]
     together = as_swept(TOGETHER, run, machine, settings)
@@ -70,13 +71,13 @@ def arms_of(run: Run, machine: Machine, settings: Mapping[str, Any]) -> list[Arm
     return arms if precision == FP32 else [*arms, as_swept(TOGETHER_FP32, wide, machine, settings)]
 
 
-def as_swept(name: str, run: Run, machine: Machine, settings: Mapping[str, Any]) -> Arm:
+def as_swept(name: str, run: Run, machine: Machine, settings: Settings) -> Arm:
     """The processes and packs that a long sweep of such runs decides for."""
     # a step takes what it takes, however many images there are: one batch of them is made in a moment
     small = changed(run, **{"dataset.train": run.choices["batch_size"], "steps": MANY})
-    expected, crew = rehearse([changed(small, seed=seed) for seed in range(MANY)], machine, settings)
+    expected, workers = preflight([changed(small, seed=seed) for seed in range(MANY)], machine, settings)
     form = expected[shape(small)]
-    return Arm(name, crew.processes, machine.threads, form.packing, run.choices["precision"], form.graphed)
+    return Arm(name, workers.processes, machine.threads, form.packing, run.choices["precision"], form.graphed)
 
 
 def runs_for(arms: Sequence[Arm]) -> int:
@@ -84,7 +85,7 @@ def runs_for(arms: Sequence[Arm]) -> int:
     return math.lcm(*(arm.at_once for arm in arms))
 
 
-class Crew:
+class Processes:
     """The processes of one arm, which stay from block to block: their start, imports and data are timed by nobody."""
 
     def __init__(self, arm: Arm, work: Work, run: Run, machine: Machine) -> None:
@@ -95,7 +96,7 @@ class Crew:
         self.barrier = context.Barrier(arm.processes + 1)
         self.pool = ProcessPoolExecutor(arm.processes, context, initializer=_begin, initargs=(self.barrier,))
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "Processes":
         return self
 
     def __exit__(
@@ -151,9 +152,9 @@ def _by_engine(runs: Sequence[Run], work: Work, machine: Machine, packing: int, 
     allocator.configure(machine.threads, packing)
     if machine.device == "cuda":
         torch.cuda.set_device(place % torch.cuda.device_count())
-    train = registry.build(runs[0], "task")
+    task = task_of(runs[0])
     _barrier[0].wait(PATIENCE_S)
-    rows = [row for pack in packs(runs, packing) for row in train(pack, machine)]
+    rows = [row for pack in packs(runs, packing) for row in task.perform(pack, machine)]
     return sum(int(row.measures["steps"] or 0) * row.choices["batch_size"] for row in rows)
 
 

@@ -15,69 +15,51 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.benchmarks.speed import whole
-from bench.benchmarks.speed.arms import PLAIN, Crew, arms_of, runs_for
+from bench.benchmarks.speed.arms import PLAIN, Processes, arms_of, runs_for
+from bench.benchmarks.speed.settings import SpeedSettings, quickened
 from bench.benchmarks.speed.work import CLASSES, Work, model_of, run_of, training_flops, work
-from bench.launch.worker import machine_of
 from bench.machine import environment, peak, precision
+from bench.machine.machine import machine_of
 from bench.plan.plan import Compose
 from bench.schema import OK, Machine, Row, Run, UserError
 from bench.train.segment import device_name
 
 AGAIN = "plain again"  # the control: whatever this differs by is noise
-QUICK: dict[str, Any] = {  # for tests of the command
-    **{"work": ["resnet8/1x8x8"], "batch_size": 8, "blocks": 2, "seconds": 0.01, "processes": 1, "packing": 1},
-    "sweep": ["seed=0", "model=plain14", "normalization=batch", "activation=relu", "initializer=he_normal", "epochs=1"],
-    **{"sweep_blocks": 1, "soak": 8, "precision": precision.FP32},
-}
-FEWEST = {"blocks": 2, "sweep_blocks": 1, "soak": 0}  # two blocks give an interval
 WARM_UP = 2  # steps of each arm before the first block
 OF_A_BLOCK = 0.25  # of its seconds: so long a look tells how many steps fill it
 
 
-def measure(compose: Compose, settings: Mapping[str, Any]) -> Iterator[Row]:
+def measure(compose: Compose, settings: SpeedSettings) -> Iterator[Row]:
     """The rows, one after the other.
 
     Raises UserError, before anything is measured, for a work or number that does not exist, or a sweep that the rival
     cannot do, and later on when a process dies.
     """
-    settings = checked({**settings, **QUICK} if settings["quick"] else settings)
+    settings = quickened(settings) if settings.quick else settings
     machine = machine_of(settings)
-    numbers = precision.resolved(settings["precision"], machine.device)
-    works = [work(name) for name in settings["work"]]
-    runs = [run_of(one, compose, settings["batch_size"], numbers) for one in works]
+    numbers = precision.resolved(settings.precision, machine.device)
+    works = [work(name) for name in settings.work]
+    runs = [run_of(one, compose, settings.batch_size, numbers) for one in works]
     load, *_ = os.getloadavg()
-    swept = whole.runs_of(compose, settings["sweep"])
-    if not (works or swept or settings["soak"]):
+    swept = whole.runs_of(compose, settings.sweep)
+    if not (works or swept or settings.soak):
         raise UserError("nothing is measured: name a work, such as work=[resnet8/1x8x8], a sweep or a soak")
-    asked = {key: settings[key] for key in ("batch_size", "blocks")} | {"seconds": float(settings["seconds"])}
+    asked = {"batch_size": settings.batch_size, "blocks": settings.blocks, "seconds": settings.seconds}
     for one, run in zip(works, runs, strict=True):
         choices = {"kind": "training", "work": one.name, **asked, "precision": numbers}
-        yield row(choices, settings["study"]["name"], machine, load, *training(one, run, machine, settings))
+        yield row(choices, settings.study.name, machine, load, *training(one, run, machine, settings))
     if swept:
-        choices = {"kind": "sweep", "sweep": settings["sweep"], "blocks": settings["sweep_blocks"]}
-        yield row(choices, settings["study"]["name"], machine, load, *whole.sweeps(swept, settings))
-    if settings["soak"]:
-        choices = {"kind": "soak", "runs": settings["soak"]}
-        yield row(choices, settings["study"]["name"], machine, load, *whole.soak(settings["soak"], settings))
-
-
-def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, a single name as a list of one. Raises UserError for a number that cannot be measured by."""
-    names = {key: settings[key] if isinstance(settings[key], list) else [settings[key]] for key in ("work", "sweep")}
-    for key, fewest in FEWEST.items():
-        if not (type(settings[key]) is int and settings[key] >= fewest):
-            raise UserError(f"{key}={settings[key]} cannot be measured; give a whole number, at least {fewest}")
-    if type(settings["batch_size"]) is not int:
-        raise UserError(f"batch_size={settings['batch_size']} is no number of images; for example batch_size=128")
-    if not (isinstance(settings["seconds"], int | float) and settings["seconds"] > 0):
-        raise UserError(f"seconds={settings['seconds']} is no time; for example seconds=8")
-    return {**settings, **{key: list(dict.fromkeys(map(str, listed))) for key, listed in names.items()}}
+        choices = {"kind": "sweep", "sweep": settings.sweep, "blocks": settings.sweep_blocks}
+        yield row(choices, settings.study.name, machine, load, *whole.sweeps(swept, settings))
+    if settings.soak:
+        choices = {"kind": "soak", "runs": settings.soak}
+        yield row(choices, settings.study.name, machine, load, *whole.soak(settings.soak, settings))
 
 
 Found = tuple[dict[str, float | int | None], list[dict[str, float | int | None]], dict[str, Any]]
 
 
-def training(work: Work, run: Run, machine: Machine, settings: Mapping[str, Any]) -> Found:
+def training(work: Work, run: Run, machine: Machine, settings: SpeedSettings) -> Found:
     """What the arms took for one work: measures, the seconds of each block, and what the arms are."""
     model = model_of(run, work.shape, CLASSES)
     arms = arms_of(run, machine, settings)
@@ -86,18 +68,18 @@ def training(work: Work, run: Run, machine: Machine, settings: Mapping[str, Any]
     for name in sorted({arm.precision for arm in arms}):
         measures[f"matmul_{name}"] = peak.matmul(name, machine.device, threads)
     with ExitStack() as held:
-        crews = {arm.name: held.enter_context(Crew(arm, work, run, machine)) for arm in arms}
-        for crew in crews.values():
-            crew.seconds(crew.arm.at_once, WARM_UP)
+        processes = {arm.name: held.enter_context(Processes(arm, work, run, machine)) for arm in arms}
+        for own in processes.values():
+            own.seconds(own.arm.at_once, WARM_UP)
         runs = runs_for(arms)
-        steps = steps_for(crews[PLAIN], settings["seconds"], runs)
-        sides = {PLAIN: crews[PLAIN], AGAIN: crews[PLAIN], **crews}
-        curve = list(blocks(sides, runs, steps, settings["blocks"]))
+        steps = steps_for(processes[PLAIN], settings.seconds, runs)
+        sides = {PLAIN: processes[PLAIN], AGAIN: processes[PLAIN], **processes}
+        curve = list(blocks(sides, runs, steps, settings.blocks))
     measures |= {"runs": runs, "steps": steps, "images": runs * steps * run.choices["batch_size"]}
-    return measures, curve, {"arms": {name: crew.arm.about() for name, crew in sides.items()}}
+    return measures, curve, {"arms": {name: own.arm.about() for name, own in sides.items()}}
 
 
-def steps_for(plain: Crew, seconds: float, runs: int) -> int:
+def steps_for(plain: Processes, seconds: float, runs: int) -> int:
     """Steps of each run with which the rival takes about so many seconds for all of them; at least one."""
     steps, took = 1, 0.0
     while took < OF_A_BLOCK * seconds:
@@ -106,15 +88,17 @@ def steps_for(plain: Crew, seconds: float, runs: int) -> int:
     return max(1, round(seconds * steps / took / runs))
 
 
-def blocks(crews: Mapping[str, Crew], runs: int, steps: int, count: int) -> Iterator[dict[str, float | int | None]]:
+def blocks(
+    processes: Mapping[str, Processes], runs: int, steps: int, count: int
+) -> Iterator[dict[str, float | int | None]]:
     """The seconds of each arm, block after block, in an order that is drawn for each; each block is told of."""
-    for block, order in enumerate(orders([*crews], count, next(iter(crews.values())).work.name)):
-        seconds = {name: crews[name].seconds(runs, steps) for name in order}
-        images = runs * steps * crews[order[0]].run.choices["batch_size"]
-        rates = ", ".join(f"{name} {images / seconds[name]:,.0f}" for name in crews)
-        where = f"{crews[order[0]].work.name}, block {block + 1} of {count}"
+    for block, order in enumerate(orders([*processes], count, next(iter(processes.values())).work.name)):
+        seconds = {name: processes[name].seconds(runs, steps) for name in order}
+        images = runs * steps * processes[order[0]].run.choices["batch_size"]
+        rates = ", ".join(f"{name} {images / seconds[name]:,.0f}" for name in processes)
+        where = f"{processes[order[0]].work.name}, block {block + 1} of {count}"
         print(f"{where}: {rates} images per second", file=sys.stderr, flush=True)
-        yield {"block": block, **{name: seconds[name] for name in crews}}
+        yield {"block": block, **{name: seconds[name] for name in processes}}
 
 
 def orders(names: Sequence[str], count: int, seed: str) -> list[list[str]]:

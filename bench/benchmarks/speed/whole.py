@@ -7,16 +7,17 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.benchmarks.speed import script
+from bench.benchmarks.speed.settings import SpeedSettings
 from bench.benchmarks.timed import timed
-from bench.launch.worker import machine_of
 from bench.machine import environment
-from bench.plan.plan import Compose, plan
+from bench.machine.machine import machine_of
+from bench.plan.plan import Compose, declared, plan
 from bench.rows.store import Store
 from bench.schema import AUTO, Row, Run, UserError
 
@@ -38,46 +39,46 @@ def runs_of(compose: Compose, overrides: Sequence[str]) -> list[Run]:
     """
     if not overrides:
         return []
-    runs = plan(compose, compose([]).study, overrides).runs
+    runs = plan(compose, declared(compose([])), overrides).runs
     script.check(runs)
     return runs
 
 
-def sweeps(runs: Sequence[Run], settings: Mapping[str, Any]) -> Found:
+def sweeps(runs: Sequence[Run], settings: SpeedSettings) -> Found:
     """The seconds of the script and of our sweep for the same runs, from start to printed table, block after block."""
     curve: list[Numbers] = []
-    for block in range(settings["sweep_blocks"]):
+    for block in range(settings.sweep_blocks):
         with tempfile.TemporaryDirectory() as folder:
             commands = {"plain": as_script(runs, settings, Path(folder)), "sweep": as_sweep(settings, Path(folder))}
             order = [*commands] if block % 2 == 0 else [*commands][::-1]
             seconds = {name: timed(commands[name])["seconds"] for name in order}
         told = ", ".join(f"{name} {seconds[name]:.1f} s" for name in commands)
-        print(f"sweep, block {block + 1} of {settings['sweep_blocks']}: {told}", file=sys.stderr, flush=True)
+        print(f"sweep, block {block + 1} of {settings.sweep_blocks}: {told}", file=sys.stderr, flush=True)
         curve.append({"block": block, **{name: seconds[name] for name in commands}})
     return {"runs": len(runs)}, curve, {}
 
 
-def as_script(runs: Sequence[Run], settings: Mapping[str, Any], folder: Path) -> list[str]:
+def as_script(runs: Sequence[Run], settings: SpeedSettings, folder: Path) -> list[str]:
     """The command that trains these runs by the rival's script."""
     file = folder / "runs.json"
     file.write_text(json.dumps([asdict(run) for run in runs]), encoding="utf-8")
     return ["bench.benchmarks.speed.script", str(file), machine_of(settings).device]
 
 
-def as_sweep(settings: Mapping[str, Any], folder: Path) -> list[str]:
+def as_sweep(settings: SpeedSettings, folder: Path) -> list[str]:
     """The command that trains the same runs by our sweep, which has never measured anything before."""
-    return ["bench", "sweep", *settings["sweep"], *places(folder, settings)]
+    return ["bench", "sweep", *settings.sweep, *places(folder, settings)]
 
 
-def places(folder: Path, settings: Mapping[str, Any]) -> list[str]:
+def places(folder: Path, settings: SpeedSettings) -> list[str]:
     """Overrides: rows and what is remembered go to a folder of their own, all else is as this command was told."""
-    own = {"results": str(folder / "results"), "cache": str(folder / "cache"), "data": settings["data"]}
+    own = {"results": str(folder / "results"), "cache": str(folder / "cache"), "data": str(settings.data)}
     return ["tracking=off", *(f"{key}={json.dumps(one)}" for key, one in own.items()), *same(settings)]
 
 
-def same(settings: Mapping[str, Any]) -> list[str]:
+def same(settings: SpeedSettings) -> list[str]:
     """What this command was told about the machine, for a sweep."""
-    return [f"{key}={settings[key]}" for key in SAME]
+    return [f"{key}={getattr(settings, key)}" for key in SAME]
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,13 @@ def training_seconds(row: Row) -> float:
     return float(images / (row.measures["images_per_second"] or 1))
 
 
-def soak(count: int, settings: Mapping[str, Any]) -> Found:
+def soak(count: int, settings: SpeedSettings) -> Found:
     """What a run costs beyond its training, and the memory of the processes by and by, in a sweep of very many runs."""
-    processes = environment.usable_cores() if settings["processes"] == AUTO else int(settings["processes"])
+    processes = environment.usable_cores() if settings.processes == AUTO else int(settings.processes)
     few = FEW * processes
     if count <= few:
         raise UserError(f"soak={count} is not many next to {few} runs; for example soak=1000, or 0 to leave it out")
-    settings = {**settings, "processes": processes}
+    settings = replace(settings, processes=processes)
     # a start takes a second more or less from one time to the next: one before and one after say more than one
     before, long, after = (swept(runs, settings) for runs in (few, count, few))
     found = [costs(short, long, processes) for short in (before, after)]
@@ -124,7 +125,7 @@ def soak(count: int, settings: Mapping[str, Any]) -> Found:
     return measures, memory(long.rows), {}
 
 
-def swept(count: int, settings: Mapping[str, Any]) -> Swept:
+def swept(count: int, settings: SpeedSettings) -> Swept:
     """Sweep so many runs of one step. Raises UserError where one of them has no row."""
     with tempfile.TemporaryDirectory() as folder:
         words = [f"study={STUDY}", *SHORT, f"seed=range({count})", *places(Path(folder), settings)]

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import registry
-from bench.plan.plan import Compose, plan
+from bench.plan.plan import Compose, declared, plan
 from bench.schema import Run, UserError
 
 EPOCHS = {"1x8x8": 1_257, "1x28x28": 55_000, "3x32x32": 45_000}  # images: of digits, Fashion-MNIST and CIFAR-10
@@ -57,9 +57,8 @@ def run_of(work: Work, compose: Compose, batch_size: int, precision: str) -> Run
     data |= {"train": work.images, "validation": CLASSES, "test": CLASSES}
     chosen = {"model": work.model, "dataset": "synthetic", **{f"dataset.{key}": value for key, value in data.items()}}
     chosen |= {"optimizer": "sgd", "optimizer.nesterov": "true", "batch_size": batch_size, "precision": precision}
-    [run] = plan(
-        compose, {"name": "speed", "axes": {}, "skip": []}, [f"{key}={one}" for key, one in chosen.items()]
-    ).runs
+    study = replace(declared(compose([])), name="speed", axes={}, skip=[])
+    [run] = plan(compose, study, [f"{key}={one}" for key, one in chosen.items()]).runs
     return run
 
 

@@ -25,13 +25,12 @@ import torch
 from bench import registry
 from bench.benchmarks.throughput import target, timing
 from bench.benchmarks.throughput.libraries import LAWS, LIBRARIES, PEERS, Fill, installed
+from bench.benchmarks.throughput.settings import ThroughputSettings, quickened
 from bench.benchmarks.throughput.target import Target
-from bench.launch.worker import machine_of
 from bench.machine import environment
+from bench.machine.machine import machine_of
 from bench.schema import OK, Machine, Row, Run, UserError
 
-QUICK = {"shape": ["16x16x3x3"], "network": ["resnet8"], "blocks": 2, "seconds": 0.001}  # for tests of the command
-NAMES = ("law", "shape", "network")  # the settings that are lists
 MEDDLING = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER")  # variables by which another pytest would change the measuring
 LARGEST = {"orthogonal": 2**23}  # elements: a QR decomposition of 4096 x 4096 takes seconds
 
@@ -81,44 +80,34 @@ class Plan:
         return pytest.param(one, id=name, marks=pytest.mark.benchmark(group=group, **self.timer))
 
 
-def measure(settings: Mapping[str, Any]) -> tuple[list[Row], list[str]]:
+def measure(settings: ThroughputSettings) -> tuple[list[Row], list[str]]:
     """The rows of all cases, and a remark on each library that failed in one.
 
     Raises UserError for a law, shape, network or number that does not exist.
     """
-    settings = checked({**settings, **QUICK} if settings["quick"] else settings)
+    settings = quickened(settings) if settings.quick else settings
+    for law in settings.law:
+        if law not in LAWS:
+            raise UserError(registry.unknown("law", law, LAWS))
     machine = machine_of(settings)
     torch.set_num_threads(machine.threads)
     cases = list(cases_of(settings, machine.device))
     if not cases:
         raise UserError("nothing is measured: name a law and a shape or a network, such as shape=[64x64x3x3]")
-    turns = [one for case in cases for one in measurements(case, settings["blocks"])]
-    found = timed(turns, settings["seconds"], machine.device)
+    turns = [one for case in cases for one in measurements(case, settings.blocks)]
+    found = timed(turns, settings.seconds, machine.device)
     rows = [row(case, [one for one in found if of(case, one)], settings, machine) for case in cases]
     labels = [one["extra_info"] for one in found]
     return rows, [f"{' '.join(map(str, one.label().values()))} failed" for one in turns if one.label() not in labels]
 
 
-def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, a single name as a list of one. Raises UserError for a law or a number that does not exist."""
-    names = {key: settings[key] if isinstance(settings[key], list) else [settings[key]] for key in NAMES}
-    for law in names["law"]:
-        if law not in LAWS:
-            raise UserError(registry.unknown("law", law, LAWS))
-    if not (isinstance(settings["blocks"], int) and settings["blocks"] >= 2):
-        raise UserError(f"blocks={settings['blocks']} gives no interval; give a whole number, at least 2")
-    if not (isinstance(settings["seconds"], int | float) and settings["seconds"] > 0):
-        raise UserError(f"seconds={settings['seconds']} is no time; for example seconds=0.05")
-    return {**settings, **{key: list(dict.fromkeys(map(str, listed))) for key, listed in names.items()}}
-
-
-def cases_of(settings: Mapping[str, Any], device: str) -> Iterator[Case]:
+def cases_of(settings: ThroughputSettings, device: str) -> Iterator[Case]:
     """Each law on each tensor that is not too large for it, and on each model where it is a model's law."""
-    targets = [target.tensor(name, device) for name in settings["shape"]]
-    targets += [target.network(name, device) for name in settings["network"]]
+    targets = [target.tensor(name, device) for name in settings.shape]
+    targets += [target.network(name, device) for name in settings.network]
     missing = [name for name, version in installed().items() if version is None]
     for one in targets:
-        for law in settings["law"]:
+        for law in settings.law:
             fills = {name: fill(law, one) for name, fill in LIBRARIES.items() if name not in missing}
             if fills["initbench"] and one.elements <= LARGEST.get(law, sys.maxsize):
                 yield Case(law, one, {name: fill for name, fill in fills.items() if fill})
@@ -162,7 +151,7 @@ def without(*variables: str) -> Iterator[None]:
         os.environ.update(kept)
 
 
-def row(case: Case, found: list[dict[str, Any]], settings: Mapping[str, Any], machine: Machine) -> Row:
+def row(case: Case, found: list[dict[str, Any]], settings: ThroughputSettings, machine: Machine) -> Row:
     """The row of a case: its curve has one entry per block, the seconds of one fill by each library (the median)."""
     choices = {
         "task": "throughput",
@@ -170,16 +159,16 @@ def row(case: Case, found: list[dict[str, Any]], settings: Mapping[str, Any], ma
         "target": case.target.name,
         "device": machine.device,
         "threads": machine.threads,
-        "blocks": settings["blocks"],
-        "seconds": float(settings["seconds"]),
+        "blocks": settings.blocks,
+        "seconds": settings.seconds,
     }
-    blocks: list[dict[str, Any]] = [{"block": block} for block in range(settings["blocks"])]
+    blocks: list[dict[str, Any]] = [{"block": block} for block in range(settings.blocks)]
     for one in found:
         about = one["extra_info"]
         blocks[about["block"]][about["library"]] = one["stats"]["median"]
     rounds = [one["stats"]["rounds"] * one["stats"]["iterations"] for one in found]
     measures = {"elements": case.target.elements, "fills": sum(rounds), "fewest_fills": min(rounds, default=0)}
-    study = settings["study"]["name"]
+    study = settings.study.name
     return Row(Run(study, choices).id, study, OK, choices, measures, blocks, surroundings(machine))
 
 
