@@ -16,7 +16,7 @@ from PIL import Image
 
 from bench import __main__ as door
 from bench import catalogue, registry
-from bench.report import render, summarize
+from bench.report import render, sheet, summarize
 from bench.rows.record import text_of
 from bench.rows.store import Store
 from bench.schema import FAILED, OK, Row, Run, UserError
@@ -183,7 +183,7 @@ def test_what_a_row_says_is_only_ever_text(tmp_path, marker, monkeypatch):
     for seed in range(2):
         choices = {"task": "train", "initializer": "__import__('os')", "model": "{0.__class__}", "seed": seed, **evil}
         store.write(Row(Run("mine", choices).id, "mine", OK, choices, {"test_accuracy": seed / 2}, environment=evil))
-    text = render(summarize(store.read().rows.values(), 0.3), "text")
+    text = render(sheet(summarize(store.read().rows.values(), 0.3)), "text")
     assert "__import__('os')" in text
     assert KEY not in text
     assert not marker.exists()

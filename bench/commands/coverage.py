@@ -3,82 +3,17 @@
 In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what bench/rows touches.
 """
 
-import itertools
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any
-
-import numpy as np
 from omegaconf import DictConfig
 
-from bench import registry
+from bench.commands.benchmark import keep
+from bench.commands.report import rendered
 from bench.commands.settings import plain
-from bench.machine import environment
-from bench.report.analysis.coverage import render
-from bench.report.statistics import wilson
-from bench.report.statistics.intervals import METHODS, RESAMPLES
-from bench.report.statistics.simulation import SHAPES
-from bench.report.statistics.simulation import coverage as simulate
-from bench.rows.store import Store
-from bench.schema import OK, Row, Run, UserError
-
-AXES = ("method", "n", "shape")
 
 
 def coverage(config: DictConfig) -> int:
-    """Simulate every method, number of runs and shape that is asked for, keep one row per case, print the table."""
-    settings = checked(plain(config))
-    store = Store(settings["results"], settings["study"]["name"])
-    store.prepare()
-    rows = list(rows_of(settings))
-    for row in rows:
-        store.write(row)
-    print(render(rows, settings["format"]))
+    """Simulate every method, number of runs and shape of the settings, and print the table."""
+    from bench.benchmarks.coverage import measure
+
+    settings = plain(config)
+    print(rendered(keep(measure(settings), settings), settings))
     return 0
-
-
-def rows_of(settings: Mapping[str, Any]) -> Iterator[Row]:
-    """One row per method, number of runs and shape. Methods meet the same values, whatever else is asked for."""
-    shared = {key: settings[key] for key in ("level", "simulations", "seed")}
-    for method, n, shape in itertools.product(*(settings[key] for key in AXES)):
-        choices = {"task": "coverage", "method": method, "n": n, "shape": shape, "resamples": RESAMPLES, **shared}
-        generator = np.random.default_rng([settings["seed"], n, *shape.encode()])
-        found = simulate(method, n, SHAPES[shape], settings["level"], settings["simulations"], generator)
-        rate = wilson(found.covered, found.judged)
-        measures = {
-            "coverage": rate.value,
-            "coverage_low": rate.low,
-            "coverage_high": rate.high,
-            "judged": found.judged,
-            "mean_width": found.mean_width if np.isfinite(found.mean_width) else None,
-            "median_width": found.median_width if np.isfinite(found.median_width) else None,
-            "values": found.values,
-        }
-        finished = datetime.now(UTC).isoformat(timespec="seconds")
-        study = settings["study"]["name"]
-        about = {**environment.describe(), "finished": finished}
-        yield Row(Run(study, choices).id, study, OK, choices, measures, environment=about)
-
-
-def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, a single value as a list of one. Raises UserError for a name or a number that does not exist."""
-    axes = {key: list(dict.fromkeys(_listed(settings[key]))) for key in AXES}
-    for key, known in (("method", METHODS), ("shape", SHAPES)):
-        for name in axes[key]:
-            if name not in known:
-                raise UserError(registry.unknown(key, str(name), known))
-    for key in AXES:
-        if not axes[key]:
-            raise UserError(f"nothing is simulated: {key} is empty; leave it out for all there is")
-    for key, least, values in (("n", 2, axes["n"]), ("simulations", 100, [settings["simulations"]])):
-        if wrong := [one for one in values if type(one) is not int or one < least]:
-            raise UserError(f"{key}={wrong[0]} cannot be simulated; give a whole number, at least {least}")
-    if type(settings["seed"]) is not int or settings["seed"] < 0:
-        raise UserError(f"seed={settings['seed']} is no seed; give a whole number from 0 on")
-    if not (isinstance(settings["level"], float) and 0 < settings["level"] < 1):
-        raise UserError(f"level={settings['level']} is not the level of an interval; for example level=0.95")
-    return {**settings, **axes}
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from bench.commands.shared import answer
 from bench.machine.settings import Settings
+from bench.report.document import Cell, Table
 from bench.report.terminal import aligned, wrapped
 
 WIDTH = 100  # characters of a line
@@ -58,8 +59,9 @@ def in_words(record: Mapping[str, Any]) -> str:
     parts = [["This machine", *listed(machine(record["machine"]))], ["A sweep would use", *listed(used)]]
     parts += [["Folders", *listed([[name, *folder(one)] for name, one in record["folders"].items()])]]
     if record["ceilings"]:
-        cells = [["", "matmul fp32", "matmul bf16", "copy"], *map(ceiling, record["ceilings"])]
-        parts += [["At most, measured now", *aligned(cells)]]
+        header = ("", "matmul fp32", "matmul bf16", "copy")
+        table = Table("ceilings", "", header, tuple(tuple(map(Cell, ceiling(one))) for one in record["ceilings"]))
+        parts += [["At most, measured now", *aligned(table)]]
     ends = [*(f"remark: {one}" for one in record["remarks"]), *(f"wrong: {one}" for one in record["wrong"])]
     ends += [] if record["wrong"] else ["Nothing here would stop a sweep."]
     return "\n\n".join("\n".join(lines) for lines in [*parts, [line for one in ends for line in wrapped(one, WIDTH)]])

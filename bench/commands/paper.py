@@ -4,53 +4,77 @@ In: studies with their settings and rows. Out: a folder, or what is stale in it,
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bench import catalogue
-from bench.commands.settings import config_folders
+from bench.commands.shared import config_folders
+from bench.machine.settings import Settings
 from bench.rows.store import Store, studies
 from bench.schema import Row, UserError
 
+if TYPE_CHECKING:
+    from bench.report.paper.build import Sources
+
 AUTO, OFF, FOLDER = "auto", "off", "paper/generated"
-BESIDE = ("throughput", "speed", "coverage", "scale")  # studies without training runs: never what a paper is about
+# of each task without training runs, which no paper is about: the module that makes a table of its rows
+TABLES = {
+    "throughput": "bench.benchmarks.throughput.table",
+    "speed": "bench.benchmarks.speed.table",
+    "coverage": "bench.report.tables.coverage",
+    "scale": "bench.benchmarks.scale.table",
+}
 
-Asked = Sequence[tuple[Mapping[str, Any], Sequence[Row]]]  # of each study, its settings and its rows
 
 
-def folder(settings: Mapping[str, Any]) -> Path | None:
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings(Settings):
+    """The settings of `report`."""
+
+    output: str  # a folder, auto or off
+    check: bool
+    template: Path | None
+    where: list[str]  # conditions on runs, as KEY=VALUE,VALUE
+    studies: list[list[str]]  # the overrides that name each of several studies
+
+
+Studies = Sequence[tuple[ReportSettings, Sequence[Row]]]  # of each study, its settings and its rows
+
+
+def folder(settings: ReportSettings) -> Path | None:
     """Where the paper goes; None for no paper: with output=off, or output=auto and a format that a program reads."""
-    output = str(settings["output"])
-    if output == AUTO:
-        return Path(FOLDER) if settings["format"] == "text" else None
-    return None if output == OFF else Path(output)
+    if settings.output == AUTO:
+        return Path(FOLDER) if settings.format == "text" else None
+    return None if settings.output == OFF else Path(settings.output)
 
 
-def paper(asked: Asked, place: Path) -> int:
-    """Put the paper of some studies into its folder; with check=true say how the one that is there differs: 1 if so.
+def paper(named: Studies, place: Path) -> int:
+    """Put the paper of some studies into its folder; with check=true print how the one there differs: 1 if it does.
 
     Raises UserError, before any file is touched, when rows, template or fonts do not make a paper.
     """
-    from bench.report.paper import folder as home
+    from bench.report import summarize_study
+    from bench.report.paper import folder as files
     from bench.report.paper.build import document, keys
 
-    settings = asked[0][0]
+    settings = named[0][0]
     simulated = rows_of(settings, "coverage")
-    about = [_study(one, rows, len(asked) > 1, simulated) for one, rows in asked if not beside(rows)]
-    if not about:
-        if settings["output"] == AUTO:
+    summaries = [summarize_study(rows, one, simulated) for one, rows in named if not beside(rows)]
+    if not summaries:
+        if settings.output == AUTO:
             return 0
         raise UserError(
-            f"study {settings['study']['name']} has no training runs; name one that has: study=NAME,throughput"
+            f"study {settings.study.name} has no training runs; name one that has: study=NAME,throughput"
         )
-    made = document(about, _sources(settings, simulated))
-    if settings["check"]:
-        differences = home.stale(place, made)
+    made = document(summaries, _sources(settings, simulated))
+    if settings.check:
+        differences = files.stale(place, made)
         print("\n".join(differences) or f"{place} is what the rows say", file=sys.stderr)
         return int(bool(differences))
-    home.write(place, home.files(made, keys(about)))
+    files.write(place, files.files(made, keys(summaries)))
     print(
         f"The paper: {place / 'report.pdf'} and {place / 'report.html'}; its tables: {place / 'tables'}",
         file=sys.stderr,
@@ -61,26 +85,30 @@ def paper(asked: Asked, place: Path) -> int:
 def beside(rows: Sequence[Row]) -> str | None:
     """The task of rows that are no training runs, where they all have the same; else None."""
     kinds = {str(row.choices.get("task")) for row in rows}
-    return next((kind for kind in BESIDE if kinds == {kind}), None)
+    return next((kind for kind in TABLES if kinds == {kind}), None)
 
 
-def rows_of(settings: Mapping[str, Any], name: str) -> list[Row]:
+def rows_of(settings: Settings, name: str) -> list[Row]:
     """The rows of another study in the same results/, none where there is no such study."""
-    if name not in studies(settings["results"]):
+    if name not in studies(settings.results):
         return []
-    return list(Store(settings["results"], name).read().rows.values())
+    return list(Store(settings.results, name).read().rows.values())
 
 
-def _study(settings: Mapping[str, Any], rows: Sequence[Row], several: bool, simulated: Sequence[Row]) -> Any:
-    from bench.report.paper.study import study_of
-
-    return study_of(rows, settings, f"-{settings['study']['name']}" if several else "", simulated)
-
-
-def _sources(settings: Mapping[str, Any], simulated: Sequence[Row]) -> Any:
+def _sources(settings: ReportSettings, simulated: Sequence[Row]) -> "Sources":
+    """Options, template, and what the rows of throughput and coverage show, where there are any."""
+    from bench.benchmarks.throughput import table as throughput
+    from bench.benchmarks.throughput.figure import figure
     from bench.report.paper.build import Sources
+    from bench.report.tables import coverage
 
-    folders = config_folders()
+    folders, speeds = config_folders(), rows_of(settings, "throughput")
     options = cache(lambda word: catalogue.options(word, folders))
-    template = {"template": Path(settings["template"])} if settings["template"] else {}
-    return Sources(options, rows_of(settings, "throughput"), simulated, **template)
+    template = {"template": settings.template} if settings.template else {}
+    made = [throughput.table(speeds), figure(sorted(speeds, key=lambda row: row.id))] if speeds else []
+    made += [coverage.table(simulated)] if simulated else []
+    sentences = {
+        "speeds": throughput.sentences(speeds) if speeds else [],
+        "coverage": coverage.sentences(simulated) if simulated else [],
+    }
+    return Sources(options, [one for one in made if one], sentences, **template)

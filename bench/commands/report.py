@@ -1,31 +1,34 @@
 """The command `report`: what a study's rows say, as a table and as a paper.
 
-In: the configuration that Hydra composed. Out: text, a folder, and an exit code. Touches: the paper's folder; rows are
+In: settings. Out: text, a folder, and an exit code. Touches: the paper's folder; rows are
 read.
 """
 
+import importlib
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from hydra import compose
-from omegaconf import DictConfig, OmegaConf
 
-from bench.commands.paper import beside, folder, paper, rows_of
-from bench.commands.settings import known_store, plain
+from bench.commands.paper import TABLES, ReportSettings, beside, folder, paper, rows_of
+from bench.commands.shared import known_store
+from bench.machine.settings import Settings
+from bench.plan.plan import declared
 from bench.rows.store import Reading, Store
 from bench.schema import Row, UserError
 
+if TYPE_CHECKING:
+    from bench.report.document import Sheet
 
-def report(config: DictConfig) -> int:
+
+def report(settings: ReportSettings) -> int:
     """Print the table of each study and what it says, and build their paper; 1 when the one to check is stale."""
-    settings = plain(config)
-    if not isinstance(settings["check"], bool):
-        raise UserError(f"check takes true or false, not {settings['check']!r}")
     place = folder(settings)
     readings = [(one, _read(known_store(one), curves=place is not None)) for one in _each(settings)]
-    asked = [(one, _chosen(reading, settings["where"])) for one, reading in readings]
-    if not settings["check"]:
+    asked = [(one, _chosen(reading, settings.where)) for one, reading in readings]
+    if not settings.check:
         for (one, reading), (_, rows) in zip(readings, asked, strict=True):
             _remark(reading)
             print(rendered(rows, one))
@@ -36,35 +39,34 @@ def report(config: DictConfig) -> int:
     return paper(asked, place)
 
 
-def table(store: Store, settings: Mapping[str, Any]) -> str:
+def table(store: Store, settings: Settings) -> str:
     """The report of a store's rows in the format asked for; remarks about the rows go to standard error."""
     reading = store.read()
     _remark(reading)
     return rendered(list(reading.rows.values()), settings)
 
 
-def rendered(rows: Sequence[Row], settings: Mapping[str, Any]) -> str:
+def rendered(rows: Sequence[Row], settings: Settings) -> str:
     """The report of rows in the format asked for."""
-    from bench.benchmarks.scale import table as scale
-    from bench.benchmarks.speed import table as speed
-    from bench.benchmarks.throughput import table as throughput
-    from bench.report import summarize_study
-    from bench.report.analysis import coverage
     from bench.report.terminal import render
 
+    return render(sheet_of(rows, settings), settings.format)
+
+
+def sheet_of(rows: Sequence[Row], settings: Settings) -> "Sheet":
+    """What the rows say: of training runs their summary, of the rows of a benchmark its table."""
     if kind := beside(rows):
-        of_kind = {"throughput": throughput, "speed": speed, "coverage": coverage, "scale": scale}
-        drawn: str = of_kind[kind].render(rows, settings["format"])
-        return drawn
-    return render(summarize_study(rows, settings, rows_of(settings, "coverage")), settings["format"])
+        found: Sheet = importlib.import_module(TABLES[kind]).sheet(rows)
+        return found
+    from bench.report import sheet, summarize_study
+
+    return sheet(summarize_study(rows, settings, rows_of(settings, "coverage")))
 
 
-def _each(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The settings of each study named by study=NAME,NAME; the one there is where only one is named."""
-    if not settings["studies"]:
-        return [settings]
-    composed = [OmegaConf.to_container(compose("report", overrides=one), resolve=True) for one in settings["studies"]]
-    return [{**settings, "study": one["study"]} for one in composed]  # type: ignore[index,call-overload]
+def _each(settings: ReportSettings) -> list[ReportSettings]:
+    """The settings of each study named by study=NAME,NAME; the given ones where only one is named."""
+    named = [declared(compose("report", overrides=one)) for one in settings.studies]
+    return [replace(settings, study=study) for study in named] or [settings]
 
 
 def _read(store: Store, curves: bool) -> Reading:

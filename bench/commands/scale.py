@@ -3,27 +3,20 @@
 In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what the measurement touches.
 """
 
-import hydra
 from omegaconf import DictConfig
 
-from bench.benchmarks.scale import table as report
-from bench.commands.settings import plain
-from bench.rows.store import Store
+from bench.commands.benchmark import compose, keep
+from bench.commands.report import table
+from bench.commands.settings import known_store, plain
 
 
 def scale(config: DictConfig) -> int:
-    """Measure the commands on a store of synthetic rows, keep the figures as a row, and print all there are."""
+    """Measure the commands on a store of synthetic rows, and print the table of all there are."""
     from bench.benchmarks.scale.measure import measure
     from bench.plan.plan import typed
 
     settings = plain(config)
     count = typed("rows", settings["rows"], 1)
-
-    def compose(overrides: list[str]) -> DictConfig:
-        return hydra.compose("sweep", overrides=overrides)
-
-    store = Store(settings["results"], settings["study"]["name"])
-    store.prepare()
-    store.write(measure(compose, compose([]).study, count, settings["form"], store.folder.name))
-    print(report.render(store.read().rows.values(), settings["format"]))
+    keep([measure(compose, compose([]).study, count, settings["form"], settings["study"]["name"])], settings)
+    print(table(known_store(settings), settings))
     return 0

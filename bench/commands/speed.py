@@ -3,29 +3,17 @@
 In: the configuration that Hydra composed. Out: text, and an exit code. Touches: what bench/benchmarks/speed touches.
 """
 
-import hydra
 from omegaconf import DictConfig
 
+from bench.commands.benchmark import compose, keep
+from bench.commands.report import rendered
 from bench.commands.settings import plain
-from bench.rows.store import Store
 
 
 def speed(config: DictConfig) -> int:
-    """Measure the engine next to a plain loop, keep each row as soon as it is there, and print the table."""
+    """Measure the engine next to a plain loop, and print the table."""
     from bench.benchmarks.speed.measure import measure
-    from bench.benchmarks.speed.table import render
 
     settings = plain(config)
-    store = Store(settings["results"], settings["study"]["name"])
-    store.prepare()
-    rows = []
-    for row in measure(compose, settings):
-        store.write(row)
-        rows.append(row)
-    print(render(rows, settings["format"]))
+    print(rendered(keep(measure(compose, settings), settings), settings))
     return 0
-
-
-def compose(overrides: list[str]) -> DictConfig:
-    """One configuration, as a single run of these overrides would have it."""
-    return hydra.compose("sweep", overrides=overrides)

@@ -7,22 +7,18 @@ import sys
 
 from omegaconf import DictConfig
 
+from bench.commands.benchmark import keep
+from bench.commands.report import rendered
 from bench.commands.settings import plain
-from bench.rows.store import Store
 
 
 def throughput(config: DictConfig) -> int:
-    """Measure how fast laws fill weights, keep one row per case, and print the table; 1 when a library failed."""
+    """Measure how fast laws fill weights, and print the table; 1 when a library failed."""
     from bench.benchmarks.throughput.measure import measure
-    from bench.benchmarks.throughput.table import render
 
     settings = plain(config)
-    store = Store(settings["results"], settings["study"]["name"])
-    store.prepare()
     rows, remarks = measure(settings)
-    for row in rows:
-        store.write(row)
-    print(render(rows, settings["format"]))
+    print(rendered(keep(rows, settings), settings))
     for remark in remarks:
         print(remark, file=sys.stderr)
     return int(bool(remarks))

@@ -1,40 +1,43 @@
 """The command `verify`: whether a study's rows can be believed. It goes through the sweeper, which composes the study.
 
-In: how to compose, the settings. Out: text, and an exit code. Touches: nothing; rows are read.
+In: a function that composes, the settings. Out: text, and an exit code. Touches: nothing; rows are read.
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from bench.commands.settings import known_store, shown
-from bench.plan.plan import Compose, plan, typed
-from bench.rows import raw
-from bench.rows import verify as rows
+from bench.commands.shared import answer, known_store
+from bench.machine.settings import PlannedSettings
+from bench.plan.plan import Compose, plan
 from bench.rows.store import Store
+from bench.rows.verify import check, notes
 from bench.schema import UserError
 
 
-def verify(compose: Compose, launch: Any, settings: Mapping[str, Any]) -> int:
-    """Check a study's rows and the table made of them by a path of its own; 1, with the list, for what is wrong."""
-    from bench.report.recount import recount
+@dataclass(frozen=True, kw_only=True)
+class VerifySettings(PlannedSettings):
+    """The settings of `verify`."""
 
-    store, findings = known_store(settings), raw.Findings(list)
-    found = raw.read(store.folder, findings)
-    if not found and not findings:
-        raise UserError(f"study {store.folder.name} has a plan and no row, so there is nothing to verify")
-    asked = planned(compose, store, settings)
-    rows.check(found, asked, typed("mixed", settings["mixed"], False), findings)
-    recount(found, store.read(curves=False).rows, settings, findings)
-    wrong, notes = raw.told(findings), rows.notes(found, asked)
-    said = {"study": store.folder.name, "rows": len(found), "wrong": wrong, "notes": notes}
-    head = f"study {store.folder.name}: {len(found)} whole rows, {len(wrong) or 'nothing'} wrong"
-    lines = [head, *(f"  wrong: {line}" for line in wrong), *(f"  note: {line}" for line in notes)]
-    print(shown(said, "\n".join(lines), settings))
+    mixed: bool
+
+
+def verify(compose: Compose, launch: Any, settings: VerifySettings) -> int:
+    """Check a study's rows and print what is wrong; the exit code is 1 where something is."""
+    store = known_store(settings)
+    study, reading = store.folder.name, store.read()
+    if not reading.rows and not reading.remarks:
+        raise UserError(f"study {study} has a plan and no row, so there is nothing to verify")
+    planned = planned_ids(compose, store, settings)
+    wrong, remarks = check(study, reading, planned, settings.mixed), notes(reading.rows.values(), planned)
+    record = {"study": study, "rows": len(reading.rows), "wrong": wrong, "notes": remarks}
+    head = f"study {study}: {len(reading.rows)} whole rows, {len(wrong) or 'nothing'} wrong"
+    lines = [head, *(f"  wrong: {line}" for line in wrong), *(f"  note: {line}" for line in remarks)]
+    print(answer(record, "\n".join(lines), settings))
     return int(bool(wrong))
 
 
-def planned(compose: Compose, store: Store, settings: Mapping[str, Any]) -> list[str] | None:
-    """The ids that the study should hold: by its yaml or this command line, else what its last sweep set out to do."""
-    if settings["study"]["axes"] or settings["overrides"]:
-        return [run.id for run in plan(compose, settings["study"], settings["overrides"]).runs]
+def planned_ids(compose: Compose, store: Store, settings: VerifySettings) -> list[str] | None:
+    """The ids that the study should hold: by its yaml or this command line, else by the plan of its last sweep."""
+    if settings.study.axes or settings.overrides:
+        return [run.id for run in plan(compose, settings.study, settings.overrides).runs]
     return store.read_plan()

@@ -1,8 +1,9 @@
 """The report: rows in; a table, decisions and sentences with intervals out. Imports no torch."""
 
 from bench.report.analysis.frame import frame
-from bench.report.analysis.study import check_study, summarize_study
+from bench.report.analysis.study import summarize_study
 from bench.report.analysis.summary import Summary, summarize
-from bench.report.terminal import FORMATS, pairs_csv, render
+from bench.report.tables.summary import sheet
+from bench.report.terminal import FORMATS, render
 
-__all__ = ["FORMATS", "Summary", "check_study", "frame", "pairs_csv", "render", "summarize", "summarize_study"]
+__all__ = ["FORMATS", "Summary", "frame", "render", "sheet", "summarize", "summarize_study"]

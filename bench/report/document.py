@@ -1,14 +1,20 @@
-"""What a paper is made of: prose, tables and figures, in reading order, before anybody decides how they look.
+"""The content of a paper and of a command's answer: prose, tables and figures, in reading order, without a format.
 
 In: nothing. Out: dataclasses. Touches: nothing.
 """
 
+from __future__ import annotations
+
+import math
 from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: its text, the number behind it in full precision, and the ids of the runs it was made of."""
+    """One cell of a table: its text as printed, its value in full precision, and the ids of the runs behind it."""
 
     text: str
     value: float | str | None = None  # to sort by, and for csv; the text where None
@@ -17,7 +23,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text. `name` is the stem of its files and its anchor; the first `labels` columns are text."""
+    """A table. `name` is the stem of its files and its anchor; the first `labels` columns name a line."""
 
     name: str
     caption: str  # markdown, one sentence or two
@@ -28,8 +34,41 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Section:
+    """Parts under a heading."""
+
+    heading: str
+    parts: tuple[Part, ...]
+
+
+Part = Table | Section | str | tuple[str, ...]  # a string is a paragraph, a tuple of strings a list
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a command prints: parts for people, `frame` for csv and `record` for json, both in full precision.
+
+    `page` holds the parts of a markdown page where they differ from those for a terminal, whose end is read first.
+    """
+
+    parts: tuple[Part, ...]
+    frame: pd.DataFrame
+    record: Any
+    page: tuple[Part, ...] | None = None
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The lines of a frame as dictionaries, with None for a number that is missing or not finite."""
+    return [{str(key): _finite(value) for key, value in line.items()} for line in frame.to_dict("records")]
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@dataclass(frozen=True)
 class Figure:
-    """A vector drawing as one SVG element whose text is drawn as paths; `alt` tells it to who cannot see it."""
+    """A vector drawing as one SVG element whose text is drawn as paths; `alt` describes it in words."""
 
     name: str
     caption: str  # markdown
@@ -57,7 +96,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Document:
-    """A paper. `footer` says where it comes from: commit, dirty flag, digest of the rows, versions."""
+    """A paper. `footer` names its origin: commit, dirty flag, digest of the rows, versions."""
 
     title: str
     blocks: tuple[Prose | Table | Figure, ...]

@@ -24,13 +24,15 @@ class Reading:
     """The rows of a study's folder by id, and one sentence for everything else that looked like a row.
 
     `redundant` are the remarks on a damaged copy of a row of which another copy is whole. `unread` gives, by id, why
-    the row of every other run is there and does not count.
+    the row of every other run is there and does not count. `differing` names the rows that differ from an earlier whole
+    row of the same run, which they replace.
     """
 
     rows: dict[str, Row]
     remarks: list[str]
     redundant: list[str] = field(default_factory=list)
     unread: dict[str, str] = field(default_factory=dict)
+    differing: list[str] = field(default_factory=list)
 
 
 def read(folder: Path, curves: bool = True) -> Reading:
@@ -86,6 +88,7 @@ class _Found:
         self.damaged: list[tuple[str, str]] = []  # the id of the run, and what is wrong
         self.foreign: list[str] = []
         self.unread: dict[str, str] = {}
+        self.differing: list[str] = []
         self.strings: dict[str, str] = {}
 
     def take(self, place: str, id: str, content: bytes | Path) -> None:
@@ -102,14 +105,18 @@ class _Found:
         except OSError as error:
             self._damage(id, f"{self.folder / place} cannot be read ({os_reason(error)})")
         else:
-            self.rows[row.id] = self._slim(row)
+            row, before = self._slim(row), self.rows.get(row.id)
+            if before not in (None, row):
+                self.differing.append(place)
+            self.rows[row.id] = row
 
     def reading(self) -> Reading:
         """The rows, and a remark on everything else."""
         redundant = [f"{what}; another copy of it is whole, and counts" for id, what in self.damaged if id in self.rows]
         lost = [f"{what}; its run counts as not done" for id, what in self.damaged if id not in self.rows]
         unread = {id: what for id, what in self.unread.items() if id not in self.rows}
-        return Reading(self.rows, [*self.remarks, *redundant, *lost, *self._on_foreign()], redundant, unread)
+        remarks = [*self.remarks, *redundant, *lost, *self._on_foreign()]
+        return Reading(self.rows, remarks, redundant, unread, self.differing)
 
     def _damage(self, id: str, what: str) -> None:
         self.damaged.append((id, what))

@@ -1,6 +1,6 @@
-"""Whether a study's rows can be believed: each check looks at all of them and says what is wrong, and where.
+"""Whether a study's rows can be believed: each check reads all of them and records what is wrong, and where.
 
-In: rows as they lie there, the ids that the study asks for. Out: findings. Touches: nothing.
+In: a reading of the study's folder, the ids of its plan. Out: faults and notes. Touches: nothing.
 """
 
 import json
@@ -9,53 +9,69 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.rows.raw import Findings, Raw
-from bench.schema import DIVERGED, FAILED, FINAL, OK, PREEMPTED
+from bench.rows.reading import Reading
+from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row
 
 MACHINE = ("device", "threads", "precision", "layout", "compiled")  # decide how sums are rounded
 VERSIONS = ("git_commit", "git_dirty", "initbench", "torch", "torchvision", "numpy")
 DRAWN_FROM = ("validation", "test", "subset", "split_seed", "crop", "flip", "checksum")  # the same raw data
 CURVE = ("train_loss", "validation_loss", "validation_accuracy")  # of the last epoch, repeated as measures
 TESTED = ("test_loss", "test_accuracy")
+SHOWN = 5  # places of one fault
+
+Faults = defaultdict[str, list[str]]  # what is wrong -> the ids of the rows, or what else names the place
 
 
-def check(rows: Sequence[Raw], asked: Sequence[str] | None, mixed: bool, findings: Findings) -> None:
-    """All checks. `asked`: the ids of the study's plan, if it has one; `mixed`: versions of code may differ."""
-    plan(rows, asked, findings)
-    seeds(rows, findings)
-    data(rows, findings)
-    machine(rows, findings)
+def check(study: str, reading: Reading, planned: Sequence[str] | None, mixed: bool) -> list[str]:
+    """Every fault as a line. `planned`: the ids of the study's plan, if it has one; `mixed`: versions may differ."""
+    rows = [reading.rows[id] for id in sorted(reading.rows)]
+    faults: Faults = defaultdict(list)
+    faults["another row of the same run differs"] += reading.differing
+    faults[f"its study is not {study}, the name of its folder"] += [row.id for row in rows if row.study != study]
+    plan(rows, planned, faults)
+    seeds(rows, faults)
+    data(rows, faults)
+    machine(rows, faults)
     if not mixed:
-        versions(rows, findings)
+        versions(rows, faults)
     for row in rows:
-        wrong = outcome(row) if row.trained else []
-        for what in wrong:
-            findings[what].append(row.place)
+        for what in outcome(row) if trained(row) else []:
+            faults[what].append(row.id)
+    return [*reading.remarks, *lines(faults)]
 
 
-def notes(rows: Sequence[Raw], asked: Sequence[str] | None) -> list[str]:
-    """What is no mistake and should be known."""
-    said = []
-    if asked is None:
-        said.append("no plan is known here, so no run can be missed: its axes were on a command line; repeat them")
-    elif extra := len({row.id for row in rows} - set(asked)):
-        said.append(f"{extra} rows are of runs that the study does not ask for")
-    if untold := sum(row.trained and row.record["status"] == OK and not counts_tests(row) for row in rows):
-        said.append(f"{untold} rows do not say how often the test set was read")
-    return said
+def notes(rows: Iterable[Row], planned: Sequence[str] | None) -> list[str]:
+    """What is no fault but should be known."""
+    rows, found = list(rows), []
+    if planned is None:
+        found.append("no plan is known here, so no run can be missed: its axes were on a command line; repeat them")
+    elif extra := len({row.id for row in rows} - set(planned)):
+        found.append(f"{extra} rows are of runs that the study does not ask for")
+    if silent := sum(trained(row) and row.status == OK and not counts_tests(row) for row in rows):
+        found.append(f"{silent} rows do not say how often the test set was read")
+    return found
 
 
-def plan(rows: Iterable[Raw], asked: Sequence[str] | None, findings: Findings) -> None:
-    """Every run that the study asks for has a row, and a final one."""
-    status = {row.id: row.record["status"] for row in rows}
-    for id in asked or ():
+def lines(faults: Mapping[str, Sequence[str]]) -> list[str]:
+    """Each fault as a line: what is wrong, the first places, and the number of places where there are more."""
+    return [
+        f"{what}: {', '.join(places[:SHOWN])}" + (f", ... ({len(places)} in all)" if len(places) > SHOWN else "")
+        for what, places in faults.items()
+        if places
+    ]
+
+
+def plan(rows: Iterable[Row], planned: Sequence[str] | None, faults: Faults) -> None:
+    """Every planned run has a row, and a final one."""
+    status = {row.id: row.status for row in rows}
+    for id in planned or ():
         if id not in status:
-            findings["a run of the study has no row"].append(id)
+            faults["a run of the study has no row"].append(id)
         elif status[id] == PREEMPTED:
-            findings["a run of the study is not finished"].append(id)
+            faults["a run of the study is not finished"].append(id)
 
 
-def seeds(rows: Iterable[Raw], findings: Findings) -> None:
+def seeds(rows: Iterable[Row], faults: Faults) -> None:
     """All arms of a block have the same seeds, or their differences are not paired."""
     blocks: dict[str, dict[str, set[Any]]] = defaultdict(lambda: defaultdict(set))
     for row in rows:
@@ -68,10 +84,10 @@ def seeds(rows: Iterable[Raw], findings: Findings) -> None:
         for arm, own in arms.items():
             if own != every:
                 missing = ", ".join(map(str, sorted(every - own, key=str)))
-                findings["an arm lacks seeds that others of its block have"].append(f"{_named(block, arm)}: {missing}")
+                faults["an arm lacks seeds that others of its block have"].append(f"{_named(block, arm)}: {missing}")
 
 
-def data(rows: Iterable[Raw], findings: Findings) -> None:
+def data(rows: Iterable[Row], faults: Faults) -> None:
     """One dataset is the same data in every row, and the data that conf/ expects."""
     seen: dict[str, set[str]] = defaultdict(set)
     for row in rows:
@@ -81,38 +97,36 @@ def data(rows: Iterable[Raw], findings: Findings) -> None:
         parts = {key: value for key, value in row.choices.items() if key.partition(".")[0] == "dataset"}
         seen[_text({key: parts[key] for key in parts if key.partition(".")[2] not in DRAWN_FROM})].add(found)
         if parts.get("dataset.checksum") not in (None, found):
-            findings["its data is not the data that its choices name"].append(row.place)
+            faults["its data is not the data that its choices name"].append(row.id)
     for name, sums in seen.items():
         if len(sums) > 1:
-            findings["one dataset has several checksums"].append(f"{name}: {', '.join(sorted(sums))}")
+            faults["one dataset has several checksums"].append(f"{name}: {', '.join(sorted(sums))}")
 
 
-def machine(rows: Sequence[Raw], findings: Findings) -> None:
+def machine(rows: Sequence[Row], faults: Faults) -> None:
     """One kind of device, thread count, precision and layout."""
     for key in MACHINE:
         values = _values(rows, key)
         if len(values) > 1:
-            findings[f"rows of several kinds of {key}"].append(" and ".join(values))
+            faults[f"rows of several kinds of {key}"].append(" and ".join(values))
 
 
-def versions(rows: Sequence[Raw], findings: Findings) -> None:
+def versions(rows: Sequence[Row], faults: Faults) -> None:
     """One version of the code, and one that a commit names; mixed=true asks for neither."""
     for key in VERSIONS:
         values = _values(rows, key)
         if len(values) > 1:
-            findings[f"rows of several versions: {key} (mixed=true allows it)"].append(" and ".join(values))
-    dirty = [row.place for row in rows if row.environment.get("git_dirty")]
+            faults[f"rows of several versions: {key} (mixed=true allows it)"].append(" and ".join(values))
+    dirty = [row.id for row in rows if row.environment.get("git_dirty")]
     if dirty:
-        findings["its code was changed after its commit, so nothing names it (mixed=true allows it)"] += dirty
+        faults["its code was changed after its commit, so nothing names it (mixed=true allows it)"] += dirty
 
 
-def outcome(row: Raw) -> list[str]:
-    """What is wrong with what a training run came to."""
-    status, measures, error = row.record["status"], row.record["measures"], row.record["error"]
-    if status not in (*FINAL, PREEMPTED):
-        return [f"its status is {status!r}"]
+def outcome(row: Row) -> list[str]:
+    """What is wrong with the outcome of a training run."""
+    status, measures = row.status, row.measures
     wrong = []
-    if (status == FAILED) != bool(error):
+    if (status == FAILED) != bool(row.error):
         wrong.append("a failed row without an error, or an error in another")
     if not all(value is None or _is_number(value) for value in measures.values()):
         wrong.append("a measure is neither a finite number nor null")
@@ -124,9 +138,9 @@ def outcome(row: Raw) -> list[str]:
     return wrong
 
 
-def ended(row: Raw) -> list[str]:
+def ended(row: Row) -> list[str]:
     """What is wrong with a run that ended: its test, its curve."""
-    status, measures, curve = row.record["status"], row.record["measures"], row.record["curve"]
+    status, measures, curve = row.status, row.measures, row.curve
     wrong = []
     if status == OK and not all(_is_number(measures.get(key)) for key in (*CURVE, *TESTED)):
         wrong.append("an ok row lacks a loss or an accuracy")
@@ -143,7 +157,7 @@ def ended(row: Raw) -> list[str]:
     return wrong
 
 
-def epochs(row: Raw) -> Any:
+def epochs(row: Row) -> Any:
     """How many epochs, the last of them perhaps cut short, the run's budget makes; None where the row does not say."""
     steps, images, size = row.choices.get("steps"), row.environment.get("train_images"), row.choices.get("batch_size")
     if steps is None or images is None or size is None:
@@ -151,12 +165,17 @@ def epochs(row: Raw) -> Any:
     return math.ceil(steps / max(1, images // size))
 
 
-def counts_tests(row: Raw) -> bool:
+def trained(row: Row) -> bool:
+    """Whether it is a row of the task `train`."""
+    return row.choices.get("task") == "train"
+
+
+def counts_tests(row: Row) -> bool:
     """Whether the row says how often the test set was read."""
-    return "test_evaluations" in row.record["measures"]
+    return "test_evaluations" in row.measures
 
 
-def _values(rows: Iterable[Raw], key: str) -> list[str]:
+def _values(rows: Iterable[Row], key: str) -> list[str]:
     return sorted({json.dumps(row.environment[key]) for row in rows if key in row.environment})
 
 

@@ -1,5 +1,6 @@
-from bench.report import summarize
 from bench.report.grid import grid
+
+from bench.report import summarize
 
 
 def test_the_grid_has_the_means_of_the_table(arm, row):

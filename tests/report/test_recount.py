@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bench.report.recount import compare, recount
 
 from bench.report.analysis.summary import summarize
-from bench.report.recount import compare, recount
 from bench.rows import raw
 from bench.rows.record import text_of
 from bench.rows.store import Store

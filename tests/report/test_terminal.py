@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.report import FORMATS, pairs_csv, render, summarize
+from bench.report import FORMATS, render, sheet, summarize
 from bench.report.analysis.summary import Summary
 from bench.schema import Row, UserError
 
@@ -28,7 +28,7 @@ def summary(arm: MakeArm, row: MakeRow) -> Summary:
 
 
 def test_text_shows_each_block_with_its_table_and_its_sentence(summary: Summary) -> None:
-    text = " ".join(render(summary, "text").split())
+    text = " ".join(render(sheet(summary), "text").split())
     assert text.count("initializer converged failed test accuracy %") == 2
     assert "he_normal 3 of 3 0 91.00 [88.52, 93.48] 0 [0, 56] 50.0 2.0" in text
     assert "lost 0 of 2 1 - 100 [21, 100] - -" in text
@@ -39,7 +39,7 @@ def test_text_shows_each_block_with_its_table_and_its_sentence(summary: Summary)
 
 
 def test_columns_of_text_are_aligned_and_sentences_wrapped(summary: Summary) -> None:
-    parts = render(summary, "text", width=60).split("\n\n")
+    parts = render(sheet(summary), "text", width=60).split("\n\n")
     _, *table = parts[0].splitlines()
     assert len(table) == 4
     assert len({len(line) for line in table}) == 1
@@ -47,11 +47,11 @@ def test_columns_of_text_are_aligned_and_sentences_wrapped(summary: Summary) -> 
 
 
 def test_a_status_that_no_run_has_takes_no_column(arm: MakeArm) -> None:
-    assert "failed" not in render(summarize(arm("a", [0.9, 0.8]), 0.3), "text").splitlines()[1]
+    assert "failed" not in render(sheet(summarize(arm("a", [0.9, 0.8]), 0.3)), "text").splitlines()[1]
 
 
 def test_markdown_has_one_pipe_table_per_block(summary: Summary) -> None:
-    text = render(summary, "markdown")
+    text = render(sheet(summary), "markdown")
     rows = [line for line in text.partition("### model")[2].splitlines() if line.startswith("|")]
     assert text.count("\n### model=resnet20") == 2
     assert len({line.count("|") for line in rows}) == 1
@@ -60,12 +60,12 @@ def test_markdown_has_one_pipe_table_per_block(summary: Summary) -> None:
 
 
 def test_a_pipe_in_a_name_does_not_break_the_markdown_table(arm: MakeArm) -> None:
-    rows = render(summarize(arm("a|b", [0.9, 0.8]), 0.3), "markdown").splitlines()
+    rows = render(sheet(summarize(arm("a|b", [0.9, 0.8]), 0.3)), "markdown").splitlines()
     assert any(line.startswith(r"| a\|b |") for line in rows)
 
 
 def test_csv_is_the_table_in_full_precision(summary: Summary) -> None:
-    lines = list(csv.DictReader(io.StringIO(render(summary, "csv"))))
+    lines = list(csv.DictReader(io.StringIO(render(sheet(summary), "csv"))))
     assert len(lines) == len(summary.table) == 4
     found = [float(line["test_accuracy_mean"]) for line in lines if line["initializer"] == "fixup"]
     assert found == [summary.table.set_index("initializer").loc["fixup", "test_accuracy_mean"]]
@@ -73,17 +73,11 @@ def test_csv_is_the_table_in_full_precision(summary: Summary) -> None:
     assert {line["epochs"] for line in lines} == {"6", "12"}
 
 
-def test_the_pairs_have_a_csv_of_their_own(summary: Summary) -> None:
-    (line,) = csv.DictReader(io.StringIO(pairs_csv(summary)))
-    assert (line["initializer"], line["other"], line["verdict"]) == ("he_normal", "fixup", "different")
-    assert float(line["difference_points"]) == summary.pairs["difference_points"].item()
-
-
 def test_json_is_strict_and_holds_everything(summary: Summary) -> None:
     def refuse(token: str) -> None:
         raise ValueError(token)
 
-    document = json.loads(render(summary, "json"), parse_constant=refuse)
+    document = json.loads(render(sheet(summary), "json"), parse_constant=refuse)
     assert document["counts"] == {"ok": 7, "diverged": 1, "failed": 1, "preempted": 0}
     assert document["answer"] == summary.answer
     assert [block["sentence"] for block in document["blocks"]] == summary.sentences
@@ -95,11 +89,11 @@ def test_json_is_strict_and_holds_everything(summary: Summary) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_ends_with_one_newline(summary: Summary, format: str) -> None:
-    text = render(summary, format)
+    text = render(sheet(summary), format)
     assert text.endswith("\n")
     assert not text.endswith("\n\n")
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones(summary: Summary) -> None:
     with pytest.raises(UserError, match="'html'; there are text, markdown, csv, json"):
-        render(summary, "html")
+        render(sheet(summary), "html")

@@ -1,18 +1,19 @@
 """Scale rows as a table: how long each command takes on a large store, and its peak memory.
 
-In: the rows of `python -m bench scale`. Out: text. Touches: nothing.
+In: the rows of `python -m bench scale`. Out: a Table, a Sheet. Touches: nothing.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
-from bench.report.grid import Cells
-from bench.report.terminal import aligned, piped
-from bench.schema import Row, UserError
+from bench.report.document import Cell, Sheet, Table, records
+from bench.schema import Row
 
 COMMANDS = ("plan", "status", "report")
+GIGABYTE = 1e9
+CAPTION = "Seconds and peak memory of each command on a store of synthetic rows."
 
 
 def frame(rows: Iterable[Row]) -> pd.DataFrame:
@@ -21,23 +22,21 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
     return pd.DataFrame(lines).sort_values(["rows", "form"]).reset_index(drop=True)
 
 
-def cells(rows: Iterable[Row]) -> Cells:
-    """The table as text, in seconds and GB."""
-    lines = frame(rows).to_dict("records")
-    told = [[f"{one['rows']:,}", one["form"], *(_cell(one, command) for command in COMMANDS)] for one in lines]
-    return [["rows", "form", *COMMANDS], *told]
+def table(rows: Iterable[Row]) -> Table:
+    """One line per store, one column per command: seconds and GB. The value of a cell is its seconds."""
+    lines = tuple(
+        (Cell(f"{one['rows']:,}", one["rows"]), Cell(one["form"]), *(_cell(one, command) for command in COMMANDS))
+        for one in records(frame(rows))
+    )
+    return Table("scale", CAPTION, ("rows", "form", *COMMANDS), lines)
 
 
-def render(rows: Iterable[Row], format: str = "text") -> str:
-    """The table as text, markdown, csv or json (full precision, bytes). Raises UserError for another format."""
-    if format == "csv":
-        return str(frame(rows).to_csv(index=False, lineterminator="\n"))
-    if format == "json":
-        return str(frame(rows).to_json(orient="records", indent=1))
-    if format not in ("text", "markdown"):
-        raise UserError(f"no format is named {format!r}; there are text, markdown, csv and json")
-    return "\n".join((aligned if format == "text" else piped)(cells(rows)))
+def sheet(rows: Iterable[Row]) -> Sheet:
+    """The table; a line per store for csv and json, in seconds and bytes."""
+    rows = list(rows)
+    return Sheet((table(rows),), frame(rows), records(frame(rows)))
 
 
-def _cell(one: Mapping[Hashable, Any], command: str) -> str:
-    return f"{one[f'{command}_seconds']:.1f} s, {one[f'{command}_peak_memory_bytes'] / 1e9:.2f} GB"
+def _cell(one: Mapping[str, Any], command: str) -> Cell:
+    seconds, memory = one[f"{command}_seconds"], one[f"{command}_peak_memory_bytes"]
+    return Cell(f"{seconds:.1f} s, {memory / GIGABYTE:.2f} GB", seconds)

@@ -1,9 +1,8 @@
 """Speed rows as a table: images per second, ratios to plain training within blocks, shares of the device's peak.
 
-In: the rows of `python -m bench speed`. Out: text. Touches: nothing.
+In: the rows of `python -m bench speed`. Out: a Table, sentences, a Sheet. Touches: nothing.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from bench.benchmarks import ratios as rates
-from bench.benchmarks.ratios import percent, ratio, ratios, records, spread, three_digits, times_as_fast
-from bench.report.grid import Cells
-from bench.report.terminal import FORMATS, aligned, piped, wrapped
-from bench.schema import Row, UserError
+from bench.benchmarks.ratios import ratio, ratios, share, spread, times_as_fast
+from bench.report.document import Cell, Sheet, Table, records
+from bench.report.tables.markdown import escaped
+from bench.report.wording.format import counted, three_digits
+from bench.schema import Row
 
 REFERENCE, CONTROL = "plain", "plain again"
 GIGA, MEGA, MILLISECONDS = 1e9, 1e6, 1e3
@@ -44,7 +44,7 @@ def of_kind(rows: Iterable[Row], kind: str) -> list[Row]:
 
 
 def lines(row: Row) -> list[dict[str, Any]]:
-    """What a row says of each of its arms."""
+    """One line per arm of a row."""
     arms = row.environment["arms"]
     seconds = {arm: np.array([block[arm] for block in row.curve], dtype=float) for arm in arms}
     about = {"id": row.id, **{key: row.choices[key] for key in ("work", "batch_size", "device")}}
@@ -70,23 +70,26 @@ def line(arm: str, seconds: Mapping[str, Any], row: Row) -> dict[str, Any]:
 
 
 def control(table: pd.DataFrame) -> dict[str, Any]:
-    """What plain against itself says of this method."""
+    """What plain against itself shows of the error of this method."""
     return rates.control(table[table["arm"] == CONTROL])
 
 
-def cells(table: pd.DataFrame) -> Cells:
-    """One line per work and arm."""
-    header = ["work", "arm", "processes", "pack", "numbers", "images/s", "times plain", "GFLOP/s", "of peak"]
-    return [header, *(_cells(one) for one in records(table))]
+def table(rows: Iterable[Row]) -> Table:
+    """One line per work and arm: images per second, times as fast as plain, GFLOP/s, share of the peak in percent."""
+    header = ("work", "arm", "processes", "pack", "numbers", "images/s", "times plain", "GFLOP/s", "of peak")
+    lines = tuple(tuple(_cells(one)) for one in records(frame(rows)))
+    return Table("training_speed", escaped(NOTES), header, lines, axes=("work", "arm"))
 
 
-def _cells(one: Mapping[str, Any]) -> list[str]:
+def _cells(one: Mapping[str, Any]) -> list[Cell]:
+    giga = one["flops_per_second"] / GIGA
     return [
-        *(one["work"], one["arm"], f"{one['processes']} x {one['threads']}", str(one["packing"]), one["precision"]),
+        *(Cell(one["work"]), Cell(one["arm"]), Cell(f"{one['processes']} x {one['threads']}")),
+        *(Cell(str(one["packing"]), one["packing"]), Cell(one["precision"])),
         spread(one, "images_per_second"),
         ratio(one),
-        three_digits(one["flops_per_second"] / GIGA),
-        percent(one["of_peak"]),
+        Cell(three_digits(giga), giga),
+        share(one["of_peak"]),
     ]
 
 
@@ -108,16 +111,15 @@ def soaks(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 def sentences(rows: Sequence[Row]) -> list[str]:
     """On what it was measured, how far to trust it, and what whole sweeps and soaks took."""
-    table = frame(rows)
     return [
-        *places(rows),
-        *rates.of_control(control(table), REFERENCE),
+        *_places(rows),
+        *rates.of_control(control(frame(rows)), REFERENCE),
         *map(_of_sweep, sweeps(rows)),
         *map(_of_soak, soaks(rows)),
     ]
 
 
-def places(rows: Iterable[Row]) -> list[str]:
+def _places(rows: Iterable[Row]) -> list[str]:
     """On what the rows were measured, and what is the most that it can do."""
     found: dict[str, None] = {}
     for row in rows:
@@ -132,8 +134,8 @@ def _peaks(rows: Iterable[Row]) -> list[str]:
         for key, value in row.measures.items():
             if key.startswith("matmul_"):
                 peaks.setdefault(key.removeprefix("matmul_"), []).append(float(value or 0) / GIGA)
-    told = ", ".join(f"{three_digits(float(np.median(each)))} GFLOP/s in {name}" for name, each in peaks.items())
-    return [f"Peak of a matrix product: {told}."] if told else []
+    listed = ", ".join(f"{three_digits(float(np.median(each)))} GFLOP/s in {name}" for name, each in peaks.items())
+    return [f"Peak of a matrix product: {listed}."] if listed else []
 
 
 def _busy(rows: Iterable[Row]) -> list[str]:
@@ -147,44 +149,28 @@ def _busy(rows: Iterable[Row]) -> list[str]:
 
 def _of_sweep(one: Mapping[str, Any]) -> str:
     return (
-        f"A whole sweep of {_runs(one)}, from start to table: {one['sweep_seconds']:.1f} s; a plain script of "
-        f"the same runs: {one['plain_seconds']:.1f} s; {ratio(one)} times as fast in {one['blocks']} blocks."
+        f"A whole sweep of {counted(one['runs'], 'run')}, from start to table: {one['sweep_seconds']:.1f} s; a plain "
+        f"script of the same runs: {one['plain_seconds']:.1f} s; {ratio(one).text} times as fast in {one['blocks']} "
+        "blocks."
     )
 
 
 def _of_soak(one: Mapping[str, Any]) -> str:
     first, last = (one["memory"][place] for place in (0, -1))
     return (
-        f"{_runs(one)} of one step in {one['processes']} processes: "
+        f"{counted(one['runs'], 'run')} of one step in {one['processes']} processes: "
         f"{one['overhead_seconds'] * MILLISECONDS:.1f} ms per run beyond its training, "
         f"{one['outside_seconds'] * MILLISECONDS:.1f} ms of them outside the run; a process held at most "
-        f"{first['peak_memory_bytes'] / MEGA:,.0f} MB after {_runs(first)}, "
+        f"{first['peak_memory_bytes'] / MEGA:,.0f} MB after {counted(first['runs'], 'run')}, "
         f"{last['peak_memory_bytes'] / MEGA:,.0f} MB after {last['runs']:,}."
     )
 
 
-def _runs(one: Mapping[str, Any]) -> str:
-    return f"{one['runs']:,} run{'s' * (one['runs'] != 1)}"
-
-
-def render(rows: Iterable[Row], format: str = "text", width: int = 100) -> str:
-    """The rows as text, markdown, csv (a line per work and arm, full precision) or json (everything, strict).
-
-    Raises UserError for another format.
-    """
+def sheet(rows: Iterable[Row]) -> Sheet:
+    """The table, the sentences and how to read them; a line per work and arm for csv."""
     rows = list(rows)
-    table = frame(rows)
-    if format not in FORMATS:
-        raise UserError(f"no format is named {format!r}; there are {', '.join(FORMATS)}")
-    if format == "csv":
-        return str(table.to_csv(index=False, lineterminator="\n"))
-    told = sentences(rows)
-    if format == "json":
-        document = {"sentences": told, "control": control(table), "table": records(table)}
-        document |= {"sweeps": sweeps(rows), "soaks": soaks(rows)}
-        return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    shown = (piped if format == "markdown" else aligned)(cells(table)) if len(table) else []
-    if format == "markdown":
-        return "\n\n".join(filter(None, ["\n".join(shown), "\n".join(f"- {one}" for one in told), NOTES])) + "\n"
-    lines = [line for one in told for line in wrapped(one, width)]
-    return "\n".join([*shown, "", *lines, "", *wrapped(NOTES, width)]) + "\n"
+    lines, found = frame(rows), sentences(rows)
+    record = {"sentences": found, "control": control(lines), "table": records(lines)}
+    record |= {"sweeps": sweeps(rows), "soaks": soaks(rows)}
+    shown = (table(rows),) if len(lines) else ()
+    return Sheet((*shown, tuple(found), NOTES), lines, record)

@@ -11,10 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from bench.benchmarks.throughput.table import LIMITS, OURS, REFERENCE, frame
-from bench.report.document import Figure
-from bench.report.figures import style, words
-from bench.report.figures.panels import records
+from bench.report.document import Figure, records
+from bench.report.figures import arms, style
 from bench.report.figures.svg import Tips, drawing
+from bench.report.wording.format import confidence, counted, interval, left_out
 from bench.schema import Row
 
 NAME = "throughput"
@@ -24,7 +24,8 @@ PEER_MARKS = ("s", "^", "D", "v", "P", "X")
 Case = dict[str, Any]  # a line of bench.benchmarks.throughput.table.frame
 
 
-def throughput(rows: Sequence[Row]) -> Figure | None:
+@style.styled()
+def figure(rows: Sequence[Row]) -> Figure | None:
     """Ratios of speed, a panel per law; None where no row compares with torch.nn.init."""
     cases = [case for case in records(frame(rows)) if case["ratio"] is not None] if rows else []
     if not any(case["library"] == OURS for case in cases):
@@ -54,7 +55,7 @@ def _looks(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
     hollow = {"markerfacecolor": "none", "color": style.GREY}
     looks: dict[str, dict[str, Any]] = {OURS: {"marker": "o", "color": "black"}}
     looks |= {
-        name: {"marker": PEER_MARKS[place % len(PEER_MARKS)], **hollow, "color": style.COLOURS[1 + place % 4]}
+        name: {"marker": PEER_MARKS[place % len(PEER_MARKS)], **hollow, "color": arms.COLOURS[1 + place % 4]}
         for place, name in enumerate(peers)
     }
     limits = {name: {"marker": mark, **hollow, "markersize": 6} for name, mark in LIMIT_MARKS.items()}
@@ -66,8 +67,8 @@ def _draw(axis: Axes, y: int, case: Case, look: dict[str, Any], tips: Tips) -> N
     drawn = axis.plot(case["ratio"], y, **look, linestyle="none", zorder=3 if ours else 2)
     if ours and case["ratio_low"] is not None:
         drawn += axis.plot([case["ratio_low"], case["ratio_high"]], [y, y], color="black")
-    ratio = words.interval(case["ratio"], case["ratio_low"], case["ratio_high"], 2)
-    tips.tell(f"{case['library']}, {case['law']}, {case['target']}: {ratio}, n = {case['blocks']}", *drawn)
+    ratio = interval(case["ratio"], case["ratio_low"], case["ratio_high"], 2)
+    tips.add(f"{case['library']}, {case['law']}, {case['target']}: {ratio}, n = {case['blocks']}", *drawn)
 
 
 def _scales(axis: Axes, targets: Sequence[str], named: bool) -> None:
@@ -84,13 +85,13 @@ def _scales(axis: Axes, targets: Sequence[str], named: bool) -> None:
 def _caption(shown: int, total: int) -> str:
     return (
         f"Speed of filling weights, as a multiple of {REFERENCE}: the geometric mean over blocks of time, ours with "
-        f"its {words.confidence()} t interval, on a logarithmic scale. The limits are one stream of random numbers "
+        f"its {confidence()} t interval, on a logarithmic scale. The limits are one stream of random numbers "
         "(generator) and writing zeros (memory), over as many elements."
-        + words.left_out(shown, total, "law", "the first ones")
+        + left_out(shown, total, "law", "the first ones")
     )
 
 
 def _alt(cases: Sequence[Case]) -> str:
     ours = sorted((case for case in cases if case["library"] == OURS), key=lambda case: case["ratio"])
     slowest, fastest = (f"{case['ratio']:.2f} ({case['law']}, {case['target']})" for case in (ours[0], ours[-1]))
-    return f"Speed relative to {REFERENCE} in {words.counted(len(ours), 'case')}: {OURS} from {slowest} to {fastest}."
+    return f"Speed relative to {REFERENCE} in {counted(len(ours), 'case')}: {OURS} from {slowest} to {fastest}."

@@ -1,9 +1,8 @@
 """Throughput rows as a table: elements per second, ratios within blocks with intervals, shares of the limits.
 
-In: the rows of `python -m bench throughput`. Out: text. Touches: nothing.
+In: the rows of `python -m bench throughput`. Out: a Table, sentences, a Sheet. Touches: nothing.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from bench.benchmarks import ratios as rates
-from bench.benchmarks.ratios import percent, ratio, ratios, records, spread, three_digits, times_as_fast
-from bench.report.grid import Cells
-from bench.report.terminal import aligned, piped, wrapped
+from bench.benchmarks.ratios import ratio, ratios, spread, times_as_fast
+from bench.report.document import Cell, Sheet, Table, records
+from bench.report.tables.markdown import escaped
+from bench.report.wording.format import DASH, three_digits
 from bench.schema import Row
 
 OURS, REFERENCE, CONTROL, LIMITS = "initbench", "torch.nn.init", "torch.nn.init again", ("generator", "memory")
@@ -35,7 +35,7 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def lines(row: Row) -> list[dict[str, Any]]:
-    """What a row says of each of its libraries."""
+    """One line per library of a row."""
     names = dict.fromkeys(name for block in row.curve for name in block if name != "block")
     times = {name: [block.get(name) for block in row.curve] for name in names}
     seconds = {name: np.array(each, dtype=float) for name, each in times.items() if None not in each}
@@ -63,57 +63,57 @@ def share(ours: Any, limit: Any) -> float | None:
 
 
 def control(table: pd.DataFrame) -> dict[str, Any]:
-    """What torch.nn.init against itself says of this method."""
+    """What torch.nn.init against itself shows of the error of this method."""
     return rates.control(table[table["library"] == CONTROL])
 
 
-def sentences(table: pd.DataFrame) -> list[str]:
-    """How far the numbers can be trusted, and where ours is the slower one."""
-    ours = table[table["library"] == OURS]
-    slower = [f"{one['law']} {one['target']}" for one in records(ours) if (one["ratio_high"] or 1) < 1]
-    told = f"Slower than torch.nn.init: {', '.join(slower) or 'no case'}."
-    return [*rates.of_control(control(table), REFERENCE), told]
+def sentences(rows: Sequence[Row]) -> list[str]:
+    """Where it was measured, how far the numbers can be trusted, and where ours is the slower one."""
+    lines = frame(rows)
+    ours = records(lines[lines["library"] == OURS])
+    slower = [f"{one['law']} {one['target']}" for one in ours if (one["ratio_high"] or 1) < 1]
+    return [
+        _places(rows),
+        *rates.of_control(control(lines), REFERENCE),
+        f"Slower than {REFERENCE}: {', '.join(slower) or 'no case'}.",
+    ]
 
 
-def cells(table: pd.DataFrame) -> Cells:
-    """One line per case: our speed, that of the others, the ratio, the shares."""
-    peers = [name for name in dict.fromkeys(table["library"]) if name not in (OURS, CONTROL, *LIMITS)]
-    header = ["law", "target", "initbench", *peers, "ratio", "of generator", "of memory"]
-    cases = [{one["library"]: one for one in records(case)} for _, case in table.groupby("id", sort=False)]
-    return [header, *(_case(case, peers) for case in cases if OURS in case)]
+def table(rows: Iterable[Row]) -> Table:
+    """Per case: our speed in millions of weights per second, that of the others, the ratio, the shares in percent."""
+    lines = frame(rows)
+    peers = [name for name in dict.fromkeys(lines["library"]) if name not in (OURS, CONTROL, *LIMITS)]
+    cases = [{one["library"]: one for one in records(case)} for _, case in lines.groupby("id", sort=False)]
+    header = ("law", "target", OURS, *peers, "ratio", *(f"of {limit}" for limit in LIMITS))
+    cells = tuple(tuple(_cells(case, peers)) for case in cases if OURS in case)
+    return Table("speed", escaped(NOTES), header, cells, labels=2, axes=("law", "target"))
 
 
-def _case(case: Mapping[str, dict[str, Any]], peers: Sequence[str]) -> list[str]:
+def sheet(rows: Iterable[Row]) -> Sheet:
+    """The table, the sentences and how to read them; a line per case and library for csv."""
+    rows = list(rows)
+    lines, found = frame(rows), sentences(rows)
+    record = {"sentences": found, "control": control(lines), "table": records(lines)}
+    return Sheet((table(rows), " ".join(found), NOTES), lines, record)
+
+
+def _cells(case: Mapping[str, dict[str, Any]], peers: Sequence[str]) -> list[Cell]:
     ours = case[OURS]
     rate = spread(ours, "elements_per_second", MILLION)
-    others = [_millions(case[name]["elements_per_second"]) if name in case else "-" for name in peers]
-    return [ours["law"], ours["target"], rate, *others, ratio(ours), *(percent(ours[f"of_{one}"]) for one in LIMITS)]
+    others = [_millions(case[name]["elements_per_second"]) if name in case else Cell(DASH) for name in peers]
+    shares = (rates.share(ours[f"of_{limit}"]) for limit in LIMITS)
+    return [Cell(ours["law"]), Cell(ours["target"]), rate, *others, ratio(ours), *shares]
 
 
-def _millions(rate: float) -> str:
-    return three_digits(rate / MILLION)
+def _millions(rate: float) -> Cell:
+    return Cell(three_digits(rate / MILLION), rate / MILLION)
 
 
-def places(rows: Iterable[Row]) -> str:
-    """On what the rows were measured, and next to which versions."""
+def _places(rows: Iterable[Row]) -> str:
+    """The machine, the threads and blocks, and the versions of the libraries."""
     found: dict[str, None] = {}
     for row in rows:
-        there = [f"{name} {row.environment[name]}" for name in VERSIONS if row.environment.get(name)]
+        versions = [f"{name} {row.environment[name]}" for name in VERSIONS if row.environment.get(name)]
         threads, blocks = row.choices["threads"], row.choices["blocks"]
-        found[f"{row.environment['device_name']}, {threads} threads, {blocks} blocks; {', '.join(there)}."] = None
+        found[f"{row.environment['device_name']}, {threads} threads, {blocks} blocks; {', '.join(versions)}."] = None
     return " ".join(found)
-
-
-def render(rows: Iterable[Row], format: str = "text", width: int = 100) -> str:
-    """The rows as text, markdown, csv (a line per case and library, full precision) or json (strict)."""
-    rows = list(rows)
-    table = frame(rows)
-    if format == "csv":
-        return str(table.to_csv(index=False, lineterminator="\n"))
-    told = [places(rows), *sentences(table)]
-    if format == "json":
-        document = {"sentences": told, "control": control(table), "table": records(table)}
-        return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if format == "markdown":
-        return "\n\n".join(["\n".join(piped(cells(table))), " ".join(told), NOTES]) + "\n"
-    return "\n".join([*aligned(cells(table)), "", *wrapped(" ".join(told), width), "", *wrapped(NOTES, width)]) + "\n"

@@ -1,1 +1,1 @@
-"""Rows become findings: what is compared with what, and what the statistics say of it."""
+"""Rows become findings: blocks, arms, pairs, a finding per block, and the summary of a study."""

@@ -1,74 +1,85 @@
-"""One line per arm: how many of its runs converged, what they reached, how often it diverged.
+"""An arm in a block: how many of its runs converged, what they reached, how often it diverged.
 
-In: the rows of one arm. Out: a line of the summary table. Touches: nothing.
+In: the rows of one arm. Out: an Arm. Touches: nothing.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
 from bench.report import statistics
+from bench.report.statistics import Estimate
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
 
 BOOTSTRAP_SEED = 0  # of intervals alone: no value depends on it
 
 
 @dataclass(frozen=True)
-class Line:
-    """An arm in a block. Accuracies and rates are fractions with 95 % intervals; what no run can tell is None.
+class Arm:
+    """The runs of an initializer in a block. Accuracies and rates are fractions with 95 % intervals.
 
     Means are over the converged runs; the divergence rate is over converged and diverged ones; a failed or preempted
-    run is counted and enters neither.
+    run is counted and enters neither. An estimate is None where no run has a value.
     """
 
-    initializer: str
-    runs: int
+    name: str
+    rows: tuple[Row, ...]
     converged: int
     diverged: int
     failed: int
     preempted: int
-    test_accuracy_mean: float | None
-    test_accuracy_low: float | None
-    test_accuracy_high: float | None
-    divergence_rate: float | None
-    divergence_rate_low: float | None
-    divergence_rate_high: float | None
-    first_epoch_accuracy_mean: float | None
-    seconds_mean: float | None
+    test_accuracy: Estimate | None
+    divergence_rate: Estimate | None
+    first_epoch_accuracy: float | None
+    seconds: float | None
+
+    @property
+    def runs(self) -> int:
+        """The number of runs, whatever their status."""
+        return len(self.rows)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the runs."""
+        return tuple(row.id for row in self.rows)
+
+    @property
+    def mean(self) -> float | None:
+        """The mean test accuracy of the converged runs."""
+        return self.test_accuracy.value if self.test_accuracy else None
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """The number of runs that are in no mean and no rate, by status."""
+        return {FAILED: self.failed, PREEMPTED: self.preempted}
 
 
-def line(arm: str, rows: Sequence[Row], resolution: float = 0.0) -> Line:
-    """The line of `rows`, all of one arm in one block; `resolution` is one test image as a fraction of the test set."""
+def arm(name: str, rows: Sequence[Row], resolution: float = 0.0) -> Arm:
+    """The arm of `rows`, all of one block; `resolution` is one test image as a fraction of the test set."""
     status = Counter(row.status for row in rows)
     converged = [row for row in rows if row.status == OK]
     values = [accuracy(row) for row in converged]
-    reached = statistics.interval(values, generator(), resolution=resolution) if converged else None
     ended = status[OK] + status[DIVERGED]
-    rate = statistics.wilson(status[DIVERGED], ended) if ended else None
-    return Line(
-        initializer=arm,
-        runs=len(rows),
+    return Arm(
+        name=name,
+        rows=tuple(rows),
         converged=status[OK],
         diverged=status[DIVERGED],
         failed=status[FAILED],
         preempted=status[PREEMPTED],
-        test_accuracy_mean=reached.value if reached else None,
-        test_accuracy_low=_inside(reached.low if reached else None),
-        test_accuracy_high=_inside(reached.high if reached else None),
-        divergence_rate=rate.value if rate else None,
-        divergence_rate_low=rate.low if rate else None,
-        divergence_rate_high=rate.high if rate else None,
-        first_epoch_accuracy_mean=_mean(converged, "first_epoch_accuracy"),
-        seconds_mean=_mean(converged, "seconds"),
+        test_accuracy=_cut(statistics.interval(values, generator(), resolution=resolution)) if values else None,
+        divergence_rate=statistics.wilson(status[DIVERGED], ended) if ended else None,
+        first_epoch_accuracy=_mean(converged, "first_epoch_accuracy"),
+        seconds=_mean(converged, "seconds"),
     )
 
 
 def generator() -> Generator:
-    """What an interval is drawn with: new each time, so that none depends on which others a report has."""
+    """A new generator for each interval, so that no interval depends on which others a report has."""
     return np.random.default_rng(BOOTSTRAP_SEED)
 
 
@@ -78,7 +89,7 @@ def accuracies(rows: Sequence[Row]) -> dict[Any, float]:
 
 
 def accuracy(row: Row) -> float:
-    """The test accuracy of a converged run, a fraction; UserError where it has none, rather than a mean without it."""
+    """The test accuracy of a converged run, a fraction. Raises UserError where the run has none."""
     value = row.measures.get("test_accuracy")
     if value is None:
         task = row.choices.get("task")
@@ -94,5 +105,8 @@ def _mean(rows: Sequence[Row], measure: str) -> float | None:
     return statistics.mean(values).value if values and None not in values else None  # type: ignore[arg-type]
 
 
-def _inside(value: float | None) -> float | None:
-    return None if value is None else min(1.0, max(0.0, value))  # no accuracy lies beyond: the interval still covers
+def _cut(reached: Estimate) -> Estimate:
+    """The interval within 0 to 1: it covers as often, for no accuracy lies outside."""
+    if reached.low is None or reached.high is None:
+        return reached
+    return replace(reached, low=min(1.0, max(0.0, reached.low)), high=min(1.0, max(0.0, reached.high)))

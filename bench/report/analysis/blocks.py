@@ -9,7 +9,7 @@ In: rows. Out: blocks. Touches: nothing.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.schema import WORDS, Row
@@ -20,14 +20,19 @@ ORDER = (*ALWAYS_SHOWN, *(word for word in WORDS if word not in ALWAYS_SHOWN))  
 
 @dataclass(frozen=True)
 class Block:
-    """Runs that differ in initializer and seed alone. `choices` tell this block from the others of its study."""
+    """Runs that differ in initializer and seed alone. `choices` tell this block from the others of its study.
+
+    `arms` holds the runs of each arm by its name, `control` those of the hidden A/A arm (see analysis/control.py).
+    """
 
     choices: dict[str, Any]
     arms: dict[str, list[Row]]
+    control: dict[str, list[Row]] = field(default_factory=dict)
 
-    def label(self, columns: Iterable[str]) -> str:
-        """Some of the choices as the command line takes them: `model=resnet20 normalization=batch`."""
-        return " ".join(f"{column}={self.choices[column]}" for column in columns if self.choices[column] is not None)
+    @property
+    def label(self) -> str:
+        """The choices as the command line takes them: `model=resnet20 normalization=batch`."""
+        return " ".join(f"{column}={value}" for column, value in self.choices.items() if value is not None)
 
 
 def blocks(rows: Sequence[Row]) -> list[Block]:
@@ -36,9 +41,9 @@ def blocks(rows: Sequence[Row]) -> list[Block]:
     Their columns are model, normalization and activation, and any other choice that varies. An argument that its name
     implies (`model.depth`, where each model has one) is no column of its own.
     """
-    groups = _but_for_the_seed(rows)
+    groups = _without_seed(rows)
     varying = _varying([group[0] for group in groups])
-    columns = sorted({*ALWAYS_SHOWN, *(key for _, key in varying if not _of_arm(key))}, key=_place)
+    columns = sorted({*ALWAYS_SHOWN, *(key for _, key in varying if not _of_arm(key))}, key=_position)
     found: dict[str, Block] = {}
     for group in groups:
         choices = {column: _choice(group[0], column) for column in columns}
@@ -47,19 +52,30 @@ def blocks(rows: Sequence[Row]) -> list[Block]:
     return sorted(found.values(), key=lambda block: [natural(value) for value in block.choices.values()])
 
 
-def _but_for_the_seed(rows: Sequence[Row]) -> list[list[Row]]:
-    """The rows in groups that differ in nothing else: what holds of one holds of all, and a large study has few."""
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[repr({**row.choices, "seed": None})].append(row)
-    return list(groups.values())
+def names(found: Sequence[Block]) -> list[str]:
+    """Each block by the choices that tell it from the others: resnet20/batch/relu; a single block has no name ("")."""
+    columns = [column for column in found[0].choices if len({repr(block.choices[column]) for block in found}) > 1]
+    return ["/".join(short(column, block.choices[column]) for column in columns) for block in found]
+
+
+def short(column: str, value: Any) -> str:
+    """A choice in a name: the value of a word (`relu`), NAME=VALUE of anything else (`learning_rate=0.1`)."""
+    return str(value) if column in WORDS else f"{column.rpartition('.')[2]}={value}"
 
 
 def natural(value: Any) -> tuple[Any, ...]:
     """A sort key for choices of any type: None, then numbers by size, then text with resnet8 before resnet20."""
     if value is None or isinstance(value, (bool, int, float)):
         return 0, value is not None, value or 0, repr(value)
-    return 1, [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", str(value))]
+    return 1, [int(digits) if digits.isdigit() else digits for digits in re.split(r"([0-9]+)", str(value))]
+
+
+def _without_seed(rows: Iterable[Row]) -> list[list[Row]]:
+    """The rows in groups that differ in the seed alone: a large study has few, and one row stands for its group."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[repr({**row.choices, "seed": None})].append(row)
+    return list(groups.values())
 
 
 def _arm(row: Row, varying: set[tuple[str, str]]) -> str:
@@ -78,17 +94,17 @@ def _varying(rows: Sequence[Row]) -> set[tuple[str, str]]:
             word, dot, _ = key.partition(".")
             name = str(row.choices.get(word)) if dot and word in WORDS else ""
             values[name, key].add(repr(_choice(row, key)))
-    return {place for place, seen in values.items() if len(seen) > 1}
+    return {key for key, seen in values.items() if len(seen) > 1}
 
 
 def _choice(row: Row, key: str) -> Any:
-    return "null" if key in row.choices and row.choices[key] is None else row.choices.get(key)  # None is: not there
+    return "null" if key in row.choices and row.choices[key] is None else row.choices.get(key)  # None: no such choice
 
 
 def _of_arm(key: str) -> bool:
     return key.partition(".")[0] == "initializer"
 
 
-def _place(column: str) -> tuple[int, str]:
+def _position(column: str) -> tuple[int, str]:
     word = column.partition(".")[0]
     return ORDER.index(word) if word in ORDER else len(ORDER), column

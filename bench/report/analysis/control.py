@@ -1,17 +1,15 @@
-"""The hidden A/A arm: an initializer `again` draws another's law from a stream of its own, and no test should tell.
+"""The hidden A/A arm: an initializer `again` draws another's law from a stream of its own, and no test should differ.
 
-In: the blocks of a study with all their arms. Out: the blocks without that arm, and a Control. Touches: nothing.
+In: the blocks of a study. Out: the blocks with that arm set apart, and a Control. Touches: nothing.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bench.report.analysis import pairs as decisions
 from bench.report.analysis.arms import accuracies
 from bench.report.analysis.blocks import Block
 from bench.report.analysis.finding import Finding
-from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, UNDECIDED, Pair
+from bench.report.analysis.pairs import Pair, compare
 from bench.schema import DIVERGED, Row, UserError
 
 AGAIN, OF = "again", "initializer.of"
@@ -19,76 +17,66 @@ AGAIN, OF = "again", "initializer.of"
 
 @dataclass(frozen=True)
 class Control:
-    """What the tests say of arms that cannot differ. `pairs` has one entry per entry of `blocks`, the names of those.
+    """What the tests say of arms that cannot differ: a pair in each block where the control has a twin.
 
-    Each pair is a family of its own at the level of the study. `runs` and `diverged` count the runs of the control.
+    `of` are the initializers that it repeats. Each pair is a family of its own at the level of the study. `runs` and
+    `diverged` count the runs of the control.
     """
 
     of: tuple[str, ...]
-    blocks: tuple[str, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[tuple[Finding, Pair], ...]
     runs: int
     diverged: int
-    sentence: str
+    alpha: float
 
 
-def apart(blocks: Sequence[Block]) -> tuple[list[Block], list[list[Row]]]:
-    """The blocks without their control arms, and the rows of the control of each; a block of control alone is dropped.
+def set_apart(blocks: Sequence[Block]) -> list[Block]:
+    """The blocks with their control arms under `control`; a block of control arms alone is dropped.
 
     Raises UserError where nothing else is left.
     """
-    kept = [
-        replace(block, arms={arm: rows for arm, rows in block.arms.items() if not _again(rows)}) for block in blocks
-    ]
-    control = [[row for rows in block.arms.values() if _again(rows) for row in rows] for block in blocks]
-    both = [(block, rows) for block, rows in zip(kept, control, strict=True) if block.arms]
-    if not both:
-        raise UserError(f"these rows have no initializer but {AGAIN}, a control; add the one that it repeats")
-    return [block for block, _ in both], [rows for _, rows in both]
-
-
-def control(findings: Sequence[Finding], names: Sequence[str], rows: Sequence[Sequence[Row]]) -> Control | None:
-    """The control of a study, whose `rows` go with its findings; None where there is none."""
-    repeated = [row for some in rows for row in some]
-    if not repeated:
-        return None
     found = [
-        (name, pair)
-        for finding, name, some in zip(findings, names, rows, strict=True)
-        for pair in _pairs(finding, some)
+        replace(
+            block,
+            arms={name: rows for name, rows in block.arms.items() if not _is_control(rows)},
+            control={name: rows for name, rows in block.arms.items() if _is_control(rows)},
+        )
+        for block in blocks
     ]
-    pairs = tuple(pair for _, pair in found)
-    of = tuple(sorted({str(row.choices[OF]) for row in repeated}))
-    diverged = sum(row.status == DIVERGED for row in repeated)
-    alpha = findings[0].alpha
-    told = _sentence(of, pairs, len(repeated), diverged, alpha)
-    return Control(of, tuple(name for name, _ in found), pairs, len(repeated), diverged, told)
+    if not any(block.arms for block in found):
+        raise UserError(f"these rows have no initializer but {AGAIN}, a control; add the one that it repeats")
+    return [block for block in found if block.arms]
 
 
-def _pairs(finding: Finding, rows: Sequence[Row]) -> list[Pair]:
-    """The control against each arm that it repeats in this block, where both have a mean."""
-    found = []
-    for name in sorted({str(row.choices[OF]) for row in rows}):
-        twins = [arm for arm, ours in finding.block.arms.items() if ours[0].choices["initializer"] == name]
-        if len(twins) == 1:  # of two with other arguments nobody knows which one conf/ has
-            ours = accuracies([row for row in rows if row.choices[OF] == name])
-            theirs = accuracies(finding.block.arms[twins[0]])
-            step = 100 / finding.test_images if finding.test_images else 0.0
-            found += decisions.compare({AGAIN: ours, twins[0]: theirs}, finding.margin, step, finding.alpha)
-    return found
-
-
-def _sentence(of: Sequence[str], pairs: Sequence[Pair], runs: int, diverged: int, alpha: float) -> str:
-    start = (
-        f"Control: {AGAIN} draws {' and '.join(of)} anew from a stream of its own ({runs} runs, {diverged} diverged)"
+def control(findings: Sequence[Finding]) -> Control | None:
+    """The control of a study; None where there is none."""
+    rows = [row for finding in findings for row in _rows(finding)]
+    if not rows:
+        return None
+    return Control(
+        of=tuple(sorted({str(row.choices[OF]) for row in rows})),
+        pairs=tuple((finding, pair) for finding in findings for pair in _pairs(finding)),
+        runs=len(rows),
+        diverged=sum(row.status == DIVERGED for row in rows),
+        alpha=findings[0].alpha,
     )
-    if not pairs:
-        return f"{start}; it meets no arm of that name with a mean, so it tells nothing."
-    count = Counter(pair.verdict for pair in pairs)
-    told = ", ".join(f"{verdict} {count[verdict]}" for verdict in (DIFFERENT, EQUIVALENT, UNDECIDED))
-    chance = f"; at this level chance alone calls {100 * alpha:.2g} % of such pairs different" if alpha else ""
-    return f"{start}. Of {len(pairs)} pair{'s' * (len(pairs) > 1)} that cannot differ: {told}{chance}."
 
 
-def _again(rows: Sequence[Row]) -> bool:
+def _pairs(finding: Finding) -> Iterator[Pair]:
+    """The control against each arm that it repeats in this block, where both have a mean."""
+    rows = _rows(finding)
+    for name in sorted({str(row.choices[OF]) for row in rows}):
+        twins = [one for one in finding.arms if one.rows[0].choices["initializer"] == name]
+        if len(twins) == 1:  # of two with other arguments it is unknown which one conf/ has
+            ours = accuracies([row for row in rows if row.choices[OF] == name])
+            theirs = accuracies(twins[0].rows)
+            arms = {AGAIN: ours, twins[0].name: theirs}
+            yield from compare(arms, finding.margin, finding.resolution, finding.alpha)
+
+
+def _rows(finding: Finding) -> list[Row]:
+    return [row for rows in finding.block.control.values() for row in rows]
+
+
+def _is_control(rows: Sequence[Row]) -> bool:
     return bool(rows[0].choices["initializer"] == AGAIN)

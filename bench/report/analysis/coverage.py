@@ -1,23 +1,18 @@
-"""Coverage rows as a table: how often each kind of interval covers, and whether the report uses it there.
+"""How often each kind of interval covers in simulation, whether a report uses it there, and what that means for it.
 
-In: the rows of `python -m bench coverage`. Out: text. Touches: nothing.
+In: the rows of `python -m bench coverage`. Out: a frame, sentences. Touches: nothing.
 """
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import pandas as pd
 
-from bench.report.grid import Cells
 from bench.report.statistics.intervals import MANY, method
 from bench.report.statistics.simulation import SHAPES
-from bench.report.terminal import aligned, piped, wrapped
 from bench.schema import Row
 
 SLACK = 0.02  # coverage may be off its level by this: 93 to 97 % for 95 % intervals
-USED, FAILS, UNUSED = "used", "used, does not cover", "not used"
 NAMES = {"t": "Student's t", "studentized": "the studentized bootstrap", "bca": "the BCa bootstrap"}
 
 
@@ -37,39 +32,6 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
     return table.sort_values(
         ["level", "shape", "n", "method"], key=lambda column: column.map(lambda one: place.get(one, one))
     ).reset_index(drop=True)
-
-
-def word(covers: bool, used: bool) -> str:
-    """What the table says of a case."""
-    return (USED if covers else FAILS) if used else UNUSED
-
-
-def cells(rows: Iterable[Row]) -> Cells:
-    """One line per shape and number of runs, one column per method: its coverage in percent, and whether it is used."""
-    table = frame(rows)
-    methods = [name for name in NAMES if name in set(table["method"])]
-    found = {(one["level"], one["shape"], one["n"], one["method"]): one for one in table.to_dict("records")}
-    lines = dict.fromkeys(key[:3] for key in found)
-    several = table["level"].nunique() > 1
-    return [
-        [*(["level"] if several else []), "shape", "n", *methods],
-        *(
-            [
-                *([f"{100 * level:g}"] if several else []),
-                shape,
-                str(n),
-                *(_cell(found.get((level, shape, n, name))) for name in methods),
-            ]
-            for level, shape, n in lines
-        ),
-    ]
-
-
-def _cell(one: dict[str, Any] | None) -> str:
-    if one is None:
-        return "-"
-    low, high = 100 * one["coverage_low"], 100 * one["coverage_high"]
-    return f"{100 * one['coverage']:.1f} [{low:.1f}, {high:.1f}] {word(one['covers'], one['used'])}"
 
 
 def sentences(rows: Iterable[Row]) -> list[str]:
@@ -113,37 +75,3 @@ def _cases(table: pd.DataFrame) -> list[str]:
     for one in table.to_dict("records"):
         found[one["shape"]].append(f"{100 * one['coverage']:.1f} % at n = {one['n']}")
     return [f"{shape.replace('_', ' ')} ({', '.join(told)})" for shape, told in found.items()]
-
-
-def shapes(rows: Iterable[Row]) -> str:
-    """The laws behind the names of the shapes in these rows."""
-    there = {row.choices["shape"] for row in rows}
-    return "Shapes: " + "; ".join(f"{name}: {shape.law}" for name, shape in SHAPES.items() if name in there) + "."
-
-
-def notes(rows: Sequence[Row]) -> str:
-    """How to read the table."""
-    counts = " or ".join(str(count) for count in sorted({row.choices["simulations"] for row in rows}))
-    return (
-        f"Coverage in percent of {counts} simulated arms of n runs [95 % Wilson interval]; an arm with fewer than two "
-        f"values has no interval. Does not cover: more than {100 * SLACK:g} points off the level. {shapes(rows)}"
-    )
-
-
-def render(rows: Iterable[Row], format: str = "text", width: int = 100) -> str:
-    """The rows as text, markdown, csv (a line per case, full precision) or json (strict)."""
-    rows = list(rows)
-    if format == "csv":
-        return str(frame(rows).to_csv(index=False, lineterminator="\n"))
-    told = sentences(rows)
-    if format == "json":
-        records = [
-            {str(key): None if pd.isna(one) else one for key, one in line.items()}
-            for line in frame(rows).to_dict("records")
-        ]
-        document = {"sentences": told, "table": records}
-        return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if format == "markdown":
-        return "\n\n".join(["\n".join(piped(cells(rows))), " ".join(told), notes(rows)]) + "\n"
-    ending = [*wrapped(" ".join(told), width), "", *wrapped(notes(rows), width)]
-    return "\n".join([*aligned(cells(rows)), "", *ending]) + "\n"

@@ -1,15 +1,19 @@
-"""Rows laid flat, one line per run, for whoever wants to look with pandas.
+"""Rows and findings as frames for pandas: one line per run, per arm in a block, per pair in a block.
 
-In: rows. Out: a DataFrame. Touches: nothing.
+In: rows, or findings. Out: DataFrames. Touches: nothing.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
+from bench.report.analysis.arms import Arm
+from bench.report.analysis.finding import Finding
 from bench.schema import Row, UserError
+
+Record = dict[str, Any]  # one line: its fields by name, None where there is no number
 
 
 def frame(rows: Iterable[Row]) -> pd.DataFrame:
@@ -21,7 +25,7 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
     """
     rows = checked(rows)
     # as objects first: pandas would turn the choice 2 into 2.0 beside a missing one, and those are two runs
-    table = pd.DataFrame([_record(row) for row in rows], dtype=object)
+    table = pd.DataFrame([_of_run(row) for row in rows], dtype=object)
     for column in table:
         if table[column].map(type).nunique() == 1:
             table[column] = table[column].infer_objects()
@@ -30,7 +34,7 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def checked(rows: Iterable[Row]) -> list[Row]:
-    """The rows sorted by id, once it is sure that there are some and that none is there twice; else UserError."""
+    """The rows sorted by id. Raises UserError where there are none, and where one stands twice."""
     rows = sorted(rows, key=lambda row: row.id)
     if not rows:
         raise UserError("there are no rows to report; make some with `python -m bench sweep`")
@@ -40,7 +44,42 @@ def checked(rows: Iterable[Row]) -> list[Row]:
     return rows
 
 
-def _record(row: Row) -> dict[str, Any]:
+def arms(findings: Sequence[Finding]) -> list[Record]:
+    """One line per block and arm: the block's choices, then counts, means and their bounds as fractions."""
+    return [{**finding.choices, **_of_arm(one)} for finding in findings for one in finding.arms]
+
+
+def pairs(findings: Sequence[Finding]) -> list[Record]:
+    """One line per block and pair of arms: the block's choices, then the fields of Pair."""
+    return [{**finding.choices, **vars(pair)} for finding in findings for pair in finding.pairs]
+
+
+def table(records: Sequence[Record]) -> pd.DataFrame:
+    """Records as a frame in which each value keeps its type: beside a missing one pandas would print 6 as 6.0."""
+    return pd.DataFrame(records, dtype=object)
+
+
+def _of_arm(one: Arm) -> Record:
+    reached, rate = one.test_accuracy, one.divergence_rate
+    return {
+        "initializer": one.name,
+        "runs": one.runs,
+        "converged": one.converged,
+        "diverged": one.diverged,
+        "failed": one.failed,
+        "preempted": one.preempted,
+        "test_accuracy_mean": reached.value if reached else None,
+        "test_accuracy_low": reached.low if reached else None,
+        "test_accuracy_high": reached.high if reached else None,
+        "divergence_rate": rate.value if rate else None,
+        "divergence_rate_low": rate.low if rate else None,
+        "divergence_rate_high": rate.high if rate else None,
+        "first_epoch_accuracy_mean": one.first_epoch_accuracy,
+        "seconds_mean": one.seconds,
+    }
+
+
+def _of_run(row: Row) -> Record:
     return {
         "id": row.id,
         "study": row.study,

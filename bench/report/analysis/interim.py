@@ -1,6 +1,6 @@
-"""Adding seeds until it is decided: at which planned look a study is, and what level its verdicts have there.
+"""Adding seeds until the study is decided: at which planned interim look it is, and the level of its verdicts there.
 
-In: the looks that a study declares, and its findings. Out: a Look. Touches: nothing.
+In: the looks that a study declares, and its blocks. Out: an InterimLook. Touches: nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,18 +12,18 @@ from bench.schema import FINAL, Row, UserError
 
 
 @dataclass(frozen=True)
-class Look:
-    """A look at a study whose numbers of seeds were `planned`: it is the `number`-th (from 1), or None if not planned.
+class InterimLook:
+    """Where a study stands among the numbers of seeds at which it was `planned` to be looked at.
 
-    `seeds` is the smallest number that an arm has. `alpha` is the level of each family of verdicts, 0
-    where none is due.
+    `number` counts the looks from 1 and is None between them. `seeds` is the smallest number of seeds that an arm has,
+    `most` the largest. `alpha` is the level of each family of verdicts, 0 where none is due.
     """
 
     planned: tuple[int, ...]
     seeds: int
+    most: int
     number: int | None
     alpha: float
-    sentence: str
 
 
 def checked(planned: Sequence[int]) -> list[int]:
@@ -33,50 +33,23 @@ def checked(planned: Sequence[int]) -> list[int]:
     return list(planned)
 
 
-def look(planned: Sequence[int], blocks: Iterable[Block], alpha: float) -> Look | None:
-    """The look that these blocks are at; None where none was planned. A failed run has had its seed, a preempted not.
+def interim_look(planned: Sequence[int], blocks: Iterable[Block], alpha: float) -> InterimLook | None:
+    """The look that these blocks are at; None where none was planned. A failed run has used its seed, a preempted not.
 
-    Raises UserError where the plan is none.
+    Raises UserError where the plan is not one.
     """
     if not checked(planned):
         return None
     counts = {_seeds(rows) for block in blocks for rows in block.arms.values()}
-    return _at(tuple(planned), min(counts), max(counts), alpha)
-
-
-def _at(planned: tuple[int, ...], least: int, most: int, alpha: float) -> Look:
+    least, most = min(counts), max(counts)
     levels = sequential.levels(planned, alpha)
     if least >= planned[-1]:
-        return Look(planned, least, len(planned), levels[-1], _last(planned, least, most, levels[-1], alpha))
-    if least == most and least in planned:
+        number = len(planned)
+    elif least == most and least in planned:
         number = planned.index(least) + 1
-        told = _granted(levels[number - 1], alpha)
-        return Look(planned, least, number, levels[number - 1], f"{_name(planned, number, least)}: {told}")
-    there = f"{least} seeds" if least == most else f"{least} to {most} seeds"
-    due = next(seeds for seeds in planned if seeds > least)
-    plan = ", ".join(map(str, planned))
-    told = f"Arms have {there}, which is no planned look ({plan}): no verdict is due before all have {due}."
-    return Look(planned, least, None, 0.0, told)
-
-
-def _last(planned: tuple[int, ...], least: int, most: int, level: float, alpha: float) -> str:
-    told = f"{_name(planned, len(planned), planned[-1])}: {_granted(level, alpha)}"
-    if most == planned[-1]:
-        return told
-    there = f"{least}" if least == most else f"{least} to {most}"
-    more = f"Arms have {there} seeds, more than planned: if {planned[-1]} were looked at, this is one look too many."
-    return f"{told} {more}"
-
-
-def _name(planned: tuple[int, ...], number: int, seeds: int) -> str:
-    return f"Look {number} of {len(planned)}, at {seeds} of {planned[-1]} seeds"
-
-
-def _granted(level: float, alpha: float) -> str:
-    return (
-        f"each family of verdicts is tested at {100 * level:.2g} %, its share of the {100 * alpha:g} % that all looks "
-        "spend together (Lan & DeMets, of O'Brien and Fleming's kind)."
-    )
+    else:
+        return InterimLook(tuple(planned), least, most, None, 0.0)
+    return InterimLook(tuple(planned), least, most, number, levels[number - 1])
 
 
 def _seeds(rows: Sequence[Row]) -> int:

@@ -1,61 +1,66 @@
-"""The arms over all blocks of a study: ranks, interquartile means, profiles, the probability of improvement.
+"""The arms over all blocks of a study: ranks, interquartile means, the probability of improvement.
 
-In: findings. Out: a Ranks, and DataFrames. Touches: nothing.
+In: findings. Out: Ranks, Aggregates, Estimates. Touches: nothing.
 
 A run's score is its test accuracy on a scale from 0 at chance to 1 at no error. A run below chance has 0, and so has a
 run that diverged: it is never dropped. Failed and preempted runs have none. Arms are compared over the blocks in which
-each of them has a score, so that none is judged by easier blocks than another.
+each of them has a score, so that no arm is judged by easier blocks than another.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-import pandas as pd
-from numpy.random import Generator
 
-from bench.report.analysis.arms import accuracy
+from bench.report.analysis.arms import accuracy, generator
 from bench.report.analysis.finding import Finding
+from bench.report.analysis.pairs import ALPHA
 from bench.report.statistics import Array, Estimate, aggregates, ranks
 from bench.schema import DIVERGED, OK, Row
-
-THRESHOLDS = np.linspace(0.0, 1.0, 101)
-ALPHA = 0.05
-PROFILE = ["initializer", "score", "share", "share_low", "share_high"]
 
 Scores = dict[str, list[Array]]  # by arm: one array (runs,) per block
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Ranks:
-    """Mean ranks over blocks. table: initializer, mean_rank, the best first; pairs: initializer, other, p (Nemenyi).
+    """Mean ranks over blocks by arm, the best first, and Nemenyi's p of each pair of arms, the better one first.
 
     `statistic` and `p` are Friedman's. Mean ranks that lie within `critical_difference` are not told apart at `alpha`:
     `groups` are the largest such sets of arms, the best first.
     """
 
-    table: pd.DataFrame
+    mean_ranks: dict[str, float]
     blocks: int
     statistic: float
     p: float
     critical_difference: float
     alpha: float
     groups: tuple[tuple[str, ...], ...]
-    pairs: pd.DataFrame
-    sentence: str
+    pairs: dict[tuple[str, str], float]
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """The scores (0..1) of an arm over all blocks: interquartile mean and mean gap to no error, with intervals."""
+
+    name: str
+    blocks: int
+    runs: int
+    iqm: Estimate
+    optimality_gap: Estimate
 
 
 def scores(findings: Sequence[Finding]) -> Scores:
     """The scores of every arm in every block that has runs of all arms, arms sorted by name; empty without such."""
-    arms = sorted({arm for finding in findings for arm in finding.block.arms})
-    found: Scores = {arm: [] for arm in arms}
+    names = sorted({one.name for finding in findings for one in finding.arms})
+    found: Scores = {name: [] for name in names}
     for finding in findings:
-        block = {arm: _scores(finding, finding.block.arms.get(arm, [])) for arm in arms}
-        if all(one.size for one in block.values()):
-            for arm, one in block.items():
-                found[arm].append(one)
-    return found if found[arms[0]] else {}
+        block = {one.name: _scores(finding, one.rows) for one in finding.arms}
+        if len(block) == len(names) and all(one.size for one in block.values()):
+            for name, one in block.items():
+                found[name].append(one)
+    return found if found[names[0]] else {}
 
 
 def _scores(finding: Finding, rows: Sequence[Row]) -> Array:
@@ -75,70 +80,40 @@ def ranking(found: Scores) -> Ranks | None:
     test = ranks.friedman(means)
     distance = ranks.critical_difference(len(arms), test.blocks, ALPHA)
     p = ranks.nemenyi(test.mean_ranks, test.blocks)
-    order = np.argsort(test.mean_ranks, kind="stable")
-    table = pd.DataFrame({"initializer": [arms[one] for one in order], "mean_rank": test.mean_ranks[order]})
-    pairs = [(arms[one], arms[other], p[one, other]) for at, one in enumerate(order) for other in order[at + 1 :]]
-    groups = tuple(tuple(arms[one] for one in group) for group in ranks.groups(test.mean_ranks, distance))
+    order = [int(one) for one in np.argsort(test.mean_ranks, kind="stable")]
     return Ranks(
-        table=table,
+        mean_ranks={arms[one]: float(test.mean_ranks[one]) for one in order},
         blocks=test.blocks,
         statistic=test.statistic,
         p=test.p,
         critical_difference=distance,
         alpha=ALPHA,
-        groups=groups,
-        pairs=pd.DataFrame(pairs, columns=["initializer", "other", "p"]),
-        sentence=_sentence(test, distance, table, int((pd.Series([one[2] for one in pairs]) < ALPHA).sum())),
+        groups=tuple(tuple(arms[one] for one in group) for group in ranks.groups(test.mean_ranks, distance)),
+        pairs={(arms[one], arms[other]): float(p[one, other]) for one, other in combinations(order, 2)},
     )
 
 
-def _sentence(test: ranks.Friedman, distance: float, table: pd.DataFrame, different: int) -> str:
-    best, worst = table.iloc[0], table.iloc[-1]
-    verdict = "ranks differ" if test.p < ALPHA else "ranks are not shown to differ"
-    return (
-        f"Over {test.blocks} blocks, {verdict} (Friedman p = {test.p:.2g}): from {best['initializer']} at "
-        f"{best['mean_rank']:.2f} to {worst['initializer']} at {worst['mean_rank']:.2f}. Nemenyi's critical difference "
-        f"is {distance:.2f}; {different} of {len(table) * (len(table) - 1) // 2} pairs lie further apart."
-    )
+def aggregated(found: Scores) -> list[Aggregate]:
+    """The aggregates of each arm, the best interquartile mean first."""
+    each = [
+        Aggregate(
+            name,
+            len(blocks),
+            sum(block.size for block in blocks),
+            aggregates.aggregate(aggregates.iqm, blocks, generator()),
+            aggregates.aggregate(aggregates.optimality_gap, blocks, generator()),
+        )
+        for name, blocks in found.items()
+    ]
+    return sorted(each, key=lambda one: -one.iqm.value)
 
 
-def aggregated(found: Scores, generator: Callable[[], Generator]) -> pd.DataFrame:
-    """One line per arm, the best interquartile mean first: `Summary.aggregates`."""
-    columns = ["initializer", "blocks", "runs"]
-    columns += [f"{name}{end}" for name in ("iqm", "optimality_gap") for end in ("", "_low", "_high")]
-    lines = []
-    for arm, blocks in found.items():
-        each = [aggregates.aggregate(one, blocks, generator()) for one in (aggregates.iqm, aggregates.optimality_gap)]
-        counts = len(blocks), sum(block.size for block in blocks)
-        lines.append([arm, *counts, *(number for one in each for number in _three(one))])
-    return _frame(lines, columns).sort_values("iqm", ascending=False, kind="stable", ignore_index=True)
-
-
-def profiles(found: Scores, generator: Callable[[], Generator]) -> pd.DataFrame:
-    """The share of each arm's runs above each score: `Summary.profiles`."""
-    parts = []
-    for arm, blocks in found.items():
-        one = aggregates.profile(blocks, THRESHOLDS, generator())
-        columns = (arm, one.thresholds, one.share, one.low, one.high)
-        parts.append(pd.DataFrame(dict(zip(PROFILE, columns, strict=True))))
-    return pd.concat(parts, ignore_index=True) if parts else _frame([], PROFILE)
-
-
-def improvement(found: Scores, generator: Callable[[], Generator]) -> pd.DataFrame:
-    """How probably a run of one arm beats one of another in the same block: `Summary.improvement`."""
-    lines = []
+def improvement(found: Scores) -> dict[tuple[str, str], Estimate]:
+    """How probably a run of the first arm beats one of the second in the same block, for each ordered pair of arms."""
+    probabilities = {}
     for ours, theirs in combinations(found, 2):
         one = aggregates.probability_of_improvement(found[ours], found[theirs], generator())
-        lines.append([ours, theirs, *_three(one)])
-        lines.append(
-            [theirs, ours, *(None if share is None else 1 - share for share in (one.value, one.high, one.low))]
-        )
-    return _frame(lines, ["initializer", "other", "probability", "low", "high"])
-
-
-def _three(one: Estimate) -> tuple[float, float | None, float | None]:
-    return one.value, one.low, one.high
-
-
-def _frame(lines: Sequence[Sequence[object]], columns: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(lines, columns=list(columns))
+        low, high = (None if share is None else 1 - share for share in (one.high, one.low))
+        probabilities[ours, theirs] = one
+        probabilities[theirs, ours] = replace(one, value=1 - one.value, low=low, high=high)
+    return probabilities

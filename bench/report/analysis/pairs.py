@@ -1,9 +1,9 @@
-"""Which arms of a block differ, which are equivalent, which nobody can tell apart yet.
+"""Which arms of a block differ, which are equivalent, and which are undecided.
 
 Runs are paired by seed, over the seeds where both converged. Two families of tests run over all pairs of the block,
 each adjusted by Holm: "different" rejects a difference of 0, "equivalent" rejects a difference of the margin or more.
-The level of each is ALPHA, or what a planned look may spend of it. When both reject, the difference is real but smaller
-than anyone asked about: it counts as equivalent, and p_holm still tells.
+The level of each is ALPHA, or what a planned interim look may spend of it. When both reject, the difference is real but
+smaller than the margin: it counts as equivalent, and p_holm shows the difference.
 
 In: the accuracies of a block. Out: pairs with a verdict. Touches: nothing.
 """
@@ -25,7 +25,7 @@ Accuracies = Mapping[Any, float]  # fraction of one arm, by seed
 
 @dataclass(frozen=True)
 class Pair:
-    """The verdict on initializer - other, in percentage points; None is what too few shared seeds cannot tell."""
+    """The verdict on initializer - other, in percentage points; a number is None where too few seeds are shared."""
 
     initializer: str
     other: str
@@ -40,6 +40,11 @@ class Pair:
     margin_points: float
     verdict: str
 
+    @property
+    def difference(self) -> float:
+        """The difference in points, 0 where no seed is shared: its size and its sign, for sorting."""
+        return self.difference_points or 0.0
+
     def turned(self) -> "Pair":
         """The same pair seen from the other arm."""
         return replace(
@@ -53,7 +58,7 @@ class Pair:
 
 
 def seen_from(arm: str, pairs: Iterable[Pair]) -> list[Pair]:
-    """The pairs that `arm` is in, each as the difference of `arm` from the other."""
+    """The pairs of `arm`, each as the difference of `arm` from the other."""
     mine = [pair for pair in pairs if arm in (pair.initializer, pair.other)]
     return [pair if pair.initializer == arm else pair.turned() for pair in mine]
 

@@ -1,6 +1,6 @@
 """What a study could see: the seeds that its margin needs, and how much of the spread each kind of seed brings.
 
-In: findings. Out: lines of tables. Touches: nothing.
+In: findings. Out: Powers and Spreads. Touches: nothing.
 """
 
 from collections import defaultdict
@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from bench.report.analysis.arms import accuracies, accuracy
-from bench.report.analysis.blocks import Block
 from bench.report.analysis.finding import Finding
 from bench.report.statistics import Array
-from bench.report.statistics import power as design
+from bench.report.statistics.power import seeds_needed, variance
 from bench.schema import OK, Row
 
 POWER = 0.8
@@ -30,8 +29,7 @@ class Power:
     first step of Holm's over all `pairs`.
     """
 
-    name: str
-    margin_points: float
+    finding: Finding
     sd_points: float | None
     alpha: float
     power: float
@@ -44,10 +42,12 @@ class Power:
 class Spread:
     """Where an arm's spread in a block comes from, as standard deviations in percentage points.
 
-    A component whose estimated variance is below 0 has none (0). `sd_points` is of a run whose both seeds are drawn.
+    `choices` are those of the block without the order seed. A component whose estimated variance is below 0 has none
+    (0). `sd_points` is of a run whose both seeds are drawn.
     """
 
-    initializer: str
+    choices: dict[str, Any]
+    name: str
     initializations: int
     orders: int
     sd_initialization_points: float
@@ -56,47 +56,44 @@ class Spread:
     sd_points: float
 
 
-def power(finding: Finding, name: str) -> Power:
+def power(finding: Finding) -> Power:
     """The seeds that a block needs, from the spread it shows; at least one test image counts as spread."""
     spread, pairs = _spread(finding), len(finding.pairs)
     needed = [
-        design.seeds_needed(finding.margin, spread, alpha, POWER) if spread else None
+        seeds_needed(finding.margin, spread, alpha, POWER) if spread else None
         for alpha in (finding.level, finding.level / max(1, pairs))
     ]
-    return Power(name, finding.margin, spread, finding.level, POWER, pairs, *needed)
+    return Power(finding, spread, finding.level, POWER, pairs, *needed)
 
 
 def _spread(finding: Finding) -> float | None:
-    arms = {arm: accuracies(rows) for arm, rows in finding.block.arms.items()}
+    arms = {one.name: accuracies(one.rows) for one in finding.arms}
     variances = []
     for pair in finding.pairs:
         ours, theirs = arms[pair.initializer], arms[pair.other]
         if pair.seeds > 1:
             variances.append(float(np.var([ours[seed] - theirs[seed] for seed in ours if seed in theirs], ddof=1)))
-    if not variances:
-        return None
-    step = 1 / finding.test_images if finding.test_images else 0.0
-    return 100 * max(float(np.mean(variances)) ** 0.5, step) or None
+    return max(100 * float(np.mean(variances)) ** 0.5, finding.resolution) or None if variances else None
 
 
-def crossed(findings: Sequence[Finding]) -> Iterator[tuple[Block, Spread]]:
-    """Each arm whose runs cross two seeds or more with two order seeds or more, with its block but for `order_seed`.
+def crossed(findings: Sequence[Finding]) -> Iterator[Spread]:
+    """Each arm whose runs cross two seeds or more with two order seeds or more.
 
     A grid with a run that did not converge has a hole, and is left out: its divergence rate stands in the table.
     """
-    groups: dict[str, list[Block]] = defaultdict(list)
+    groups: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
-        if ORDER_SEED in finding.block.choices:
-            groups[repr(_without(finding.block))].append(finding.block)
-    for blocks in groups.values():
-        for arm in sorted({arm for block in blocks for arm in block.arms}):
-            rows = [row for block in blocks for row in block.arms.get(arm, [])]
+        if ORDER_SEED in finding.choices:
+            groups[repr(_without_order(finding))].append(finding)
+    for group in groups.values():
+        for name in sorted({one.name for finding in group for one in finding.arms}):
+            rows = [row for finding in group for one in finding.arms if one.name == name for row in one.rows]
             if (grid := _grid(rows)) is not None:
-                yield Block(_without(blocks[0]), {}), _components(arm, grid)
+                yield _components(_without_order(group[0]), name, grid)
 
 
-def _without(block: Block) -> dict[str, Any]:
-    return {key: value for key, value in block.choices.items() if key != ORDER_SEED}
+def _without_order(finding: Finding) -> dict[str, Any]:
+    return {key: value for key, value in finding.choices.items() if key != ORDER_SEED}
 
 
 def _grid(rows: Sequence[Row]) -> Array | None:
@@ -109,8 +106,8 @@ def _grid(rows: Sequence[Row]) -> Array | None:
     )
 
 
-def _components(arm: str, grid: Array) -> Spread:
-    found = design.variance(100 * grid)
-    parts = [max(0.0, part) for part in (found.initialization, found.order, found.rest)]
-    initialization, order, rest, total = (part**0.5 for part in (*parts, sum(parts)))
-    return Spread(arm, grid.shape[0], grid.shape[1], initialization, order, rest, total)
+def _components(choices: dict[str, Any], name: str, grid: Array) -> Spread:
+    found = variance(100 * grid)
+    components = [max(0.0, one) for one in (found.initialization, found.order, found.rest)]
+    initialization, order, rest, total = (one**0.5 for one in (*components, sum(components)))
+    return Spread(choices, name, grid.shape[0], grid.shape[1], initialization, order, rest, total)

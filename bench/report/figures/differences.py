@@ -9,34 +9,35 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from bench.report.analysis import pairs as decisions
+from bench.report.analysis.finding import Finding
 from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, UNDECIDED, Pair
 from bench.report.analysis.question import NEITHER, Question
 from bench.report.document import Figure
-from bench.report.figures import style, words
+from bench.report.figures import style
 from bench.report.figures.svg import Tips, drawing
 from bench.report.tables.markdown import escaped
+from bench.report.wording.format import confidence, interval, left_out, number, some
 
 NAME = "differences"
 BLOCKS = 40
 LABEL = 36  # letters of a block's name on one line
-WIDE = 8  # margins; a difference beyond so many bends the scale
-LOOKS = {DIFFERENT: ("s", "black"), EQUIVALENT: ("o", "white"), UNDECIDED: ("D", style.PALE), NEITHER: ("x", "white")}
+WIDE = 8  # margins; a larger difference bends the scale
+MARKS = {DIFFERENT: ("s", "black"), EQUIVALENT: ("o", "white"), UNDECIDED: ("D", style.PALE), NEITHER: ("x", "white")}
 TICKS = (1, 3, 10, 30, 100)  # points, on a bent scale
 
 
 def differences(question: Question | None) -> Figure | None:
     """Paired differences; None where the study asks no question, or no block has a difference."""
-    found = [] if question is None else list(zip(question.blocks, question.pairs, strict=True))
-    drawable = [(block or "all", pair) for block, pair in found if pair.difference_points is not None]
+    found = question.pairs if question else ()
+    drawable = [(finding, pair) for finding, pair in found if pair.difference_points is not None]
     if question is None or not drawable:
         return None
     shown = drawable[:BLOCKS]
     tips = Tips()
     sheet = style.sheet(0.8 * style.FULL, 20 + 4.6 * len(shown))
     axis = sheet.add_subplot()
-    for y, (block, pair) in enumerate(shown):
-        _draw(axis, y, block, pair, tips)
+    for y, (finding, pair) in enumerate(shown):
+        _draw(axis, y, finding, pair, tips)
     bent = _scales(axis, shown)
     axis.set_xlabel(f"{question.arms[0]} − {question.arms[1]} (percentage points)")
     _legend(axis, {pair.verdict for _, pair in shown})
@@ -45,26 +46,28 @@ def differences(question: Question | None) -> Figure | None:
     )
 
 
-def _draw(axis: Axes, y: int, block: str, pair: Pair, tips: Tips) -> None:
+def _draw(axis: Axes, y: int, finding: Finding, pair: Pair, tips: Tips) -> None:
     left, width = -pair.margin_points, 2 * pair.margin_points
     margin = Rectangle((left, y - 0.5), width, 1, color=style.PALE, linewidth=0.3)  # an edge, or seams would show
     axis.add_patch(margin)
-    marker, inside = LOOKS[pair.verdict]
-    drawn = axis.plot(pair.difference_points or 0.0, y, marker, color="black", markerfacecolor=inside, zorder=3)
+    marker, inside = MARKS[pair.verdict]
+    drawn = axis.plot(pair.difference, y, marker, color="black", markerfacecolor=inside, zorder=3)
     if pair.low_points is not None and pair.high_points is not None:
         drawn += axis.plot([pair.low_points, pair.high_points], [y, y], color="black")
-    tips.tell(f"{block}: {_told(pair)}, n = {pair.seeds}: {pair.verdict}", *drawn)
-    tips.tell(f"{block}: the margin, {pair.margin_points:.{decisions.digits(pair.margin_points)}f} points", margin)
+    block = _name(finding)
+    tips.add(f"{block}: {_points(finding, pair)}, n = {pair.seeds}: {pair.verdict}", *drawn)
+    tips.add(f"{block}: the margin, {number(finding.margin, finding.digits)} points", margin)
 
 
-def _told(pair: Pair) -> str:
-    value = words.interval(
-        pair.difference_points or 0.0, pair.low_points, pair.high_points, decisions.digits(pair.margin_points)
-    )
-    return f"{value} points"
+def _points(finding: Finding, pair: Pair) -> str:
+    return f"{interval(pair.difference, pair.low_points, pair.high_points, finding.digits)} points"
 
 
-def _scales(axis: Axes, shown: Sequence[tuple[str, Pair]]) -> bool:
+def _name(finding: Finding) -> str:
+    return finding.name or "all"
+
+
+def _scales(axis: Axes, shown: Sequence[tuple[Finding, Pair]]) -> bool:
     """Set the scales; whether that of the differences is bent: linear within a few margins, logarithmic beyond."""
     ends = [abs(end) for _, pair in shown for end in (pair.difference_points, pair.low_points, pair.high_points) if end]
     margin = max(pair.margin_points for _, pair in shown)
@@ -79,28 +82,28 @@ def _scales(axis: Axes, shown: Sequence[tuple[str, Pair]]) -> bool:
     axis.set_xlim(-1.1 * widest, 1.1 * widest)
     axis.axvline(0, color="black", linewidth=0.5)
     axis.set_ylim(len(shown) - 0.5, -0.5)
-    axis.set_yticks(range(len(shown)), [words.broken(block, LABEL) for block, _ in shown])
+    axis.set_yticks(range(len(shown)), [style.broken(_name(finding), LABEL) for finding, _ in shown])
     axis.tick_params(axis="y", length=0)
     return bent
 
 
 def _legend(axis: Axes, verdicts: set[str]) -> None:
-    for verdict, (marker, inside) in LOOKS.items():
+    for verdict, (marker, inside) in MARKS.items():
         if verdict in verdicts:
             axis.plot([], [], marker, color="black", markerfacecolor=inside, label=verdict)
-    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(LOOKS), columnspacing=1.5)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(MARKS), columnspacing=1.5)
 
 
-def _caption(question: Question, shown: Sequence[tuple[str, Pair]], total: int, bent: bool) -> str:
+def _caption(question: Question, shown: Sequence[tuple[Finding, Pair]], total: int, bent: bool) -> str:
     ours, theirs = map(escaped, question.arms)
     return (
-        f"{ours} less {theirs}, paired by seed, with {words.confidence()} intervals; the shade is the margin of "
+        f"{ours} less {theirs}, paired by seed, with {confidence()} intervals; the shade is the margin of "
         "equivalence. Verdicts are Holm-adjusted over the blocks."
         + (" The scale is linear near zero and logarithmic beyond." if bent else "")
-        + words.left_out(len(shown), total, "block", "the first ones")
+        + left_out(len(shown), total, "block", "the first ones")
     )
 
 
-def _alt(question: Question, shown: Sequence[tuple[str, Pair]]) -> str:
-    told = [f"{block} {_told(pair)}, {pair.verdict}" for block, pair in shown]
-    return f"Paired differences, {' less '.join(question.arms)}, by block: {words.listed(told)}."
+def _alt(question: Question, shown: Sequence[tuple[Finding, Pair]]) -> str:
+    found = [f"{_name(finding)} {_points(finding, pair)}, {pair.verdict}" for finding, pair in shown]
+    return f"Paired differences, {' less '.join(question.arms)}, by block: {some(found, '; ')}."

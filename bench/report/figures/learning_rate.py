@@ -1,6 +1,6 @@
 """Accuracy against the learning rate, a line per arm, a panel per block but for the rate.
 
-In: panels. Out: a Figure. Touches: nothing.
+In: findings. Out: a Figure. Touches: nothing.
 """
 
 import math
@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
+from bench.report.analysis.finding import Finding
 from bench.report.document import Figure
-from bench.report.figures import style, words
-from bench.report.figures.panels import Panel, arms_of, best_arms
+from bench.report.figures import style
+from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms
 from bench.report.figures.svg import Tips, drawing
+from bench.report.wording.format import accuracy_of, counted, left_out, some, with_spread
 
 NAME = "learning_rate"
 AXIS = "optimizer.learning_rate"
@@ -20,64 +22,64 @@ ARMS = 10
 LEAST, HEIGHT = 32.0, 40.0  # mm of a panel, where a page is full and where it is not
 LABELS = 6  # on the scale of rates
 FLOOR = 0.04  # of a panel's height, where a rate stands at which no run converged
-Sweep = list[tuple[float, Panel]]  # the blocks that differ in the rate alone, by rate
+Sweep = list[tuple[float, Finding]]  # the blocks that differ in the rate alone, by rate
 
 
-def learning_rate(panels: Sequence[Panel]) -> Figure | None:
+def learning_rate(findings: Sequence[Finding]) -> Figure | None:
     """Sensitivity to the learning rate; None where no block is there at two rates."""
-    drawable = {name: sweep for name, sweep in _sweeps(panels).items() if len(sweep) > 1}
+    drawable = {name: sweep for name, sweep in _sweeps(findings).items() if len(sweep) > 1}
     if not drawable:
         return None
-    arms = best_arms([panel for sweep in drawable.values() for _, panel in sweep], ARMS)
+    arms = best_arms([finding for sweep in drawable.values() for _, finding in sweep], ARMS)
     names = list(drawable)[: style.room(LEAST, style.legend_height(arms))]
-    looks, tips = style.looks(arms_of(panels)), Tips()
+    styles, tips = arm_styles(arms_of(findings)), Tips()
     sheet, axes = style.panels(names, HEIGHT, style.legend_height(arms))
     for name, axis in zip(names, axes, strict=True):
         for arm in arms:
-            _draw(axis, arm, drawable[name], looks[arm], tips)
+            _draw(axis, arm, drawable[name], styles[arm], tips)
         _scales(axis, [rate for rate, _ in drawable[name]])
     sheet.supxlabel("learning rate")
     sheet.supylabel("test accuracy (%)")
-    style.legend(sheet, {arm: looks[arm] for arm in arms})
-    spread = any(line["test_accuracy_low"] is not None for panel in panels for line in panel.lines.values())
-    caption = _caption(spread, (len(names), len(drawable)), (len(arms), len(arms_of(panels))))
+    style.legend(sheet, {arm: styles[arm] for arm in arms})
+    spread = any(
+        one.test_accuracy and one.test_accuracy.low is not None for finding in findings for one in finding.arms
+    )
+    caption = _caption(spread, (len(names), len(drawable)), (len(arms), len(arms_of(findings))))
     return Figure(NAME, caption, drawing(sheet, NAME, tips), _alt(names, drawable, arms))
 
 
-def _sweeps(panels: Sequence[Panel]) -> dict[str, Sweep]:
+def _sweeps(findings: Sequence[Finding]) -> dict[str, Sweep]:
     found: dict[str, tuple[str, Sweep]] = {}
-    for panel in panels:
-        rate = panel.choices.get(AXIS)
+    for finding in findings:
+        rate = finding.choices.get(AXIS)
         if isinstance(rate, (int, float)) and rate > 0:
-            rest = repr({key: value for key, value in panel.choices.items() if key != AXIS})
-            found.setdefault(rest, (_name(panel), []))[1].append((rate, panel))
+            rest = repr({key: value for key, value in finding.choices.items() if key != AXIS})
+            found.setdefault(rest, (_name(finding), []))[1].append((rate, finding))
     return {name: sorted(sweep, key=lambda one: one[0]) for name, sweep in found.values()}
 
 
-def _name(panel: Panel) -> str:
+def _name(finding: Finding) -> str:
     """The block's name without the rate."""
     own = f"{AXIS.rpartition('.')[2]}="
-    return "/".join(part for part in panel.name.split("/") if not part.startswith(own)) or "all"
+    return "/".join(choice for choice in finding.title.split("/") if not choice.startswith(own)) or "all"
 
 
-def _draw(axis: Axes, arm: str, sweep: Sweep, look: style.Look, tips: Tips) -> None:
-    lines = [(rate, panel, panel.lines[arm]) for rate, panel in sweep if arm in panel.lines]
-    means = [(rate, 100 * mean) for rate, _, line in lines if (mean := line["test_accuracy_mean"]) is not None]
+def _draw(axis: Axes, name: str, sweep: Sweep, drawn_as: ArmStyle, tips: Tips) -> None:
+    arms = [(rate, finding, one) for rate, finding in sweep if (one := finding.arm(name))]
+    means = [(rate, 100 * one.mean) for rate, _, one in arms if one.mean is not None]
     if means:
-        axis.plot(*zip(*means, strict=True), color=look.colour, linestyle=look.dash)
-    for rate, panel, line in lines:
-        if line["test_accuracy_mean"] is None:
-            lost = axis.plot(rate, FLOOR, "x", color=look.colour, transform=axis.get_xaxis_transform())
-            tips.tell(f"{arm}, {panel.name}: no mean, {line['diverged']} of {line['runs']} diverged", *lost)
+        axis.plot(*zip(*means, strict=True), color=drawn_as.colour, linestyle=drawn_as.dash)
+    for rate, finding, one in arms:
+        reached = one.test_accuracy
+        if reached is None:
+            lost = axis.plot(rate, FLOOR, "x", color=drawn_as.colour, transform=axis.get_xaxis_transform())
+            tips.add(f"{name}, {finding.title}: no mean, {one.diverged} of {one.runs} diverged", *lost)
             continue
-        inside = "white" if line["diverged"] else look.colour
-        drawn = axis.plot(
-            rate, 100 * line["test_accuracy_mean"], look.marker, color=look.colour, markerfacecolor=inside
-        )
-        if line["test_accuracy_low"] is not None:
-            ends = [100 * line["test_accuracy_low"], 100 * line["test_accuracy_high"]]
-            drawn += axis.plot([rate, rate], ends, color=look.colour)
-        tips.tell(f"{arm}, {panel.name}: {words.accuracy(line, panel.digits)}", *drawn)
+        inside = "white" if one.diverged else drawn_as.colour
+        drawn = axis.plot(rate, 100 * reached.value, drawn_as.marker, color=drawn_as.colour, markerfacecolor=inside)
+        if reached.low is not None and reached.high is not None:
+            drawn += axis.plot([rate, rate], [100 * reached.low, 100 * reached.high], color=drawn_as.colour)
+        tips.add(f"{name}, {finding.title}: {accuracy_of(reached, finding.digits)}", *drawn)
 
 
 def _scales(axis: Axes, rates: Sequence[float]) -> None:
@@ -101,27 +103,27 @@ def _apart(rates: Sequence[float]) -> list[float]:
 
 def _caption(spread: bool, blocks: tuple[int, int], arms: tuple[int, int]) -> str:
     return (
-        f"Mean test accuracy over converged runs against the learning rate{words.spread(spread, 'interval')}. "
+        f"Mean test accuracy over converged runs against the learning rate{with_spread(spread, 'interval')}. "
         "A hollow mark: some runs of the arm diverged; a cross at the foot: no run converged. Each panel has a scale "
         "of its own."
-        + words.left_out(*blocks, "block", "the first ones")
-        + words.left_out(*arms, "arm", "those that stand highest on average")
+        + left_out(*blocks, "block", "the first ones")
+        + left_out(*arms, "arm", "those that stand highest on average")
     )
 
 
 def _alt(names: Sequence[str], sweeps: dict[str, Sweep], arms: Sequence[str]) -> str:
-    told = []
+    tops = []
     for name in names:
-        means = {
-            (arm, rate): line["test_accuracy_mean"]
-            for rate, panel in sweeps[name]
-            for arm, line in panel.lines.items()
-            if arm in arms and line["test_accuracy_mean"] is not None
-        }
+        means = [
+            (one.mean, one.name, rate)
+            for rate, finding in sweeps[name]
+            for one in finding.arms
+            if one.name in arms and one.mean is not None
+        ]
         if means:
-            arm, rate = max(means, key=lambda place: means[place])
-            told.append(f"{name}: {arm} at {rate:g}, {100 * means[arm, rate]:.1f} %")
+            mean, arm, rate = max(means, key=lambda top: top[0])
+            tops.append(f"{name}: {arm} at {rate:g}, {100 * mean:.1f} %")
     return (
-        f"Test accuracy against the learning rate, {words.counted(len(arms), 'arm')} in "
-        f"{words.counted(len(names), 'block')}. The highest mean of each: {words.listed(told)}."
+        f"Test accuracy against the learning rate, {counted(len(arms), 'arm')} in "
+        f"{counted(len(names), 'block')}. The highest mean of each: {some(tops, '; ')}."
     )

@@ -3,16 +3,14 @@
 In: the ranks of a summary. Out: a Figure. Touches: nothing.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from bench.report.analysis.overall import Ranks
 from bench.report.document import Figure
-from bench.report.figures import style, words
-from bench.report.figures.panels import records
+from bench.report.figures import style
 from bench.report.figures.svg import Tips, drawing
+from bench.report.wording.format import counted, some
 
 NAME = "ranks"
 LABEL = 46.0  # mm on each side, for names
@@ -23,7 +21,7 @@ def ranks(found: Ranks | None) -> Figure | None:
     """The diagram; None where there are no ranks."""
     if found is None:
         return None
-    arms = records(found.table)
+    arms = list(found.mean_ranks.items())
     half = -(-len(arms) // 2)
     foot = TOP + 3 + BAR * len(found.groups)
     sheet = style.sheet(style.FULL, foot + STEP * half + 1)
@@ -33,16 +31,17 @@ def ranks(found: Ranks | None) -> Figure | None:
     axis.set_axis_off()
     tips = Tips()
     _scale(axis, len(arms), found.critical_difference)
-    place = {arm["initializer"]: _x(arm["mean_rank"], len(arms)) for arm in arms}
+    x = {name: _x(rank, len(arms)) for name, rank in arms}
     for number, group in enumerate(found.groups):
-        ends = [place[arm] for arm in group]
+        ends = [x[name] for name in group]
         bar = axis.plot([min(ends) - 0.7, max(ends) + 0.7], [TOP + 3 + BAR * number] * 2, "k", linewidth=2.2)
-        tips.tell(f"not told apart: {', '.join(group)}", *bar)
-    for number, arm in enumerate(arms):
+        tips.add(f"not told apart: {', '.join(group)}", *bar)
+    for number, (name, rank) in enumerate(arms):
         left = number < half
         line = number if left else len(arms) - 1 - number
-        _arm(axis, arm, place[arm["initializer"]], foot + STEP * (line + 0.5), left, found.blocks, tips)
-    return Figure(NAME, _caption(found), drawing(sheet, NAME, tips), _alt(found, arms))
+        drawn = _arm(axis, name, rank, x[name], foot + STEP * (line + 0.5), left)
+        tips.add(f"{name}: mean rank {rank:.2f}, n = {counted(found.blocks, 'block')}", *drawn)
+    return Figure(NAME, _caption(found), drawing(sheet, NAME, tips), _alt(found))
 
 
 def _x(rank: float, arms: int) -> float:
@@ -60,29 +59,27 @@ def _scale(axis: Axes, arms: int, critical_difference: float) -> None:
     axis.text((start + end) / 2, 4, f"critical difference {critical_difference:.2f}", ha="center", va="bottom")
 
 
-def _arm(axis: Axes, arm: dict[str, Any], x: float, y: float, left: bool, blocks: int, tips: Tips) -> None:
-    """The name at the edge, and a line from it to its rank."""
+def _arm(axis: Axes, arm: str, rank: float, x: float, y: float, left: bool) -> list[Artist]:
+    """Draw the name at the edge, and a line from it to its rank."""
     edge = LABEL - 3 if left else style.FULL - LABEL + 3
     line = axis.plot([x, x, edge], [TOP, y, y], color=style.GREY, linewidth=0.7)
-    name = words.broken(arm["initializer"], int((LABEL - 13) / style.LETTER)).replace("\n", "")
-    told = f"{name}  {arm['mean_rank']:.2f}" if left else f"{arm['mean_rank']:.2f}  {name}"
-    text = axis.text(edge + (-1 if left else 1), y, told, ha="right" if left else "left", va="center_baseline")
-    tips.tell(
-        f"{arm['initializer']}: mean rank {arm['mean_rank']:.2f}, n = {words.counted(blocks, 'block')}", *line, text
-    )
+    name = style.broken(arm, int((LABEL - 13) / style.LETTER)).replace("\n", "")
+    label = f"{name}  {rank:.2f}" if left else f"{rank:.2f}  {name}"
+    text = axis.text(edge + (-1 if left else 1), y, label, ha="right" if left else "left", va="center_baseline")
+    return [*line, text]
 
 
 def _caption(found: Ranks) -> str:
     return (
-        f"Mean ranks of the arms over {words.counted(found.blocks, 'block')}, the best on the left. A bar joins "
+        f"Mean ranks of the arms over {counted(found.blocks, 'block')}, the best on the left. A bar joins "
         "arms whose mean ranks are closer than the critical difference of Nemenyi's test at "
         f"{100 * (1 - found.alpha):g} %: the ranks do not tell them apart. Friedman's test: p = {found.p:.2g}."
     )
 
 
-def _alt(found: Ranks, arms: Sequence[dict[str, Any]]) -> str:
-    told = [f"{arm['initializer']} {arm['mean_rank']:.2f}" for arm in arms]
+def _alt(found: Ranks) -> str:
+    arms = [f"{name} {rank:.2f}" for name, rank in found.mean_ranks.items()]
     return (
-        f"Critical-difference diagram over {words.counted(found.blocks, 'block')}. Mean ranks, the best first: "
-        f"{words.listed(told)}. Critical difference {found.critical_difference:.2f}."
+        f"Critical-difference diagram over {counted(found.blocks, 'block')}. Mean ranks, the best first: "
+        f"{some(arms, '; ')}. Critical difference {found.critical_difference:.2f}."
     )

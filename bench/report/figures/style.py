@@ -1,28 +1,24 @@
-"""How every figure looks: type at print size, colours that the colour-blind and grey printers can tell, and marks.
+"""How every figure looks: type at print size, sheets with panels, legends.
 
-In: millimetres and names of arms. Out: empty sheets and looks. Touches: nothing.
+In: millimetres and names. Out: empty sheets. Touches: nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Sheet
 from matplotlib.lines import Line2D
 
-from bench.report.figures.words import broken
+from bench.report.figures.arms import ArmStyle
 
 COLUMN, FULL, TALLEST = 84.0, 174.0, 225.0  # mm: one column, the page's width, a page's height less a caption
 BELOW = 7.0  # mm, for the name of the scale that all panels share
 INCH = 25.4  # mm
 SMALL, PLAIN = 7.0, 8.0  # pt
 LETTER = 1.45  # mm, the width of a letter of small type
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")  # Okabe and Ito 2008, no yellow
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
-DASHES = ((0, ()), (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (2, 1)))
 GREY, PALE = "#595959", "#E4E4E4"
 STYLE = {
     "font.family": "DejaVu Sans",  # matplotlib brings it along: the same letters on every machine
@@ -58,15 +54,6 @@ STYLE = {
 }
 
 
-@dataclass(frozen=True)
-class Look:
-    """How an arm is drawn. Neighbours in the list differ in all three, so that grey print tells them apart."""
-
-    colour: str
-    marker: str
-    dash: Any
-
-
 @contextmanager
 def styled() -> Iterator[None]:
     """Within it matplotlib draws as the paper does, whatever the user's own matplotlibrc says."""
@@ -74,21 +61,13 @@ def styled() -> Iterator[None]:
         yield
 
 
-def looks(arms: Iterable[str]) -> dict[str, Look]:
-    """A look for each arm, by its place among all arms of the study: the same one in every figure."""
-    return {
-        arm: Look(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)])
-        for i, arm in enumerate(arms)
-    }
-
-
 def sheet(width: float, height: float) -> Sheet:
-    """An empty drawing of so many millimetres."""
+    """An empty drawing; width and height are in millimetres."""
     return Sheet(figsize=(width / INCH, height / INCH))
 
 
 def panels(titles: Sequence[str], height: float, legend: float = 0.0) -> tuple[Sheet, list[Axes]]:
-    """A sheet with an empty panel per title, and so many millimetres left above.
+    """A sheet with an empty panel per title, and `legend` mm left above them.
 
     A line of panels is `height` mm, less where that fills a page.
     """
@@ -109,7 +88,7 @@ def per_line(count: int) -> int:
 
 
 def room(least: float, legend: float = 0.0) -> int:
-    """How many panels fit on a page that are at least so many millimetres high."""
+    """How many panels fit on a page that are at least `least` mm high."""
     return 4 * max(1, int((TALLEST - legend - BELOW) // least))
 
 
@@ -123,10 +102,20 @@ def legend_columns(names: Sequence[str]) -> int:
     return max(1, min(len(names), int(FULL // (LETTER * max(map(len, names)) + 10))))
 
 
-def legend(drawn: Sheet, names: Mapping[str, Look], lines: bool = True) -> None:
-    """Names and looks of the arms above the panels."""
+def legend(drawn: Sheet, names: Mapping[str, ArmStyle], lines: bool = True) -> None:
+    """Draw the names and styles of the arms above the panels."""
     handles = [
-        Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.dash if lines else "none")
-        for look in names.values()
+        Line2D([], [], color=style.colour, marker=style.marker, linestyle=style.dash if lines else "none")
+        for style in names.values()
     ]
     drawn.legend(handles, list(names), loc="outside upper center", ncols=legend_columns(list(names)), handlelength=2.5)
+
+
+def broken(name: str, width: int) -> str:
+    """The name in lines of about `width` letters, broken after what joins its parts."""
+    lines = [""]
+    for word in re.findall(r"[^/_, =(]*[/_, =(]?", name):
+        if lines[-1] and len(lines[-1]) + len(word.rstrip()) > width:
+            lines.append("")
+        lines[-1] += word
+    return "\n".join(line.strip(" ") for line in lines)

@@ -22,10 +22,10 @@ NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 class Tips(dict[str, str]):
-    """What a reader is told who points at an element: its id within the drawing, and the text."""
+    """The tooltips of a drawing: by the id of an element within it, the text that a reader sees there."""
 
-    def tell(self, text: str, *artists: Artist) -> None:
-        """Let these show the text."""
+    def add(self, text: str, *artists: Artist) -> None:
+        """Give these artists the tooltip."""
         for artist in artists:
             artist.set_gid(f"tip{len(self)}")
             self[f"tip{len(self)}"] = text
@@ -49,7 +49,7 @@ def drawing(sheet: Sheet, name: str, tips: Tips) -> str:
 
 
 def renamed(figure: Figure, name: str) -> Figure:
-    """The figure under another name, its ids as well."""
+    """The figure under another name, with its ids renamed."""
     own = re.compile(rf'(?<=["#]){re.escape(figure.name)}(?=-[0-9]+[")])')
     return replace(figure, name=name, svg=own.sub(lambda found: name, figure.svg))
 
@@ -71,7 +71,7 @@ def _rendered(sheet: Sheet) -> str:
 
 
 def _strip(root: Element) -> None:
-    """Leave what draws: local names, and presentation attributes, which no page's rules on styles can forbid."""
+    """Keep local names and presentation attributes alone: no page's policy on styles can forbid those."""
     for parent in root.iter():
         for child in [*parent]:
             if child.tag.endswith(("}metadata", "}style")):
@@ -84,7 +84,7 @@ def _strip(root: Element) -> None:
         element.attrib.clear()
         element.attrib.update(attributes)
     root.attrib.pop("version", None)
-    root.attrib |= {"stroke-linejoin": "round", "stroke-linecap": "butt"}  # what the style sheet said of everything
+    root.attrib |= {"stroke-linejoin": "round", "stroke-linecap": "butt"}  # from the style sheet, for every element
 
 
 def _declarations(style: str) -> Iterator[tuple[str, str]]:
@@ -96,16 +96,16 @@ def _declarations(style: str) -> Iterator[tuple[str, str]]:
 
 def _rename_ids(root: Element, name: str) -> None:
     """Number the ids that something points to, and drop the others."""
-    places = [
+    pointers = [
         (element, key)
         for element in root.iter()
         for key, value in element.attrib.items()
         if key == "href" or value.startswith("url(#")
     ]
-    targets = dict.fromkeys(POINTER.findall(element.attrib[key])[0] for element, key in places)
+    targets = dict.fromkeys(POINTER.findall(element.attrib[key])[0] for element, key in pointers)
     numbers = {target: f"{name}-{number}" for number, target in enumerate(targets)}
     for element in root.iter():
         if (id := element.attrib.pop("id", None)) in numbers:
             element.set("id", numbers[id])
-    for element, key in places:
+    for element, key in pointers:
         element.set(key, POINTER.sub(lambda found: numbers[found[0]], element.attrib[key]))

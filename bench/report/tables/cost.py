@@ -1,14 +1,14 @@
 """What the runs cost, and where they were made.
 
-In: a Study. Out: Tables. Touches: nothing.
+In: a Summary. Out: Tables. Touches: nothing.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from statistics import median
 
+from bench.report.analysis.summary import Summary
 from bench.report.document import Cell, Table
-from bench.report.paper.study import Study
-from bench.report.wording.format import DASH, counted, number
+from bench.report.wording.format import DASH, MEBIBYTE, counted, number
 from bench.schema import Row
 
 ENVIRONMENT = "Where the runs were made; several values stand where runs differ, with the number of runs of each."
@@ -16,37 +16,32 @@ COST = "The price of each arm: seconds of training and the peak of the process's
 MACHINE = ("device_name", "device", "cores", "threads", "precision", "platform")
 VERSIONS = ("initbench", "python", "torch", "torchvision", "numpy", "hydra-core", "omegaconf")
 STATE = ("git_commit", "git_dirty")
-MEBIBYTE = 2**20
 
 
-def environment(study: Study) -> Table:
+def environment(summary: Summary) -> Table:
     """Processor, versions and commit, as the rows say."""
     lines = []
     for key in (*MACHINE, *VERSIONS, *STATE):
-        found = _by_value(study.rows, key)
+        found = _by_value(summary.rows, key)
         if set(found) - {DASH}:
-            told = ", ".join(
-                value if len(found) == 1 else f"{value} ({counted(len(ids), 'run')})"
-                for value, ids in sorted(found.items())
-            )
-            runs = tuple(id for ids in found.values() for id in ids) if len(found) > 1 else ()
-            lines.append((Cell(key.replace("_", " ")), Cell(told, None, runs)))
-    return Table(f"environment{study.suffix}", ENVIRONMENT, ("of the runs", "value"), tuple(lines), 2)
+            several = len(found) > 1
+            values = [
+                f"{value} ({counted(len(ids), 'run')})" if several else value for value, ids in sorted(found.items())
+            ]
+            runs = tuple(id for ids in found.values() for id in ids) if several else ()
+            lines.append((Cell(key.replace("_", " ")), Cell(", ".join(values), None, runs)))
+    return Table("environment", ENVIRONMENT, ("of the runs", "value"), tuple(lines), 2)
 
 
-def cost(study: Study) -> Table:
+def cost(summary: Summary) -> Table:
     """Runs, seconds per run (median, slowest), total minutes, peak memory, of each arm over all its blocks."""
-    rows: dict[str, list[Row]] = {arm: [] for arm in study.arms}
-    for block in study.blocks.values():
-        for arm in study.arms:
-            rows[arm] += block.arms.get(arm, [])
     header = ("initializer", "runs", "median seconds", "longest seconds", "all runs, minutes", "peak memory MiB")
-    return Table(f"cost{study.suffix}", COST, header, tuple(tuple(_cost(arm, each)) for arm, each in rows.items()))
+    return Table("cost", COST, header, tuple(tuple(_cost(arm, summary.rows_of(arm))) for arm in summary.arms))
 
 
-def _cost(arm: str, rows: list[Row]) -> list[Cell]:
+def _cost(arm: str, rows: Sequence[Row]) -> list[Cell]:
     ids = tuple(row.id for row in rows)
-    seconds, memory = measured(rows, "seconds"), measured(rows, "peak_memory_bytes")
+    seconds, memory = _measured(rows, "seconds"), _measured(rows, "peak_memory_bytes")
     peak = max(memory) / MEBIBYTE if memory else None
     middle, longest = (median(seconds), max(seconds)) if seconds else (None, None)
     total = sum(seconds) / 60 if seconds else None
@@ -60,20 +55,13 @@ def _cost(arm: str, rows: list[Row]) -> list[Cell]:
     ]
 
 
-def measured(rows: Iterable[Row], measure: str) -> list[float]:
-    """The values of a measure in the rows that have it."""
+def _measured(rows: Sequence[Row], measure: str) -> list[float]:
     return [float(value) for row in rows if (value := row.measures.get(measure)) is not None]
 
 
-def median(values: list[float]) -> float:
-    """The middle one, or the mean of the two in the middle."""
-    ordered, half = sorted(values), len(values) // 2
-    return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
-
-
-def _by_value(rows: Iterable[Row], key: str) -> dict[str, list[str]]:
+def _by_value(rows: Sequence[Row], key: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for row in rows:
-        value: Any = row.environment.get(key)
+        value = row.environment.get(key)
         found.setdefault(DASH if value is None else str(value), []).append(row.id)
     return found

@@ -1,4 +1,4 @@
-"""A table to take elsewhere: csv for a program, Markdown for a page, LaTeX for a paper.
+"""A table as csv for a program, as Markdown for a page, as LaTeX for a paper.
 
 In: a Table. Out: text. Touches: nothing.
 """
@@ -16,9 +16,9 @@ LONG = 40  # lines, beyond which a LaTeX table runs over pages
 
 
 def csv(table: Table) -> str:
-    """The numbers behind the cells in full precision, and the ids of the runs of each line, spaces between them.
+    """The values of the cells in full precision, and the ids of the runs of each line, separated by spaces.
 
-    What a column of numbers does not know is empty; a text stays as it is, whatever stands in it.
+    A number that is not known is empty; a text stays as it is.
     """
     out = io.StringIO()
     numeric = numbers(table)
@@ -31,11 +31,25 @@ def csv(table: Table) -> str:
 
 
 def markdown(table: Table) -> str:
-    """The caption and a table with pipes; no letter of a cell is read as markup."""
-    rule = ["---:" if number else "---" for number in numbers(table)]
-    lines = [[_literal(cell.text) for cell in line] for line in table.lines]
-    piped = [f"| {' | '.join(line)} |" for line in ([*map(_literal, table.header)], rule, *lines)]
-    return "\n".join([_flat(table.caption), "", *piped]) + "\n"
+    """The caption and a table with pipes."""
+    return "\n".join([_flat(table.caption), "", *piped(table)]) + "\n"
+
+
+def piped(table: Table) -> list[str]:
+    """The lines of a table with pipes, its numbers to the right; no letter of a cell is read as markup."""
+    rule = ["---" if label else "---:" for label in labelled(table)]
+    lines = [[_literal(text) for text in line] for line in texts(table)]
+    return [f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:])]
+
+
+def texts(table: Table) -> list[list[str]]:
+    """The texts of the header and of each line."""
+    return [[*table.header], *([cell.text for cell in line] for line in table.lines)]
+
+
+def labelled(table: Table) -> list[bool]:
+    """Of each column, whether it names the lines and stands to the left: the labels, or else the first."""
+    return [place < max(table.labels, 1) for place in range(len(table.header))]
 
 
 def latex(table: Table) -> str:
@@ -43,7 +57,7 @@ def latex(table: Table) -> str:
     columns = "".join("r" if number else "l" for number in numbers(table))
     anchor = re.sub(r"[^\w.:-]", "-", table.name)
     caption = rf"\caption{{{tex.inline(table.caption)}}}\label{{tab:{anchor}}}"
-    header, *lines = (_row(cells) for cells in (table.header, *([cell.text for cell in line] for line in table.lines)))
+    header, *lines = map(_row, texts(table))
     if len(lines) > LONG:
         opened = ["% \\usepackage{booktabs,longtable}", rf"\begin{{longtable}}{{{columns}}}", rf"{caption} \\"]
         head, closed = [r"\toprule", header, r"\midrule", r"\endhead"], [r"\end{longtable}"]
@@ -66,8 +80,8 @@ def _value(cell: Cell, numeric: bool) -> object:
 
 
 def _literal(text: str) -> str:
-    """Text for a cell of Markdown. Within a word an underscore is a letter, and brackets alone are no link."""
-    return re.sub(r"[\\`*<&~|$]|(?<!\w)_|_(?!\w)|\](?=[(\[])", r"\\\g<0>", _flat(text))
+    """Text for a cell of Markdown. An underscore within a word, a last asterisk and brackets alone are no markup."""
+    return re.sub(r"[\\`<&~|$]|\*(?!$)|(?<!\w)_|_(?!\w)|\](?=[(\[])", r"\\\g<0>", _flat(text))
 
 
 def _flat(text: str) -> str:

@@ -1,15 +1,15 @@
 """What was compared, on what, and how: initializers with law and source, data, models, and settings shared by all runs.
 
-In: studies, and the options of conf/. Out: Tables. Touches: nothing.
+In: summaries, and the options of conf/. Out: Tables. Touches: nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bench.report.analysis.summary import Summary
 from bench.report.document import Cell, Table
-from bench.report.paper.study import Study
 from bench.report.wording.format import DASH
-from bench.schema import WORDS, Row
+from bench.schema import WORDS
 
 Options = Callable[[str], Mapping[str, Mapping[str, Any]]]  # a word's options by name, as catalogue.options reads them
 ARMS = "The initializers compared: the law of a weight w with n_in inputs and n_out outputs, and its source."
@@ -19,33 +19,23 @@ SETTINGS = "The settings that all runs of a study share."
 SPLITS = ("train_images", "validation_images", "test_images", "classes")
 
 
-def arms(studies: Sequence[Study], options: Options) -> Table:
+def arms(summaries: Sequence[Summary], options: Options) -> Table:
     """Name, law and source of each initializer, as its yaml states them; a dash where conf/ does not know it."""
-    names = sorted({str(row.choices["initializer"]) for study in studies for row in study.rows})
-    known = options("initializer")
-    return Table(
-        "arms",
-        ARMS,
-        ("initializer", "law", "source"),
-        tuple(tuple(_about(name, known.get(name, {}))) for name in names),
-        3,
-    )
+    lines = _parts(summaries, "initializer", options)
+    return Table("arms", ARMS, ("initializer", "law", "source"), tuple(lines), 3)
 
 
-def parts(studies: Sequence[Study], options: Options) -> Table:
+def parts(summaries: Sequence[Summary], options: Options) -> Table:
     """Law and source of every other part that the runs are made of."""
-    lines = []
-    for word in (word for word in WORDS if word != "initializer"):
-        known = options(word)
-        names = {str(row.choices[word]) for study in studies for row in study.rows if word in row.choices}
-        lines += [(Cell(word), *_about(name, known.get(name, {}))) for name in sorted(names)]
-    return Table("parts", PARTS, ("part", "name", "law", "source"), tuple(lines), 4)
+    others = [word for word in WORDS if word != "initializer"]
+    lines = tuple((Cell(word), *line) for word in others for line in _parts(summaries, word, options))
+    return Table("parts", PARTS, ("part", "name", "law", "source"), lines, 4)
 
 
-def data(studies: Sequence[Study]) -> Table:
+def data(summaries: Sequence[Summary]) -> Table:
     """Each dataset with its splits and classes, from the rows."""
     found: dict[tuple[Any, ...], list[str]] = {}
-    for row in (row for study in studies for row in study.rows if "test_images" in row.environment):
+    for row in (row for summary in summaries for row in summary.rows if "test_images" in row.environment):
         found.setdefault((row.choices.get("dataset"), *(row.environment.get(one) for one in SPLITS)), []).append(row.id)
     lines = [
         (Cell(str(key[0])), *(Cell(DASH if one is None else f"{one:,}", one, tuple(runs)) for one in key[1:]))
@@ -55,20 +45,18 @@ def data(studies: Sequence[Study]) -> Table:
     return Table("data", DATA, header, tuple(lines))
 
 
-def settings(study: Study) -> Table:
+def settings(summary: Summary) -> Table:
     """Every choice that is the same in all runs of the study that have it."""
-    shared = {key: value for key, value in sorted(_shared(study.rows)) if key.partition(".")[0] != "initializer"}
+    shared = {key: value for key, value in sorted(summary.shared().items()) if not key.startswith("initializer")}
     lines = tuple((Cell(key), Cell("null" if value is None else str(value))) for key, value in shared.items())
-    return Table(f"settings{study.suffix}", SETTINGS, ("setting", "value"), lines, 2)
+    return Table("settings", SETTINGS, ("setting", "value"), lines, 2)
 
 
-def _about(name: str, option: Mapping[str, Any]) -> list[Cell]:
-    return [Cell(name), *(Cell(str(option.get(key) or DASH)) for key in ("law", "source"))]
-
-
-def _shared(rows: Iterable[Row]) -> list[tuple[str, Any]]:
-    values: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        for key, value in row.choices.items():
-            values.setdefault(key, {})[repr(value)] = value
-    return [(key, next(iter(seen.values()))) for key, seen in values.items() if len(seen) == 1]
+def _parts(summaries: Sequence[Summary], word: str, options: Options) -> list[tuple[Cell, ...]]:
+    """Name, law and source of each part behind a word that the rows name."""
+    known = options(word)
+    names = {str(row.choices[word]) for one in summaries for row in one.rows if word in row.choices}
+    return [
+        (Cell(name), *(Cell(str(known.get(name, {}).get(key) or DASH)) for key in ("law", "source")))
+        for name in sorted(names)
+    ]

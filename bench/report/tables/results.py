@@ -1,14 +1,15 @@
-"""What came out: every arm in every block, the blocks at a glance, the study's question.
+"""What came out: every arm in every block, the blocks at a glance, the study's question, every run.
 
-In: a Study. Out: Tables. Touches: nothing.
+In: a Summary. Out: Tables. Touches: nothing.
 """
 
-from bench.report.analysis import pairs
+from bench.report.analysis.arms import Arm
+from bench.report.analysis.finding import Finding
+from bench.report.analysis.summary import Summary
 from bench.report.document import Cell, Table
-from bench.report.paper.study import Line, Study
 from bench.report.tables.markdown import escaped
-from bench.report.wording.format import DASH, PERCENT, interval, number, p, points
-from bench.schema import FAILED, PREEMPTED
+from bench.report.wording.format import DASH, PERCENT, estimate, number, p, points
+from bench.schema import FAILED, PREEMPTED, Row
 
 LEADS = "leads"
 RESULTS = (
@@ -24,123 +25,156 @@ BLOCKS = (
     "The decision in each block: whether the initializer matters, which arm leads, and within how many points two arms "
     "count as equivalent."
 )
+RUNS = "Every run: its id, the choices that vary within the study, how it ended and what it reached."
 
 
-def results(study: Study) -> Table:
+def results(summary: Summary) -> Table:
     """One line per block and arm: runs, accuracy, divergence, first epoch, and the decision against the leader."""
-    lost = [status for status in (FAILED, PREEMPTED) if study.summary.counts[status]]
-    header = (*study.columns, "initializer", "converged", *lost, "test accuracy %", "diverged %", "first epoch %")
+    lost = lost_statuses(summary)
+    header = (*summary.columns, "initializer", "converged", *lost, "test accuracy %", "diverged %", "first epoch %")
     return Table(
-        f"results{study.suffix}",
+        "results",
         RESULTS,
         (*header, "from the leader", "decision"),
-        tuple((*labels(study, block), *_arm(study, block, line, lost)) for block, line in study.lines),
-        len(study.columns) + 1,
-        (*study.columns, "initializer"),
-    )
-
-
-def glance(study: Study) -> Table:
-    """One line per block, one column per arm: the mean and its interval."""
-    lines = {(block, line["initializer"]): line for block, line in study.lines}
-    return Table(
-        f"glance{study.suffix}",
-        GLANCE,
-        (*study.columns, *study.arms),
         tuple(
-            (*labels(study, block), *(_mean(study, block, lines.get((block, arm))) for arm in study.arms))
-            for block in study.blocks
+            (*labels(finding), *arm_cells(finding, one, lost), *_decision(finding, one))
+            for finding in summary.findings
+            for one in finding.arms
         ),
-        len(study.columns),
-        tuple(study.columns),
+        len(summary.columns) + 1,
+        (*summary.columns, "initializer"),
     )
 
 
-def blocks(study: Study) -> Table:
+def glance(summary: Summary) -> Table:
+    """One line per block, one column per arm: the mean and its interval."""
+    return Table(
+        "glance",
+        GLANCE,
+        (*summary.columns, *summary.arms),
+        tuple((*labels(finding), *means(finding, summary.arms)) for finding in summary.findings),
+        len(summary.columns),
+        tuple(summary.columns),
+    )
+
+
+def blocks(summary: Summary) -> Table:
     """One line per block: its verdict, its leader, its margin."""
     return Table(
-        f"blocks{study.suffix}",
+        "blocks",
         BLOCKS,
-        (*study.columns, "the initializer", "leading arm", "margin in points", "test images"),
-        tuple((*labels(study, name), *_block(study, name)) for name in study.blocks),
-        len(study.columns),
-        tuple(study.columns),
+        (*summary.columns, "the initializer", "leading arm", "margin in points", "test images"),
+        tuple((*labels(finding), *_block(finding)) for finding in summary.findings),
+        len(summary.columns),
+        tuple(summary.columns),
     )
 
 
-def question(study: Study) -> Table | None:
+def question(summary: Summary) -> Table | None:
     """The two arms that the study was made for, in every block; None where it names none or has no mean of both."""
-    asked = study.summary.question
+    asked = summary.question
     if asked is None:
         return None
     lines = []
-    for block, pair in zip(asked.blocks, asked.pairs, strict=True):
-        name = block if block in study.blocks else next(iter(study.blocks))  # one block alone has no name there
-        runs = study.runs(name, *asked.arms)
-        shown = points(pair.difference_points, pair.low_points, pair.high_points, study.digits(name))
-        tested = (
+    for finding, pair in asked.pairs:
+        runs = finding.ids(*asked.arms)
+        cells = (
+            Cell(points(pair, finding.digits), pair.difference_points, runs),
+            Cell(str(pair.seeds), pair.seeds, runs),
             Cell(p(pair.p_holm), pair.p_holm, runs),
             Cell(p(pair.equivalence_p_holm), pair.equivalence_p_holm, runs),
         )
-        seeds = Cell(str(pair.seeds), pair.seeds, runs)
-        lines.append(
-            (*labels(study, name), Cell(shown, pair.difference_points, runs), seeds, *tested, Cell(pair.verdict))
-        )
+        lines.append((*labels(finding), *cells, Cell(pair.verdict)))
     return Table(
-        f"question{study.suffix}",
+        "question",
         f"{escaped(asked.arms[0])} minus {escaped(asked.arms[1])} in percentage points, paired by seed; p-values of "
         "the two tests are Holm-adjusted over the blocks.",
-        (*study.columns, "difference in points", "seeds", "p of difference", "p of equivalence", "decision"),
+        (*summary.columns, "difference in points", "seeds", "p of difference", "p of equivalence", "decision"),
         tuple(lines),
-        len(study.columns),
-        tuple(study.columns),
+        len(summary.columns),
+        tuple(summary.columns),
     )
 
 
-def labels(study: Study, block: str) -> list[Cell]:
+def runs(summary: Summary) -> Table:
+    """Id, the choices that vary, status, test accuracy in percent, seconds, and the cause where a run failed."""
+    failed = any(row.error for row in summary.rows)
+    return Table(
+        "runs",
+        RUNS,
+        ("run", *summary.columns, "initializer", "seed", "status", "test accuracy %", "seconds", *["cause"] * failed),
+        tuple(
+            (Cell(row.id, None, (row.id,)), *labels(finding), Cell(name), *_end(row, failed))
+            for finding in summary.findings
+            for name, rows in sorted({**finding.block.arms, **finding.block.control}.items())
+            for row in sorted(rows, key=lambda row: (row.choices.get("seed") or 0, row.id))
+        ),
+        len(summary.columns) + 2,
+        (*summary.columns, "initializer", "status"),
+    )
+
+
+def labels(finding: Finding) -> list[Cell]:
     """A block's choices as cells; a choice that it lacks is a dash."""
-    return [Cell(DASH if value is None else str(value)) for value in study.blocks[block].choices.values()]
+    return [Cell(DASH if value is None else str(value)) for value in finding.choices.values()]
 
 
-def _arm(study: Study, block: str, line: Line, lost: list[str]) -> list[Cell]:
-    arm, runs = line["initializer"], study.runs(block, line["initializer"])
-    rate, first = line["divergence_rate"], line["first_epoch_accuracy_mean"]
+def lost_statuses(summary: Summary) -> list[str]:
+    """Of the statuses that are no result, those that some run of the study has."""
+    return [status for status in (FAILED, PREEMPTED) if summary.counts[status]]
+
+
+def arm_cells(finding: Finding, one: Arm, lost: list[str], star: bool = True) -> list[Cell]:
+    """Name, converged runs, runs of the `lost` statuses, test accuracy, divergence rate, first epoch."""
+    rate, first = one.divergence_rate, one.first_epoch_accuracy
     return [
-        Cell(arm),
-        Cell(f"{line['converged']} of {line['runs']}", line["converged"], runs),
-        *(Cell(str(line[status]), line[status], runs) for status in lost),
-        _mean(study, block, line),
-        Cell(interval(line, "divergence_rate", "divergence_rate", 0, PERCENT), rate, runs),
-        Cell(number(first, 1, PERCENT), first, runs),
-        *_decision(study, block, arm),
+        Cell(one.name),
+        Cell(f"{one.converged} of {one.runs}", one.converged, one.ids),
+        *(Cell(str(one.lost[status]), one.lost[status], one.ids) for status in lost),
+        _mean(finding, one, star=star),
+        Cell(estimate(rate, 0, PERCENT), rate.value if rate else None, one.ids),
+        Cell(number(first, 1, PERCENT), first, one.ids),
     ]
 
 
-def _mean(study: Study, block: str, line: Line | None) -> Cell:
-    if line is None:
-        return Cell(DASH)
-    shown = interval(line, "test_accuracy_mean", "test_accuracy", study.digits(block), PERCENT)
-    star = "*" * bool(line["diverged"])
-    return Cell(shown + star, line["test_accuracy_mean"], study.runs(block, line["initializer"]))
+def means(finding: Finding, arms: list[str], intervals: bool = True) -> list[Cell]:
+    """The mean of each arm, an asterisk behind it where runs diverged; a dash for an arm that the block lacks."""
+    found = [finding.arm(name) for name in arms]
+    return [Cell(DASH) if one is None else _mean(finding, one, intervals) for one in found]
 
 
-def _decision(study: Study, block: str, arm: str) -> tuple[Cell, Cell]:
-    leader = study.about_blocks[block]["leader"]
-    pair = study.pairs.get((block, arm, leader))
-    if arm == leader or pair is None:
-        return Cell(DASH), Cell(LEADS if arm == leader else DASH)
-    runs = study.runs(block, arm, leader)
-    shown = points(pair["difference_points"], pair["low_points"], pair["high_points"], study.digits(block))
-    return Cell(shown, pair["difference_points"], runs), Cell(pair["verdict"], None, runs)
+def _mean(finding: Finding, one: Arm, intervals: bool = True, star: bool = True) -> Cell:
+    shown = (
+        estimate(one.test_accuracy, finding.digits, PERCENT) if intervals else number(one.mean, finding.digits, PERCENT)
+    )
+    return Cell(shown + "*" * (star and bool(one.diverged)), one.mean, one.ids)
 
 
-def _block(study: Study, name: str) -> list[Cell]:
-    about = study.about_blocks[name]
-    runs = study.runs(name, *study.arms_of(name))
-    margin = about["margin_points"]
+def _decision(finding: Finding, one: Arm) -> tuple[Cell, Cell]:
+    leads = finding.leader is one
+    pair = finding.pair(one.name, finding.leader.name) if finding.leader else None
+    if leads or pair is None:
+        return Cell(DASH), Cell(LEADS if leads else DASH)
+    runs = finding.ids(pair.initializer, pair.other)
+    return Cell(points(pair, finding.digits), pair.difference_points, runs), Cell(pair.verdict, None, runs)
+
+
+def _block(finding: Finding) -> list[Cell]:
+    images = finding.test_images
     return [
-        Cell(about["verdict"], None, runs),
-        Cell(about["leader"] or DASH),
-        Cell(number(margin, pairs.digits(margin)), margin),
-        Cell(f"{about['test_images']:,.0f}" if about["test_images"] else DASH, about["test_images"]),
+        Cell(finding.verdict, None, finding.ids(*finding.block.arms)),
+        Cell(finding.leader.name if finding.leader else DASH),
+        Cell(number(finding.margin, finding.digits), finding.margin),
+        Cell(f"{images:,}" if images else DASH, images),
+    ]
+
+
+def _end(row: Row, failed: bool) -> list[Cell]:
+    seed, accuracy, seconds = row.choices.get("seed"), row.measures.get("test_accuracy"), row.measures.get("seconds")
+    return [
+        Cell(DASH if seed is None else str(seed), seed),
+        Cell(row.status),
+        Cell(number(accuracy, 2, PERCENT), accuracy),
+        Cell(number(seconds, 1), seconds),
+        *[Cell((row.error or {}).get("cause") or DASH)] * failed,
     ]

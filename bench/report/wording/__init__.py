@@ -1,1 +1,1 @@
-"""Findings become sentences: the one place that puts numbers and lists into words."""
+"""Findings become sentences; `format` is the one place that puts numbers and lists into words."""

@@ -1,102 +1,178 @@
-"""A study in a few sentences: whether the initializer matters, where, and which ones are safe to take.
+"""A study in a few sentences: whether the initializer matters and where, its question, its abstract.
 
-In: the findings of all blocks. Out: text. Touches: nothing.
+In: a Summary. Out: text. Touches: nothing.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
 
-from bench.report.analysis.finding import ALONE, MATTERS, NO_MATTER, NO_TRAINING, Finding
-from bench.report.analysis.pairs import UNDECIDED
-from bench.schema import WORDS
+from bench.report.analysis.finding import ALONE, DECIDED, MATTERS, NO_MATTER, NO_TRAINING, Finding
+from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, UNDECIDED
+from bench.report.analysis.question import NEITHER, Question
+from bench.report.analysis.summary import Summary
+from bench.report.wording.format import counted, inside, listed, number, range_of, some
 
-NAMED = 6  # blocks or arms named in one list; the tables have them all
-SAID = {
+VERDICTS = {
     MATTERS: "matters",
     NO_MATTER: "does not matter",
     UNDECIDED: "is undecided",
     NO_TRAINING: "cannot be judged (nothing trains)",
     ALONE: "has nothing to be compared with",
 }
+SHORT = 3  # blocks or arms named in a sentence of the abstract
 
 
-def answer(findings: Sequence[Finding]) -> str:
+def answer(summary: Summary) -> str:
     """Whether the initializer matters in the study: in how many blocks and which, and which arms are safe to take."""
+    findings = summary.findings
     if len(findings) == 1:
-        return _one(findings[0])
-    parts = [_where(findings), _divergence(findings), _best(findings), _safe(findings)]
-    return " ".join(part for part in parts if part)
+        return _of_one(findings[0])
+    return " ".join(filter(None, [_where(findings), _divergence(findings), _best(findings), _safe(findings)]))
 
 
-def _one(finding: Finding) -> str:
-    """The answer of a study of one block, whose sentence has told the rest."""
-    judged = finding.verdict in (MATTERS, NO_MATTER) and finding.leading
+def question(summary: Summary) -> str:
+    """The answer to the study's question, with every block by name; empty where it asks none."""
+    asked = summary.question
+    if asked is None:
+        return ""
+    ours, theirs = asked.arms
+    clauses = [
+        f"{ours} is better in {_count(asked.where(DIFFERENT, 1))}",
+        f"{theirs} is better in {_count(asked.where(DIFFERENT, -1))}",
+        f"they are equivalent in {_count(asked.where(EQUIVALENT))}",
+        f"undecided in {_count(asked.where(UNDECIDED))}",
+    ]
+    if idle := asked.where(NEITHER):
+        clauses.append(f"neither trains in {_count(idle)}")
+    if missing := len(summary.findings) - len(asked.pairs):
+        clauses.append(f"one of them has no mean in {missing}")
+    return f"{ours} or {theirs}? Of {counted(len(summary.findings), 'block')}, {'; '.join(clauses)}."
+
+
+def abstract(summary: Summary) -> tuple[str, str, str]:
+    """What was done; the study's question, or where the initializer matters; the rest."""
+    verdicts, diverged = _verdicts(summary), _diverged(summary)
+    if summary.question is None:
+        return _setup(summary), f"{verdicts}.", f"{diverged}{_keeping_up(summary)}."
+    return _setup(summary), f"{_wins(summary, summary.question)}.", f"{verdicts}; {diverged[0].lower()}{diverged[1:]}."
+
+
+def margins(summary: Summary) -> str:
+    """The margin as scaled to each test set: one number, or the smallest and the largest."""
+    found = sorted({(finding.margin, finding.digits) for finding in summary.findings})
+    return range_of([number(*one) for one in found])
+
+
+def _of_one(finding: Finding) -> str:
+    """The answer of a study of one block, whose sentence gives the rest."""
+    judged = finding.verdict in DECIDED and finding.leading
     safe = f" Never diverged and not shown to be worse than the best: {', '.join(finding.leading)}." if judged else ""
-    return f"The initializer {SAID[finding.verdict]}.{safe}"
+    return f"The initializer {VERDICTS[finding.verdict]}.{safe}"
 
 
 def _where(findings: Sequence[Finding]) -> str:
     found: dict[str, list[str]] = defaultdict(list)
-    for finding, name in zip(findings, names(findings), strict=True):
-        found[finding.verdict].append(name)
-    told = [
-        # where it matters is told with the best arm of each
-        f"{words} in {len(found[verdict])}{_inside(found[verdict]) if verdict != MATTERS else ''}"
-        for verdict, words in SAID.items()
+    for finding in findings:
+        found[finding.verdict].append(finding.name)
+    clauses = [
+        # `_best` names the blocks where it matters
+        f"{words} in {len(found[verdict])}{inside(found[verdict]) if verdict != MATTERS else ''}"
+        for verdict, words in VERDICTS.items()
         if found[verdict]
     ]
-    return f"Of {_blocks(len(findings))}, the initializer {'; '.join(told)}."
+    return f"Of {counted(len(findings), 'block')}, the initializer {'; '.join(clauses)}."
 
 
 def _divergence(findings: Sequence[Finding]) -> str:
-    runs: Counter[str] = Counter()
-    for finding in findings:
-        runs.update({line.initializer: line.diverged for line in finding.lines if line.diverged})
-    blocks = sum(any(line.diverged for line in finding.lines) for finding in findings)
-    arms = [f"{arm} {count}" for arm, count in sorted(runs.items(), key=lambda item: (-item[1], item[0]))]
-    return f"Runs diverged in {_blocks(blocks)}: {_some(arms)}." if arms else ""
+    blocks = sum(any(one.diverged for one in finding.arms) for finding in findings)
+    arms = [f"{name} {count}" for name, count in _by_count(_lost(findings))]
+    return f"Runs diverged in {counted(blocks, 'block')}: {some(arms)}." if arms else ""
 
 
 def _best(findings: Sequence[Finding]) -> str:
     where: dict[str, list[str]] = defaultdict(list)
-    for finding, name in zip(findings, names(findings), strict=True):
-        best = finding.leader
-        if best and finding.verdict == MATTERS:
-            where[best.initializer].append(name)
-    ranked = sorted(where.items(), key=lambda item: (-len(item[1]), item[0]))
-    arms = [f"{arm} in {len(names)}{_inside(names)}" for arm, names in ranked]
-    return f"Where it matters, the highest mean is of {_some(arms, '; ')}." if arms else ""
+    for finding in findings:
+        if finding.leader and finding.verdict == MATTERS:
+            where[finding.leader.name].append(finding.name)
+    ranked = _by_count({name: len(blocks) for name, blocks in where.items()})
+    arms = [f"{name} in {count}{inside(where[name])}" for name, count in ranked]
+    return f"Where it matters, the highest mean is of {some(arms, '; ')}." if arms else ""
 
 
 def _safe(findings: Sequence[Finding]) -> str:
-    judged = [finding for finding in findings if finding.verdict in (MATTERS, NO_MATTER)]
+    judged = [finding for finding in findings if finding.verdict in DECIDED]
     count = Counter(arm for finding in judged for arm in finding.leading)
-    ranked = sorted(count.items(), key=lambda item: (-item[1], item[0]))
-    arms = [f"{arm} in {blocks}" for arm, blocks in ranked]
-    blocks = _blocks(len(judged), "decided ")
-    return f"Never diverged and not shown to be worse than the best, of {blocks}: {_some(arms)}." if arms else ""
+    arms = [f"{name} in {blocks}" for name, blocks in _by_count(count)]
+    blocks = counted(len(judged), "decided block")
+    return f"Never diverged and not shown to be worse than the best, of {blocks}: {some(arms)}." if arms else ""
 
 
-def _blocks(count: int, kind: str = "") -> str:
-    return f"{count} {kind}block{'' if count == 1 else 's'}"
+def _setup(summary: Summary) -> str:
+    arms, blocks = counted(len(summary.arms), "weight initializer"), counted(len(summary.findings), "block")
+    data = listed(sorted({str(row.choices.get("dataset")) for row in summary.rows}))
+    sizes = summary.sizes
+    seeds = range_of([*map(str, sizes[:-1]), counted(sizes[-1], "seed")])
+    return (
+        f"We trained {counted(len(summary.rows), 'network')} on {data}: {arms} in {blocks} of model, normalization and "
+        f"activation, each with {seeds}."
+    )
 
 
-def names(findings: Sequence[Finding]) -> list[str]:
-    """Each block by the choices that tell it from the others: resnet20/batch/relu."""
-    choices = [finding.block.choices for finding in findings]
-    columns = [column for column in choices[0] if len({repr(choice[column]) for choice in choices}) > 1]
-    return ["/".join(_short(column, choice[column]) for column in columns) for choice in choices]
+def _wins(summary: Summary, asked: Question) -> str:
+    ours, theirs = asked.arms
+    count = Counter(asked.verdicts())
+    same = f"{count[EQUIVALENT] or 'none'} of {counted(len(asked.pairs), 'block')}, within {margins(summary)} points"
+    won = {ours: asked.where(DIFFERENT, 1), theirs: asked.where(DIFFERENT, -1)}
+    clauses = [f"{ours} and {theirs} are equivalent in {same}"]
+    clauses += [
+        f"{arm} is better in {len(where)}{inside(where, ', ', SHORT, ' and ')}" for arm, where in won.items() if where
+    ]
+    clauses += [f"undecided in {count[UNDECIDED]}"] if count[UNDECIDED] else []
+    clauses += [f"neither trains in {count[NEITHER]}"] if count[NEITHER] else []
+    return "; ".join(clauses)
 
 
-def _short(column: str, value: Any) -> str:
-    return str(value) if column in WORDS else f"{column.rpartition('.')[2]}={value}"
+def _verdicts(summary: Summary) -> str:
+    count = Counter(finding.verdict for finding in summary.findings)
+    words = VERDICTS | {NO_TRAINING: "cannot be judged because nothing trains"}
+    clauses = [f"{text} in {count[verdict]}" for verdict, text in words.items() if count[verdict]]
+    blocks = counted(len(summary.findings), "block")
+    return f"Of {blocks} with {counted(len(summary.arms), 'initializer')}, the choice {listed(clauses)}"
 
 
-def _inside(names: Sequence[str]) -> str:
-    return f" ({_some(names, '; ')})" if any(names) else ""
+def _diverged(summary: Summary) -> str:
+    lost = _lost(summary.findings)
+    if not lost:
+        return "No run diverged"
+    arms = [f"{name} {count}" for name, count in _by_count(lost)]
+    return f"{counted(lost.total(), 'run')} diverged ({some(arms, ', ', SHORT, ' and ')})"
 
 
-def _some(names: Sequence[str], separator: str = ", ") -> str:
-    more = f"{separator}{len(names) - NAMED} more" if len(names) > NAMED else ""
-    return separator.join(names[:NAMED]) + more
+def _keeping_up(summary: Summary) -> str:
+    """Which arms are as good as the leading one in every decided block, as the end of a sentence."""
+    decided = [finding for finding in summary.findings if finding.verdict in DECIDED]
+    if not decided:
+        return ""
+    safe = [arm for arm in summary.arms if all(arm in finding.leading for finding in decided)]
+    where = counted(len(decided), "decided block")
+    if not safe:
+        return f"; no initializer keeps up with the leading one in all of {where}"
+    return f"; never shown to be worse than the leading one in {where}: {some(safe, ', ', SHORT, ' and ')}"
+
+
+def _lost(findings: Sequence[Finding]) -> Counter[str]:
+    """The number of diverged runs of each arm that has some."""
+    count: Counter[str] = Counter()
+    for finding in findings:
+        count.update({one.name: one.diverged for one in finding.arms if one.diverged})
+    return count
+
+
+def _by_count(count: dict[str, int]) -> list[tuple[str, int]]:
+    """The largest first, equal ones by name."""
+    return sorted(count.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _count(where: Sequence[str]) -> str:
+    """The number of some blocks and all their names."""
+    return f"{len(where) or 'none'}{inside(where, most=len(where))}"

@@ -1,40 +1,75 @@
-"""Numbers as a paper prints them; what could not be measured is a dash.
+"""Numbers and lists as every sentence, table and figure of a report prints them.
 
-In: numbers. Out: text. Touches: nothing.
+In: numbers and names. Out: text; what could not be measured is a dash. Touches: nothing.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Sequence
+
+from bench.report.analysis.pairs import Pair
+from bench.report.statistics import Estimate
+from bench.report.statistics.sample import LEVEL
 
 DASH = "-"
 PERCENT = 100.0
+MEBIBYTE = 2**20
+NAMED = 6  # things named in one list; the tables have them all
 
 
 def number(value: float | None, digits: int, factor: float = 1.0) -> str:
-    """`factor` x value with so many decimals."""
+    """`factor` x value with `digits` decimals."""
     return DASH if value is None else f"{factor * value:.{digits}f}"
 
 
-def interval(line: Mapping[str, Any], value: str, bounds: str, digits: int, factor: float = 1.0) -> str:
-    """`value [low, high]` of a line's fields `value`, `bounds_low` and `bounds_high`; without bounds, the value."""
-    low, high = line[f"{bounds}_low"], line[f"{bounds}_high"]
-    shown = number(line[value], digits, factor)
-    return shown if low is None else f"{shown} [{number(low, digits, factor)}, {number(high, digits, factor)}]"
+def interval(value: float | None, low: float | None, high: float | None, digits: int, factor: float = 1.0) -> str:
+    """`91.0 [90.2, 91.8]`; without bounds, the value."""
+    return number(value, digits, factor) + _bounds(low, high, digits, factor)
 
 
-def points(value: float | None, low: float | None, high: float | None, digits: int) -> str:
+def estimate(found: Estimate | None, digits: int, factor: float = 1.0) -> str:
+    """An estimate with its interval where it has one."""
+    return DASH if found is None else interval(found.value, found.low, found.high, digits, factor)
+
+
+def points(pair: Pair, digits: int) -> str:
     """A difference in percentage points, with its sign: `+0.4 [-0.3, 1.1]`."""
-    if value is None:
+    if pair.difference_points is None:
         return DASH
-    shown = f"{round(value, digits) + 0.0:+.{digits}f}"  # + 0.0 turns -0.0 into 0.0
-    return shown if low is None else f"{shown} [{number(low, digits)}, {number(high, digits)}]"
+    shown = f"{round(pair.difference_points, digits) + 0.0:+.{digits}f}"  # + 0.0 turns -0.0 into 0.0
+    return shown + _bounds(pair.low_points, pair.high_points, digits)
+
+
+def accuracy(value: float | None, digits: int) -> str:
+    """A fraction in percent: `91.0 %`."""
+    return f"{number(value, digits, PERCENT)} %"
+
+
+def accuracy_of(found: Estimate, digits: int) -> str:
+    """An accuracy in percent with its interval and its n: `91.0 % [90.2, 91.8], n = 5`."""
+    low, high = found.low, found.high
+    return f"{accuracy(found.value, digits)}{_bounds(low, high, digits, PERCENT)}, n = {found.n}"
+
+
+def three_digits(value: float) -> str:
+    """A number above 0 with three digits, or with all digits before its point."""
+    return number(value, max(0, 2 - math.floor(math.log10(value))))
+
+
+def percent(share: float | None) -> str:
+    """A share in whole percent."""
+    return DASH if share is None else f"{number(share, 0, PERCENT)} %"
 
 
 def p(value: float | None) -> str:
-    """A p-value to two digits; below a thousandth that is all that is said."""
+    """A p-value to two digits, or that it is below a thousandth."""
     if value is None:
         return DASH
     return "< 0.001" if value < 0.001 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
+
+
+def confidence() -> str:
+    """The level of the intervals in percent."""
+    return f"{PERCENT * LEVEL:g} %"
 
 
 def counted(count: int, noun: str) -> str:
@@ -42,6 +77,36 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def listed(names: list[str], last: str = "and") -> str:
+def listed(names: Sequence[str], last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     return f" {last} ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def some(names: Sequence[str], separator: str = ", ", most: int = NAMED, last: str | None = None) -> str:
+    """The first `most` names and the number of the others: `a, b, 3 more`; `last` stands before that number."""
+    more = f"{separator if last is None else last}{len(names) - most} more" if len(names) > most else ""
+    return separator.join(names[:most]) + more
+
+
+def inside(names: Sequence[str], separator: str = "; ", most: int = NAMED, last: str | None = None) -> str:
+    """The same in brackets behind a number; nothing for no name, or for the one block of a study, which has none."""
+    return f" ({some(names, separator, most, last)})" if any(names) else ""
+
+
+def with_spread(present: bool, kind: str) -> str:
+    """How a caption goes on about the intervals of its means; `kind` is interval or band."""
+    return f", with its {confidence()} {kind}" if present else "; no arm has two of them, so there is no interval"
+
+
+def left_out(shown: int, total: int, noun: str, which: str) -> str:
+    """A sentence on what a figure has no room for; nothing where it shows all."""
+    return "" if shown == total else f" Of {counted(total, noun)} {shown} are shown, {which}; the tables have all."
+
+
+def range_of(values: Sequence[str]) -> str:
+    """`5`, or `5 to 10`: the first and the last of rising values."""
+    return " to ".join(dict.fromkeys((values[0], values[-1])))
+
+
+def _bounds(low: float | None, high: float | None, digits: int, factor: float = 1.0) -> str:
+    return "" if low is None else f" [{number(low, digits, factor)}, {number(high, digits, factor)}]"

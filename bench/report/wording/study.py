@@ -1,158 +1,204 @@
-"""Sentences about a study that its verdicts, measures and environment write.
+"""Sentences about a study, written from its findings, its measures and its environment.
 
-In: a Study. Out: sentences. Touches: nothing.
+In: a Summary. Out: sentences. Touches: nothing.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import median
-from typing import Any
 
-from bench.report.analysis import pairs
-from bench.report.analysis.pairs import UNDECIDED
-from bench.report.paper.study import Line, Study, records
-from bench.report.wording.format import PERCENT, counted, listed, number
+from bench.report.analysis.arms import Arm
+from bench.report.analysis.control import AGAIN, Control
+from bench.report.analysis.finding import Finding
+from bench.report.analysis.interim import InterimLook
+from bench.report.analysis.overall import Ranks
+from bench.report.analysis.pairs import ALPHA, DIFFERENT, EQUIVALENT, MARGIN_IMAGES, UNDECIDED
+from bench.report.analysis.summary import Summary
+from bench.report.wording.answer import margins
+from bench.report.wording.format import MEBIBYTE, PERCENT, counted, listed, number, range_of
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED
 
-MEBIBYTE = 2**20
 RATE = "optimizer.learning_rate"
-NAMED = 8  # arms with diverged runs told in one sentence
+NAMED = 8  # arms with diverged runs named in one sentence
+ENDED = {OK: "converged", DIVERGED: "diverged", FAILED: "failed", PREEMPTED: "were preempted"}
 
 
-def title(studies: Sequence[Study]) -> str:
-    """What the paper is about: the question of its one study, or the studies compared."""
-    asked = studies[0].summary.question
-    if len(studies) == 1 and asked:
-        return f"{asked.arms[0]} or {asked.arms[1]}: does the weight initializer matter?"
-    return f"Does the weight initializer matter? {listed([study.name for study in studies])}"
+def notes(summary: Summary) -> list[str]:
+    """What no report may leave out: the interim look, the control, and the notes handed to the summary."""
+    found = [look(summary.interim_look)] if summary.interim_look else []
+    found += [control(summary.control)] if summary.control else []
+    return [*found, *summary.notes]
 
 
-def margins(study: Study) -> str:
-    """The margin as scaled to each test set: one number, or the smallest and the largest."""
-    found = sorted({about["margin_points"] for about in study.about_blocks.values()})
-    return " to ".join(dict.fromkeys(number(margin, pairs.digits(margin)) for margin in (found[0], found[-1])))
-
-
-def judged(study: Study) -> str:
-    """The margin as stated and as used, and the level of the tests."""
-    level = (
-        f"each family of tests has the level {study.summary.alpha:g}" if study.summary.alpha else "no verdict is due"
+def look(found: InterimLook) -> str:
+    """At which planned look the study is, and the level of its verdicts."""
+    planned, seeds, last = found.planned, found.seeds, found.planned[-1]
+    present = range_of([str(seeds), str(found.most)])
+    if found.number is None:
+        due = next(one for one in planned if one > seeds)
+        plan = ", ".join(map(str, planned))
+        return f"Arms have {present} seeds, which is no planned look ({plan}): no verdict is due before all have {due}."
+    sentence = (
+        f"Look {found.number} of {len(planned)}, at {planned[found.number - 1]} of {last} seeds: each family of "
+        f"verdicts is tested at {PERCENT * found.alpha:.2g} %, its share of the {PERCENT * ALPHA:g} % that all looks "
+        "spend together (Lan & DeMets, of O'Brien and Fleming's kind)."
     )
-    stated = f"{study.summary.margin_points:g}"
-    return f"Study {study.name} states {stated} points, which makes {margins(study)} on its test sets; {level}."
+    if found.most <= last:
+        return sentence
+    return (
+        f"{sentence} Arms have {present} seeds, more than planned: if {last} were looked at, this is one look too many."
+    )
 
 
-def power(study: Study) -> str:
+def control(found: Control) -> str:
+    """How often arms that cannot differ were called different."""
+    start = (
+        f"Control: {AGAIN} draws {' and '.join(found.of)} anew from a stream of its own ({found.runs} runs, "
+        f"{found.diverged} diverged)"
+    )
+    if not found.pairs:
+        return f"{start}; it meets no arm of that name with a mean, so it tells nothing."
+    count = Counter(pair.verdict for _, pair in found.pairs)
+    verdicts = ", ".join(f"{verdict} {count[verdict]}" for verdict in (DIFFERENT, EQUIVALENT, UNDECIDED))
+    level = f"{PERCENT * found.alpha:.2g} %"
+    chance = f"; at this level chance alone calls {level} of such pairs different" if found.alpha else ""
+    return f"{start}. Of {counted(len(found.pairs), 'pair')} that cannot differ: {verdicts}{chance}."
+
+
+def ranks(found: Ranks) -> str:
+    """Whether the mean ranks differ, from which arm to which, and how many pairs lie apart."""
+    verdict = "ranks differ" if found.p < found.alpha else "ranks are not shown to differ"
+    (best, first), *_, (worst, last) = found.mean_ranks.items()
+    apart = sum(p < found.alpha for p in found.pairs.values())
+    return (
+        f"Over {found.blocks} blocks, {verdict} (Friedman p = {found.p:.2g}): from {best} at {first:.2f} to {worst} at "
+        f"{last:.2f}. Nemenyi's critical difference is {found.critical_difference:.2f}; {apart} of {len(found.pairs)} "
+        "pairs lie further apart."
+    )
+
+
+def counts(summary: Summary) -> str:
+    """`400 runs: 390 ok, 10 diverged, 0 failed, 0 preempted.`"""
+    by_status = ", ".join(f"{count} {status}" for status, count in summary.counts.items())
+    total = len(summary.rows)
+    return f"{total} run{'s' * (total != 1)}: {by_status}."
+
+
+def title(summaries: Sequence[Summary]) -> str:
+    """What a paper is about: the question of its one study, or the studies compared."""
+    asked = summaries[0].question
+    if len(summaries) == 1 and asked:
+        return f"{asked.arms[0]} or {asked.arms[1]}: does the weight initializer matter?"
+    return f"Does the weight initializer matter? {listed([summary.name for summary in summaries])}"
+
+
+def judged(summary: Summary) -> str:
+    """The margin as stated and as used, and the level of the tests."""
+    level = f"each family of tests has the level {summary.alpha:g}" if summary.alpha else "no verdict is due"
+    return (
+        f"Study {summary.name} states {summary.margin_points:g} points, which makes {margins(summary)} on its test "
+        f"sets; {level}."
+    )
+
+
+def power(summary: Summary) -> str:
     """In how many blocks the seeds at hand would see a difference of the margin; empty where no spread is known."""
-    found = [one for one in records(study.summary.power) if one["seeds_for_margin"] is not None]
+    found = [(one, one.seeds_for_margin) for one in summary.power if one.seeds_for_margin is not None]
     if not found:
         return ""
-    seen = [one for one in found if study.fewest(one["name"]) >= one["seeds_for_margin"]]
+    enough = sum(one.finding.fewest >= needed for one, needed in found)
     return (
-        f"To see a difference as large as the margin with a probability of {found[0]['power']:g}, a single comparison "
-        f"has the seeds it takes in {len(seen)} of {counted(len(found), 'block')}."
+        f"To see a difference as large as the margin with a probability of {found[0][0].power:g}, a single comparison "
+        f"has the seeds it takes in {enough} of {counted(len(found), 'block')}."
     )
 
 
-def spread(study: Study) -> str:
+def spread(summary: Summary) -> str:
     """How far the arms of a block lie apart after the first epoch and at the end."""
-    found = {key: _spreads(study, key) for key in ("first_epoch_accuracy_mean", "test_accuracy_mean")}
-    first, last = found.values()
-    if not first:
+    both = [
+        [
+            (one.first_epoch_accuracy, one.mean)
+            for one in finding.arms
+            if None not in (one.first_epoch_accuracy, one.mean)
+        ]
+        for finding in summary.findings
+    ]
+    ranges = [
+        [PERCENT * (max(values) - min(values)) for values in zip(*means, strict=True)]
+        for means in both
+        if len(means) > 1
+    ]
+    if not ranges:
         return "No block has two means to compare."
+    first, last = (number(median(values), 1) for values in zip(*ranges, strict=True))
     return (
-        f"Between the best and the worst arm of a block lie {number(median(first), 1)} points of validation accuracy "
-        f"after the first epoch and {number(median(last), 1)} points of test accuracy at the end, in the median of "
-        f"{counted(len(first), 'block')}."
+        f"Between the best and the worst arm of a block lie {first} points of validation accuracy after the first "
+        f"epoch and {last} points of test accuracy at the end, in the median of {counted(len(ranges), 'block')}."
     )
 
 
-def learning_rates(study: Study) -> str:
+def learning_rates(summary: Summary) -> str:
     """At which of the learning rates tried each arm has its highest mean; empty unless they vary."""
-    if RATE not in study.columns:
+    if RATE not in summary.columns:
         return ""
-    best: dict[tuple[str, str], Line] = {}  # by arm and by what else a block is made of
-    for block, line in study.lines:
-        place = line["initializer"], repr({**study.blocks[block].choices, RATE: None})
-        if (line["test_accuracy_mean"] or 0.0) > (best[place]["test_accuracy_mean"] if place in best else 0.0):
-            best[place] = line
+    best: dict[tuple[str, str], tuple[float, Finding]] = {}  # by arm and by what else a block is made of
+    for finding in summary.findings:
+        for one in finding.arms:
+            key = one.name, repr({**finding.choices, RATE: None})
+            if (one.mean or 0.0) > (best[key][0] if key in best else 0.0):
+                best[key] = one.mean or 0.0, finding
     rates: dict[str, set[float]] = {}
-    for (arm, _), line in best.items():
-        rates.setdefault(arm, set()).add(line[RATE])
-    told = [f"{arm} at {listed([f'{rate:g}' for rate in sorted(found)], 'or')}" for arm, found in sorted(rates.items())]
-    return f"Of the learning rates tried, the highest mean is, by block, of {'; '.join(told)}."
-
-
-def divergence(study: Study) -> str:
-    """How many runs diverged, of which arms and where."""
-    told = [
-        f"{line['initializer']}{f' in {block}' * (len(study.blocks) > 1)}, {line['diverged']} of {line['runs']}"
-        for block, line in study.lines
-        if line["diverged"]
+    for (name, _), (_, finding) in best.items():
+        rates.setdefault(name, set()).add(finding.choices[RATE])
+    arms = [
+        f"{name} at {listed([f'{rate:g}' for rate in sorted(found)], 'or')}" for name, found in sorted(rates.items())
     ]
-    total = study.summary.counts[DIVERGED]
-    if not told:
+    return f"Of the learning rates tried, the highest mean is, by block, of {'; '.join(arms)}."
+
+
+def divergence(summary: Summary) -> str:
+    """How many runs diverged, of which arms and where."""
+    arms = [_diverged(finding, one) for finding in summary.findings for one in finding.arms if one.diverged]
+    if not arms:
         return "No run diverged."
-    many = "; the table of results says which" if len(told) > NAMED else f": {'; '.join(told)}"
-    return f"{total} of {counted(len(study.rows), 'run')} diverged{many}."
+    where = "; the table of results says which" if len(arms) > NAMED else f": {'; '.join(arms)}"
+    return f"{summary.counts[DIVERGED]} of {counted(len(summary.rows), 'run')} diverged{where}."
 
 
-def cost(study: Study) -> str:
+def cost(summary: Summary) -> str:
     """Runs, hours, processors and the peak of memory."""
-    seconds = [row.measures["seconds"] or 0.0 for row in study.rows if row.measures.get("seconds")]
-    memory = [row.measures["peak_memory_bytes"] or 0 for row in study.rows if row.measures.get("peak_memory_bytes")]
-    where = listed(sorted({str(row.environment.get("device_name", "an unknown device")) for row in study.rows}))
+    rows = summary.rows
+    seconds = [row.measures["seconds"] or 0.0 for row in rows if row.measures.get("seconds")]
+    memory = [row.measures["peak_memory_bytes"] or 0 for row in rows if row.measures.get("peak_memory_bytes")]
+    where = listed(sorted({str(row.environment.get("device_name", "an unknown device")) for row in rows}))
     peak = f", with at most {max(memory) / MEBIBYTE:,.0f} MiB of memory in a process" if memory else ""
     each = (
         f"{median(seconds):.1f} s in the median run, {sum(seconds) / 60:,.1f} minutes in all"
         if seconds
         else "no time kept"
     )
-    return f"{counted(len(study.rows), 'run')} of study {study.name} on {where}: {each}{peak}."
+    return f"{counted(len(rows), 'run')} of study {summary.name} on {where}: {each}{peak}."
 
 
-def listing(study: Study) -> str:
+def listing(summary: Summary) -> str:
     """How the runs of the appendix ended."""
-    counts = study.summary.counts
-    told = [f"{counts[status]:,} {said}" for status, said in ENDED.items() if counts[status]]
-    return f"{counted(len(study.rows), 'run')} of study {study.name}: {listed(told)}."
+    ended = [f"{summary.counts[status]:,} {words}" for status, words in ENDED.items() if summary.counts[status]]
+    return f"{counted(len(summary.rows), 'run')} of study {summary.name}: {listed(ended)}."
 
 
-ENDED = {OK: "converged", DIVERGED: "diverged", FAILED: "failed", PREEMPTED: "were preempted"}
+def threats(summary: Summary) -> list[str]:
+    """What the study cannot show, as far as its rows know."""
+    each = (_recipe, _resolution, _budget, _seeds, _undecided, _lost, _dirty)
+    return [sentence for threat in each if (sentence := threat(summary))]
 
 
-def threats(study: Study) -> list[str]:
-    """What the study cannot tell, as far as its rows know."""
-    told = [
-        _recipe(study),
-        _resolution(study),
-        _budget(study),
-        _seeds(study),
-        _undecided(study),
-        _lost(study),
-        _dirty(study),
-    ]
-    return [one for one in told if one]
+def _diverged(finding: Finding, one: Arm) -> str:
+    where = f" in {finding.name}" if finding.name else ""
+    return f"{one.name}{where}, {one.diverged} of {one.runs}"
 
 
-def shared(study: Study) -> dict[str, Any]:
-    """The choices that are the same in all runs that have them."""
-    seen: dict[str, dict[str, Any]] = {}
-    for row in study.rows:
-        for key, value in row.choices.items():
-            seen.setdefault(key, {})[repr(value)] = value
-    return {key: next(iter(values.values())) for key, values in seen.items() if len(values) == 1}
-
-
-def _spreads(study: Study, key: str) -> list[float]:
-    means: dict[str, list[float]] = {}
-    for block, line in study.lines:
-        if line["test_accuracy_mean"] is not None and line["first_epoch_accuracy_mean"] is not None:
-            means.setdefault(block, []).append(PERCENT * line[key])
-    return [max(found) - min(found) for found in means.values() if len(found) > 1]
-
-
-def _recipe(study: Study) -> str:
-    rate = shared(study).get(RATE)
+def _recipe(summary: Summary) -> str:
+    rate = summary.shared().get(RATE)
     if rate is None:
         return "Learning rates vary between blocks and are not tuned for each initializer."
     return (
@@ -161,45 +207,45 @@ def _recipe(study: Study) -> str:
     )
 
 
-def _resolution(study: Study) -> str:
-    images = sorted({int(about["test_images"]) for about in study.about_blocks.values() if about["test_images"]})
-    if not images or images[0] >= pairs.MARGIN_IMAGES:
+def _resolution(summary: Summary) -> str:
+    images = sorted(finding.test_images for finding in summary.findings if finding.test_images)
+    if not images or images[0] >= MARGIN_IMAGES:
         return ""
     return (
         f"A small test set: one of {images[0]:,} test images is {PERCENT / images[0]:.2g} points, so equivalence is "
-        f"judged within {margins(study)} points, and smaller differences are out of reach."
+        f"judged within {margins(summary)} points, and smaller differences are out of reach."
     )
 
 
-def _budget(study: Study) -> str:
-    data = listed(sorted({str(row.choices.get("dataset")) for row in study.rows}))
-    epochs = shared(study).get("epochs")
+def _budget(summary: Summary) -> str:
+    data = listed(sorted({str(row.choices.get("dataset")) for row in summary.rows}))
+    epochs = summary.shared().get("epochs")
     length = f"{counted(epochs, 'epoch')} on {data}" if isinstance(epochs, int) else f"the budgets listed, on {data}"
     return f"One budget: {length}. Longer training, wider networks and other data may order the initializers otherwise."
 
 
-def _seeds(study: Study) -> str:
-    if any(row.choices.get("order_seed") is not None for row in study.rows):
+def _seeds(summary: Summary) -> str:
+    if any(row.choices.get("order_seed") is not None for row in summary.rows):
         return ""
-    alone = "; an arm with a single run has no interval and no test" if study.sizes[0] == 1 else ""
+    alone = "; an arm with a single run has no interval and no test" if summary.sizes[0] == 1 else ""
     return (
         "One seed sets the weights and the order of the batches together, so their shares in the spread are not told "
         f"apart{alone}."
     )
 
 
-def _undecided(study: Study) -> str:
-    count = sum(about["verdict"] == UNDECIDED for about in study.about_blocks.values())
+def _undecided(summary: Summary) -> str:
+    count = sum(finding.verdict == UNDECIDED for finding in summary.findings)
     if not count:
         return ""
     return (
-        f"In {count} of {counted(len(study.blocks), 'block')} the runs are too few or too spread to decide; that is no "
-        "evidence of equality."
+        f"In {count} of {counted(len(summary.findings), 'block')} the runs are too few or too spread to decide; that "
+        "is no evidence of equality."
     )
 
 
-def _lost(study: Study) -> str:
-    lost = study.summary.counts[FAILED] + study.summary.counts[PREEMPTED]
+def _lost(summary: Summary) -> str:
+    lost = summary.counts[FAILED] + summary.counts[PREEMPTED]
     return (
         f"{counted(lost, 'run')} did not end and {'is' if lost == 1 else 'are'} in no mean; the appendix says why."
         if lost
@@ -207,10 +253,10 @@ def _lost(study: Study) -> str:
     )
 
 
-def _dirty(study: Study) -> str:
-    dirty = sum(bool(row.environment.get("git_dirty")) for row in study.rows)
+def _dirty(summary: Summary) -> str:
+    dirty = sum(bool(row.environment.get("git_dirty")) for row in summary.rows)
     return (
-        f"{counted(dirty, 'run')} of study {study.name} were made from sources with uncommitted changes."
+        f"{counted(dirty, 'run')} of study {summary.name} were made from sources with uncommitted changes."
         if dirty
         else ""
     )

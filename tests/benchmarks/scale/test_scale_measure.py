@@ -6,6 +6,7 @@ from bench import catalogue
 from bench.benchmarks.scale import measure
 from bench.benchmarks.scale import table as report
 from bench.plan.plan import plan
+from bench.report.terminal import render
 from bench.rows import raw, verify
 from bench.rows.store import Store
 from bench.schema import UserError
@@ -44,9 +45,12 @@ def test_the_commands_are_measured_on_a_store_and_told_in_a_table(compose, tmp_p
         assert 0 < row.measures[f"{command}_processor_seconds"] < 60
         assert row.measures[f"{command}_peak_memory_bytes"] > 2**20
     Store(tmp_path, "scale").write(row)
-    header, line = report.cells(Store(tmp_path, "scale").read().rows.values())
-    assert header == ["rows", "form", *measure.COMMANDS]
-    assert line[2] == f"{row.measures['plan_seconds']:.1f} s, {row.measures['plan_peak_memory_bytes'] / 1e9:.2f} GB"
-    assert json.loads(report.render([row], "json"))[0]["rows"] == 80
+    table = report.table(Store(tmp_path, "scale").read().rows.values())
+    assert table.header == ("rows", "form", *measure.COMMANDS)
+    assert (
+        table.lines[0][2].text
+        == f"{row.measures['plan_seconds']:.1f} s, {row.measures['plan_peak_memory_bytes'] / 1e9:.2f} GB"
+    )
+    assert json.loads(render(report.sheet([row]), "json"))[0]["rows"] == 80
     with pytest.raises(UserError, match="no format is named 'xml'"):
-        report.render([row], "xml")
+        render(report.sheet([row]), "xml")

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from bench.benchmarks.speed import table as speed
+from bench.report.terminal import render
 from bench.schema import OK, Row, Run, UserError
 
 IMAGES, FLOPS = 1000, 5e6
@@ -87,11 +88,14 @@ def test_works_come_by_what_an_image_costs():
 
 
 def test_a_line_of_the_table_says_how_an_arm_trains():
-    header, *lines = speed.cells(speed.frame([row()]))
-    together = dict(zip(header, lines[-1], strict=True))
+    table = speed.table([row()])
+    cells = dict(zip(table.header, table.lines[-1], strict=True))
+    together = {name: cell.text for name, cell in cells.items()}
     assert (together["arm"], together["processes"], together["pack"]) == ("together", "2 x 1", "4")
     assert together["images/s"] == "4000 [2000, 5000]"
     assert (together["GFLOP/s"], together["of peak"]) == ("20.0", "5 %")
+    assert cells["images/s"].value == pytest.approx(IMAGES / np.median(TIMES["together"]))
+    assert cells["times plain"].value == of(speed.frame([row()]), "together", "ratio")
 
 
 def test_a_whole_sweep_is_a_ratio_within_blocks():
@@ -113,32 +117,32 @@ def test_a_soak_says_what_a_run_costs_and_what_a_process_holds():
 
 def test_every_format_has_the_same_numbers():
     rows = [row(), row("resnet20/1x8x8", 20e6), sweep(), soak()]
-    lines = list(csv.DictReader(io.StringIO(speed.render(rows, "csv"))))
-    said = json.loads(speed.render(rows, "json"))
+    lines = list(csv.DictReader(io.StringIO(render(speed.sheet(rows), "csv"))))
+    said = json.loads(render(speed.sheet(rows), "json"))
     assert [float(line["ratio"]) for line in lines] == [one["ratio"] for one in said["table"]]
     assert len(lines) == 2 * len(TIMES)
     assert [one["runs"] for one in (*said["sweeps"], *said["soaks"])] == [48, 1000]
     cell = f"{said['table'][-1]['ratio']:.2f} ["
     for format in ("text", "markdown"):
-        shown = " ".join(speed.render(rows, format).split())
+        shown = " ".join(render(speed.sheet(rows), format).split())
         assert cell in shown
         assert all(sentence in shown for sentence in said["sentences"])
         assert "abacus, 2 cores, torch 2.0. " in shown
         assert "400 GFLOP/s in bf16" in shown
     with pytest.raises(UserError, match="no format is named 'xml'"):
-        speed.render(rows, "xml")
+        render(speed.sheet(rows), "xml")
 
 
 def test_a_machine_that_was_busy_is_told_of():
     busy = sweep()
     busy.environment["load"] = 1.7
-    assert "(load 1.7): measure again when it rests." in speed.render([busy, row()])
-    assert "load" not in speed.render([row()])
+    assert "(load 1.7): measure again when it rests." in render(speed.sheet([busy, row()]))
+    assert "load" not in render(speed.sheet([row()]))
 
 
 def test_a_sweep_alone_is_told_without_a_table():
-    shown = speed.render([sweep()])
+    shown = render(speed.sheet([sweep()]))
     assert "A whole sweep of 48 runs" in shown
     assert "times plain" not in shown
-    assert speed.render([sweep()], "csv").startswith("id,work,arm")
-    assert json.loads(speed.render([sweep()], "json"))["table"] == []
+    assert render(speed.sheet([sweep()]), "csv").startswith("id,work,arm")
+    assert json.loads(render(speed.sheet([sweep()]), "json"))["table"] == []

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from bench.benchmarks.throughput import table as throughput
+from bench.report.terminal import render
 from bench.schema import OK, Row, Run
 
 ELEMENTS = 1_000_000
@@ -68,39 +69,44 @@ def test_the_control_counts_intervals_that_exclude_1():
     assert said["largest_deviation"] == pytest.approx(0.05, abs=1e-3)
 
 
-def test_where_ours_is_slower_is_said_by_name():
+def test_the_sentences_name_the_cases_where_ours_is_slower():
     slow = row(law="dirac", initbench=[0.004, 0.008, 0.0048, 0.0041])
-    told = " ".join(throughput.sentences(throughput.frame([slow, row()])))
-    assert "Slower than torch.nn.init: dirac 1000x1000." in told
-    assert "no case" in " ".join(throughput.sentences(throughput.frame([row()])))
+    text = " ".join(throughput.sentences([slow, row()]))
+    assert "Slower than torch.nn.init: dirac 1000x1000." in text
+    assert "no case" in " ".join(throughput.sentences([row()]))
 
 
 def test_a_library_that_is_not_there_is_a_dash_and_one_that_failed_in_a_block_too():
     rows = [row(), row(law="uniform", timm=[0.002] * 4)]
-    assert [line[4] for line in throughput.cells(throughput.frame(rows))] == ["timm", "-", "500"]
+    table = throughput.table(rows)
+    assert [table.header[4], *(line[4].text for line in table.lines)] == ["timm", "-", "500"]
     del rows[1].curve[2]["timm"]
-    assert "timm" not in throughput.render(rows)
+    assert "timm" not in render(throughput.sheet(rows))
     del rows[1].curve[0]["initbench"]
-    assert len(throughput.cells(throughput.frame(rows))) == 2
+    assert len(throughput.table(rows).lines) == 1
 
 
 def test_cases_come_by_size():
     rows = [row(target="9x9", elements=81), row(), row(target="2x2", elements=4)]
-    assert [line[1] for line in throughput.cells(throughput.frame(rows))[1:]] == ["2x2", "9x9", "1000x1000"]
+    assert [line[1].text for line in throughput.table(rows).lines] == ["2x2", "9x9", "1000x1000"]
 
 
 def test_every_format_has_the_same_numbers():
     rows = [row(), row(law="uniform")]
-    lines = list(csv.DictReader(io.StringIO(throughput.render(rows, "csv"))))
-    said = json.loads(throughput.render(rows, "json"))
+    lines = list(csv.DictReader(io.StringIO(render(throughput.sheet(rows), "csv"))))
+    said = json.loads(render(throughput.sheet(rows), "json"))
     assert [float(line["ratio"]) for line in lines] == [one["ratio"] for one in said["table"]]
     assert len(lines) == 2 * len(TIMES)
     cell = f"{said['table'][0]['ratio']:.2f} ["
-    assert cell in throughput.render(rows, "markdown")
-    assert cell in throughput.render(rows, "text")
-    assert "abacus, 2 threads, 4 blocks; torch 2.0." in throughput.render(rows)
+    assert cell in render(throughput.sheet(rows), "markdown")
+    assert cell in render(throughput.sheet(rows), "text")
+    assert "abacus, 2 threads, 4 blocks; torch 2.0." in render(throughput.sheet(rows))
 
 
-@pytest.mark.parametrize(("rate", "text"), [(7.3e9, "7300"), (123.4e6, "123"), (45.67e6, "45.7"), (0.1234e6, "0.123")])
-def test_rates_have_three_digits_or_all_before_the_point(rate, text):
-    assert throughput._millions(rate) == text
+def test_a_cell_holds_its_value_in_full_precision_in_the_unit_of_its_text():
+    lines = throughput.frame([row()])
+    shown = dict(zip(throughput.table([row()]).header, throughput.table([row()]).lines[0], strict=True))
+    assert shown["initbench"].value == of(lines, "initbench", "elements_per_second") / 1e6
+    assert shown["ratio"].value == of(lines, "initbench", "ratio")
+    assert shown["of memory"].value == 100 * of(lines, "initbench", "of_memory")
+    assert shown["of memory"].text == f"{shown['of memory'].value:.0f} %"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bench.report import render, summarize
+from bench.report import render, sheet, summarize
 from bench.report.terminal import FORMATS
 from bench.schema import Row, UserError
 
@@ -48,7 +48,7 @@ def test_the_control_is_compared_with_its_twin_in_every_block_and_reported(study
     told = ", ".join(f"{one} {verdicts.count(one)}" for one in ("different", "equivalent", "undecided"))
     assert f"Of 2 pairs that cannot differ: {told}" in control.sentence
     for format in set(FORMATS) - {"csv"}:
-        assert control.sentence.split(";")[0] in render(summary, format, width=1000)
+        assert control.sentence.split(";")[0] in render(sheet(summary), format, width=1000)
 
 
 def test_a_control_that_diverges_is_counted(study: list[Row]) -> None:

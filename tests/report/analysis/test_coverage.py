@@ -12,6 +12,9 @@ from bench.report import summarize_study
 from bench.report.analysis import coverage
 from bench.report.statistics.simulation import SHAPES
 from bench.report.statistics.simulation import coverage as simulate
+from bench.report.tables import coverage as tables
+from bench.report.tables.export import texts
+from bench.report.terminal import render
 from bench.rows.store import Store
 from bench.schema import OK, Row, Run
 
@@ -47,7 +50,7 @@ def test_a_method_is_used_where_the_report_takes_it_for_as_many_values(method, n
 
 def test_a_cell_says_whether_the_method_is_used_and_covers():
     rows = [case(), case(n=10, covered=0.9), case("bca", covered=0.8), case("bca", n=10, covered=0.94)]
-    header, five, ten = coverage.cells(rows)
+    header, five, ten = texts(tables.table(rows))
     assert header == ["shape", "n", "t", "bca"]
     assert five == ["normal", "5", "95.0 [94.0, 96.0] used", "80.0 [79.0, 81.0] not used"]
     assert ten == ["normal", "10", "90.0 [89.0, 91.0] used, does not cover", "94.0 [93.0, 95.0] not used"]
@@ -55,12 +58,12 @@ def test_a_cell_says_whether_the_method_is_used_and_covers():
 
 def test_shapes_and_methods_come_in_their_order_and_numbers_by_size():
     rows = [case(shape="skewed"), case("bca", 20), case(n=3), case(n=20)]
-    assert [line[:2] for line in coverage.cells(rows)[1:]] == [["normal", "3"], ["normal", "20"], ["skewed", "5"]]
+    assert [line[:2] for line in texts(tables.table(rows))[1:]] == [["normal", "3"], ["normal", "20"], ["skewed", "5"]]
 
 
 def test_two_levels_are_never_mixed():
     rows = [case(), case(level=0.8, covered=0.8)]
-    assert [line[0] for line in coverage.cells(rows)] == ["level", "80", "95"]
+    assert [line[0] for line in texts(tables.table(rows))] == ["level", "80", "95"]
     assert column(rows, "covers") == [True, True]
 
 
@@ -94,13 +97,13 @@ def test_a_report_says_where_its_intervals_do_not_cover(arm):
 def test_every_format_has_the_same_numbers():
     rows = [case(), case(n=10, covered=0.9)]
     rows[1].measures["mean_width"] = None
-    lines = list(csv.DictReader(io.StringIO(coverage.render(rows, "csv"))))
-    said = json.loads(coverage.render(rows, "json"))
+    lines = list(csv.DictReader(io.StringIO(render(tables.sheet(rows), "csv"))))
+    said = json.loads(render(tables.sheet(rows), "json"))
     assert [float(line["coverage"]) for line in lines] == [one["coverage"] for one in said["table"]] == [0.95, 0.9]
     assert [one["mean_width"] for one in said["table"]] == [1.0, None]
     for format in ("text", "markdown"):
-        assert "90.0 [89.0, 91.0] used, does not cover" in coverage.render(rows, format)
-        assert "1000 simulated arms" in coverage.render(rows, format).replace("\n", " ")
+        assert "90.0 [89.0, 91.0] used, does not cover" in render(tables.sheet(rows), format)
+        assert "1000 simulated arms" in render(tables.sheet(rows), format).replace("\n", " ")
 
 
 @pytest.fixture(name="committed", scope="module")
@@ -117,7 +120,9 @@ def test_what_is_used_covers_values_as_accuracies_are(committed):
 def test_what_is_used_and_does_not_cover_is_in_the_committed_table(committed):
     failing = coverage.frame(committed).query("used and not covers")
     assert set(failing["shape"]) == {"heavily_skewed", "bimodal_naive"}
-    assert sum("used, does not cover" in cell for line in coverage.cells(committed) for cell in line) == len(failing)
+    assert sum("used, does not cover" in cell for line in texts(tables.table(committed)) for cell in line) == len(
+        failing
+    )
 
 
 def test_a_committed_row_is_simulated_again_to_the_last_digit(committed):

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from bench.report import render, summarize, summarize_study
+from bench.report import render, sheet, summarize, summarize_study
 from bench.report.statistics.sequential import levels
 from bench.schema import Row, UserError
 
@@ -34,7 +34,7 @@ def test_a_planned_look_takes_its_share_of_the_level(study: MakeArm, seeds: int,
     assert (summary.look.number, summary.look.seeds) == (number, seeds)
     assert summary.alpha == summary.look.alpha == levels(LOOKS, 0.05)[number - 1]
     assert summary.notes == (summary.look.sentence,)
-    assert f"Look {number} of 3, at {seeds} of 20 seeds" in render(summary, width=1000)
+    assert f"Look {number} of 3, at {seeds} of 20 seeds" in render(sheet(summary), width=1000)
 
 
 def test_a_verdict_of_an_early_look_needs_more_evidence(arm: MakeArm) -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from bench.report import render, summarize
+from bench.report import render, sheet, summarize
 from bench.report.statistics import holm, paired_difference
 
 
@@ -65,4 +65,4 @@ def test_every_format_tells_the_answer(arm):
     rows = [*arm("xavier", close(0.9)), *arm("he", close(0.9))]
     summary = summarize(rows, 0.3, ["he", "xavier"])
     for format in ("text", "markdown", "json"):
-        assert "he or xavier? Of 1 block" in render(summary, format)
+        assert "he or xavier? Of 1 block" in render(sheet(summary), format)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bench.report import frame, render, summarize
+from bench.report import frame, render, sheet, summarize
 from bench.report.terminal import FORMATS
 from bench.schema import Row, UserError
 
@@ -78,14 +78,14 @@ def test_a_diverged_run_never_vanishes(arm: MakeArm, row: MakeRow) -> None:
     lost = summary.table.set_index("initializer").loc["lost"]
     assert (lost["diverged"], lost["divergence_rate"]) == (1, 1.0)
     assert pd.isna(lost["test_accuracy_mean"])
-    assert all("lost" in render(summary, format) for format in FORMATS)
+    assert all("lost" in render(sheet(summary), format) for format in FORMATS)
 
 
 def test_the_order_of_the_rows_changes_nothing(study: list[Row]) -> None:
-    expected = render(summarize(study, 0.3), "json")
+    expected = render(sheet(summarize(study, 0.3)), "json")
     for seed in range(3):
         shuffled = random.Random(seed).sample(study, len(study))
-        assert render(summarize(iter(shuffled), 0.3), "json") == expected
+        assert render(sheet(summarize(iter(shuffled), 0.3)), "json") == expected
 
 
 def test_runs_of_different_length_are_never_in_one_mean(arm: MakeArm) -> None:

@@ -10,9 +10,10 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from bench.report.figures.panels import Panel, panels_of
 from scipy import stats
 
-from bench.benchmarks.throughput.figure import throughput
+from bench.benchmarks.throughput.figure import figure as throughput
 from bench.benchmarks.throughput.table import frame
 from bench.report import summarize
 from bench.report.document import Figure
@@ -23,7 +24,6 @@ from bench.report.figures.divergence import divergence
 from bench.report.figures.first_against_final import first_against_final, rank_correlation
 from bench.report.figures.intervals import intervals
 from bench.report.figures.learning_rate import learning_rate
-from bench.report.figures.panels import Panel, panels_of
 from bench.report.figures.ranks import ranks
 from bench.report.figures.svg import width
 from bench.report.statistics import mean

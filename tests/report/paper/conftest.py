@@ -2,9 +2,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from bench.report.paper.study import Study, study_of
 
 from bench.report.paper.build import Sources
-from bench.report.paper.study import Study, study_of
 from bench.schema import Row
 
 ABOUT = {"name": "mine", "law": "two arms in two blocks", "source": "a test", "question": ["he_normal", "fixup"]}

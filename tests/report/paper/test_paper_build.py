@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bench.report.paper.study import Study
 
 from bench.catalogue import CONF
 from bench.report.document import Document, Figure, Prose, Table
 from bench.report.paper import PAPER
 from bench.report.paper.build import Sources, document
-from bench.report.paper.study import Study
 from bench.schema import Row, UserError
 
 Make = Callable[..., Study]

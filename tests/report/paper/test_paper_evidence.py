@@ -2,12 +2,12 @@ import statistics
 from collections.abc import Callable
 
 import pytest
+from bench.report.paper.study import Study
+from bench.report.wording.abstract import abstract
 from scipy import stats
 
 from bench.report.paper.evidence import evidence
 from bench.report.paper.keys import flat
-from bench.report.paper.study import Study
-from bench.report.wording.abstract import abstract
 from bench.schema import Row
 
 RELU, TANH = "resnet20.batch.relu", "resnet20.batch.tanh"

@@ -2,10 +2,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from bench.report.paper.study import Study
 
 from bench.catalogue import CONF
 from bench.report.paper.build import Sources, tables
-from bench.report.paper.study import Study
 from bench.report.wording import study as words
 from bench.rows.store import Store
 from bench.schema import Row

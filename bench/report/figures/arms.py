@@ -1,0 +1,46 @@
+"""Which arms a figure has room for, and how each is drawn: the same in every figure of a study.
+
+In: findings, and names of arms. Out: names, and an ArmStyle for each. Touches: nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.report.analysis.finding import Finding
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")  # Okabe and Ito 2008, no yellow
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
+DASHES = ((0, ()), (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (2, 1)))
+
+
+@dataclass(frozen=True)
+class ArmStyle:
+    """How an arm is drawn. Neighbours in the list differ in all three, so that grey print tells them apart."""
+
+    colour: str
+    marker: str
+    dash: Any
+
+
+def arms_of(findings: Iterable[Finding]) -> list[str]:
+    """Every arm of the findings, sorted."""
+    return sorted({one.name for finding in findings for one in finding.arms})
+
+
+def best_arms(findings: Sequence[Finding], most: int) -> list[str]:
+    """At most `most` arms, sorted by name: those that stand highest in their blocks on average."""
+    ranks: dict[str, list[int]] = defaultdict(list)
+    for finding in findings:
+        for rank, one in enumerate(finding.arms):
+            ranks[one.name].append(rank)
+    return sorted(sorted(ranks, key=lambda name: (sum(ranks[name]) / len(ranks[name]), name))[:most])
+
+
+def arm_styles(names: Iterable[str]) -> dict[str, ArmStyle]:
+    """A style for each arm, by its place among all arms of the study."""
+    return {
+        name: ArmStyle(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)])
+        for i, name in enumerate(names)
+    }

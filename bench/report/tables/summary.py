@@ -1,0 +1,109 @@
+"""The summary of a study as a command prints it: a table and a sentence per block, the study at a glance, the answer.
+
+In: a Summary. Out: a Sheet. Touches: nothing.
+"""
+
+from typing import Any
+
+from bench.report.analysis import frame
+from bench.report.analysis.finding import Finding
+from bench.report.analysis.question import Question
+from bench.report.analysis.summary import Summary
+from bench.report.document import Cell, Part, Section, Sheet, Table
+from bench.report.statistics.intervals import MANY
+from bench.report.tables.results import arm_cells, lost_statuses, means
+from bench.report.wording import answer
+from bench.report.wording import study as words
+from bench.report.wording.block import sentence
+from bench.report.wording.format import number, points
+
+GLANCE = "At a glance: mean test accuracy in percent; * with diverged runs, which are in no mean"
+NOTES = (
+    f"Means are over converged runs, with 95 % intervals: Student's t, from {MANY} runs on the studentized bootstrap; "
+    "divergence rates have 95 % Wilson intervals. Differences are paired by seed, in percentage points, with 95 % t "
+    "intervals each; verdicts are Holm-adjusted over the pairs of a block: real or different by a paired t test, "
+    "equivalent by TOST within the margin, even where a small difference is real. The standard deviation is taken as "
+    "at least one test image."
+)
+
+
+def sheet(summary: Summary) -> Sheet:
+    """The summary for a terminal, for a page and for programs."""
+    blocks = [
+        Section(finding.block.label, (block(summary, finding), sentence(finding))) for finding in summary.findings
+    ]
+    conclusion, notes = f"{answer.answer(summary)} {words.counts(summary)}", " ".join([NOTES, *words.notes(summary)])
+    parts: list[Part] = [*blocks, *[Section(GLANCE, (glance(summary, intervals=False),))] * (len(blocks) > 1)]
+    page: list[Part] = [conclusion, Section(GLANCE, (glance(summary, intervals=True),)), *blocks, notes]
+    ending = [notes, conclusion]
+    if asked := summary.question:
+        heading = f"The question: {' against '.join(asked.arms)}, Holm-adjusted over the blocks"
+        section, reply = Section(heading, (question(asked),)), answer.question(summary)
+        parts, page, ending = [*parts, section], [reply, section, *page], [*ending, reply]
+    return Sheet((*parts, *ending), frame.table(frame.arms(summary.findings)), record(summary), tuple(page))
+
+
+def block(summary: Summary, finding: Finding) -> Table:
+    """One line per arm: its runs and what they reached, the highest mean first."""
+    lost = lost_statuses(summary)
+    lines = tuple(
+        (*arm_cells(finding, one, lost, star=False), Cell(number(one.seconds, 1), one.seconds)) for one in finding.arms
+    )
+    header = ("initializer", "converged", *lost, "test accuracy %", "diverged %", "first epoch %", "seconds")
+    return Table("block", "", header, lines)
+
+
+def glance(summary: Summary, intervals: bool) -> Table:
+    """One line per block by its name, one column per arm: the mean, and its interval with `intervals`."""
+    lines = tuple(
+        (Cell(finding.name or "all"), *means(finding, summary.arms, intervals)) for finding in summary.findings
+    )
+    return Table("glance", GLANCE, ("block", *summary.arms), lines)
+
+
+def question(asked: Question) -> Table:
+    """The difference of the two arms in each block, and the verdict."""
+    lines = tuple(
+        (
+            Cell(finding.name or "all"),
+            Cell(points(pair, finding.digits), pair.difference_points),
+            Cell(str(pair.seeds), pair.seeds),
+            Cell(pair.verdict),
+        )
+        for finding, pair in asked.pairs
+    )
+    return Table("question", "", ("block", "difference in points", "seeds", "verdict"), lines)
+
+
+def record(summary: Summary) -> dict[str, Any]:
+    """Everything that the summary says, for a program: numbers in full precision, None where there is none."""
+    return {
+        "answer": answer.answer(summary),
+        "question": _question(summary),
+        "counts": summary.counts,
+        "margin_points": summary.margin_points,
+        "alpha": summary.alpha,
+        "notes": words.notes(summary),
+        "blocks": [{**finding.choices, **_block(finding)} for finding in summary.findings],
+        "table": frame.arms(summary.findings),
+        "pairs": frame.pairs(summary.findings),
+    }
+
+
+def _block(finding: Finding) -> dict[str, Any]:
+    return {
+        "label": finding.block.label,
+        "name": finding.name or "all",
+        "verdict": finding.verdict,
+        "leader": finding.leader.name if finding.leader else None,
+        "margin_points": finding.margin,
+        "test_images": finding.test_images,
+        "sentence": sentence(finding),
+    }
+
+
+def _question(summary: Summary) -> dict[str, Any] | None:
+    if summary.question is None:
+        return None
+    pairs = [{"block": finding.name, **vars(pair)} for finding, pair in summary.question.pairs]
+    return {"arms": list(summary.question.arms), "answer": answer.question(summary), "pairs": pairs}
