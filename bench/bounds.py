@@ -21,6 +21,7 @@ class Bound:
     least: float | None = None
     above: float | None = None
     most: float | None = None
+    below: float | None = None
 
     def holds(self, value: Any) -> bool:
         """Whether the number lies within the limits."""
@@ -28,12 +29,16 @@ class Bound:
             (self.least is None or value >= self.least)
             and (self.above is None or value > self.above)
             and (self.most is None or value <= self.most)
+            and (self.below is None or value < self.below)
         )
 
     def __str__(self) -> str:
         if self.least is not None and self.most is not None:
             return f"from {self.least:g} to {self.most:g}"
-        limits = (("of at least", self.least), ("above", self.above), ("of at most", self.most))
+        limits = (
+            *(("of at least", self.least), ("above", self.above)),
+            *(("of at most", self.most), ("below", self.below)),
+        )
         return " and ".join(f"{words} {limit:g}" for words, limit in limits if limit is not None)
 
 

@@ -41,8 +41,8 @@ COMMANDS = {
     "merge": Command("merge", "merge", positional="folders"),
     "seal": Command("rows", "seal"),
     "sync": Command("rows", "sync"),
-    "speed": Command("speed", "speed"),
-    "throughput": Command("throughput", "throughput"),
-    "coverage": Command("coverage", "coverage"),
-    "scale": Command("scale", "scale"),
+    "speed": Command("benchmarks", "speed"),
+    "throughput": Command("benchmarks", "throughput"),
+    "coverage": Command("benchmarks", "coverage"),
+    "scale": Command("benchmarks", "scale"),
 }

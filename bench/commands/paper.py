@@ -29,7 +29,6 @@ TABLES = {
 }
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class ReportSettings(Settings):
     """The settings of `report`."""
@@ -66,9 +65,7 @@ def paper(named: Studies, place: Path) -> int:
     if not summaries:
         if settings.output == AUTO:
             return 0
-        raise UserError(
-            f"study {settings.study.name} has no training runs; name one that has: study=NAME,throughput"
-        )
+        raise UserError(f"study {settings.study.name} has no training runs; name one that has: study=NAME,throughput")
     made = document(summaries, _sources(settings, simulated))
     if settings.check:
         differences = files.stale(place, made)
@@ -99,6 +96,7 @@ def _sources(settings: ReportSettings, simulated: Sequence[Row]) -> "Sources":
     """Options, template, and what the rows of throughput and coverage show, where there are any."""
     from bench.benchmarks.throughput import table as throughput
     from bench.benchmarks.throughput.figure import figure
+    from bench.report.analysis.coverage import sentences as of_coverage
     from bench.report.paper.build import Sources
     from bench.report.tables import coverage
 
@@ -109,6 +107,6 @@ def _sources(settings: ReportSettings, simulated: Sequence[Row]) -> "Sources":
     made += [coverage.table(simulated)] if simulated else []
     sentences = {
         "speeds": throughput.sentences(speeds) if speeds else [],
-        "coverage": coverage.sentences(simulated) if simulated else [],
+        "coverage": of_coverage(simulated) if simulated else [],
     }
     return Sources(options, [one for one in made if one], sentences, **template)

@@ -53,9 +53,12 @@ def stored_from(key: str, kind: Any, convert: Callable[[Any], Any]) -> dict[str,
 
 def names(key: str) -> dict[str, Any]:
     """The metadata of a list of names, of which a single one may stand without brackets. Each counts once."""
-    return stored_from(
-        key, str | list[str], lambda value: list(dict.fromkeys([value] if isinstance(value, str) else value))
-    )
+    return stored_from(key, str | list[str], as_list)
+
+
+def as_list(value: Any) -> list[Any]:
+    """A single value as a list of one; of several, each once."""
+    return list(dict.fromkeys(value if isinstance(value, list) else [value]))
 
 
 def _as_it_is(value: Any) -> Any:

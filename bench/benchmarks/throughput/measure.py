@@ -8,6 +8,7 @@ alike. Ratios are taken within a block.
 """
 
 import contextlib
+import importlib.util
 import json
 import os
 import random
@@ -19,7 +20,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
 from bench import registry
@@ -32,6 +32,7 @@ from bench.machine.machine import machine_of
 from bench.schema import OK, Machine, Row, Run, UserError
 
 MEDDLING = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER")  # variables by which another pytest would change the measuring
+TIMER = ("pytest", "pytest-benchmark")  # the extra [throughput]
 LARGEST = {"orthogonal": 2**23}  # elements: a QR decomposition of 4096 x 4096 takes seconds
 
 
@@ -76,6 +77,8 @@ class Plan:
     def parameter(self, one: Measurement) -> Any:
         """The measurement with its name and its group."""
         name = " ".join(map(str, one.label().values()))
+        import pytest
+
         group = f"{one.case.law} {one.case.target.name}"
         return pytest.param(one, id=name, marks=pytest.mark.benchmark(group=group, **self.timer))
 
@@ -83,8 +86,11 @@ class Plan:
 def measure(settings: ThroughputSettings) -> tuple[list[Row], list[str]]:
     """The rows of all cases, and a remark on each library that failed in one.
 
-    Raises UserError for a law, shape, network or number that does not exist.
+    Raises UserError, before anything is measured, for a law, shape, network or number that does not exist, and where
+    pytest-benchmark is not installed.
     """
+    if missing := [one for one in TIMER if importlib.util.find_spec(one.replace("-", "_")) is None]:
+        raise UserError(f"throughput needs {' and '.join(missing)}; install with: pip install -e '.[throughput]'")
     settings = quickened(settings) if settings.quick else settings
     for law in settings.law:
         if law not in LAWS:
@@ -123,6 +129,8 @@ def measurements(case: Case, blocks: int) -> Iterator[Measurement]:
 
 def timed(turns: list[Measurement], seconds: float, device: str) -> list[dict[str, Any]]:
     """What pytest-benchmark says of each measurement; its table goes to standard error."""
+    import pytest
+
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         report, configuration = Path(folder) / "report.json", Path(folder) / "pytest.ini"
         configuration.write_text("[pytest]\n", encoding="utf-8")  # ours: a user's may turn warnings into errors

@@ -4,6 +4,8 @@ import importlib.util
 import json
 import math
 import os
+import subprocess
+import sys
 from collections import Counter
 from itertools import pairwise
 
@@ -176,6 +178,19 @@ def test_what_is_handed_to_pytest_is_plain():
 def test_what_cannot_be_measured_is_refused_with_the_way_out(wrong, sentence):
     with pytest.raises(UserError, match=sentence):
         measure({**SETTINGS, **wrong})
+
+
+@pytest.mark.parametrize("missing", [["pytest", "pytest_benchmark"], ["pytest_benchmark"]])
+def test_without_its_timer_nothing_is_measured_and_a_sentence_names_the_extra(tmp_path, missing):
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({missing})); from bench.__main__ import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", code, "throughput", "quick=true"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    names = " and ".join(missing).replace("_", "-")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"bench: throughput needs {names}; install with: pip install -e '.[throughput]'" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.gpu
