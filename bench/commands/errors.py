@@ -57,5 +57,5 @@ def explained(command: str, error: BaseException) -> str:
     if found := re.match(r"Could not override '([^']+)'", first):
         return registry.unknown("key", found[1], catalogue.keys(command))
     if found := re.match(r"Ambiguous value for argument '([^=]+)=", first):
-        return f"{command} takes one value of {found[1]}; a list is written {found[1]}=[VALUE,VALUE]"
+        return f"{command} takes one value of {found[1]}; where a key takes a list, write {found[1]}=[VALUE,VALUE]"
     return f"{first} {error.__cause__ or ''}".strip()
