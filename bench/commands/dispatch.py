@@ -7,6 +7,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from bench.commands import COMMANDS
@@ -28,6 +29,7 @@ def carry_out_planned(config: DictConfig, loader: Any, launcher: Launcher) -> in
         composed: DictConfig = loader.load_sweep_config(config, overrides)
         return composed
 
+    HydraConfig.instance().set_config(config)  # else Hydra sets it only for the jobs of a launcher
     function = COMMANDS[str(config.hydra.job.config_name)].load()
     settings = as_launched(settings_of(function, config), config.hydra.launcher)
     return function(compose, launcher, settings)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from bench.report.paper.build import Sources
 
 AUTO, OFF, FOLDER = "auto", "off", "paper/generated"
-# of each task without training runs, which no paper is about: the module that makes a table of its rows
+MEANS = "bench.report.tables.means"
+# of the rows of each benchmark, the module that makes a table of them
 TABLES = {
     "throughput": "bench.benchmarks.throughput.table",
     "speed": "bench.benchmarks.speed.table",
@@ -61,7 +62,7 @@ def paper(named: Studies, place: Path) -> int:
 
     settings = named[0][0]
     simulated = rows_of(settings, "coverage")
-    summaries = [summarize_study(rows, one, simulated) for one, rows in named if not beside(rows)]
+    summaries = [summarize_study(rows, one, simulated) for one, rows in named if not table_of(rows)]
     if not summaries:
         if settings.output == AUTO:
             return 0
@@ -79,10 +80,14 @@ def paper(named: Studies, place: Path) -> int:
     return 0
 
 
-def beside(rows: Sequence[Row]) -> str | None:
-    """The task of rows that are no training runs, where they all have the same; else None."""
-    kinds = {str(row.choices.get("task")) for row in rows}
-    return next((kind for kind in TABLES if kinds == {kind}), None)
+def table_of(rows: Sequence[Row]) -> str | None:
+    """The module that makes a table of the rows; None where they compare arms, which is what a paper is about."""
+    tasks = {str(row.choices.get("task")) for row in rows}
+    if len(tasks) != 1:
+        return None
+    task = tasks.pop()
+    about = catalogue.options("task", config_folders()).get(task, {})
+    return TABLES.get(task) or (MEANS if about.get("report") == "means" else None)
 
 
 def rows_of(settings: Settings, name: str) -> list[Row]:

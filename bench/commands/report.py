@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hydra import compose
 
-from bench.commands.paper import TABLES, ReportSettings, beside, folder, paper, rows_of
+from bench.commands.paper import ReportSettings, folder, paper, rows_of, table_of
 from bench.commands.shared import known_store
 from bench.machine.settings import Settings
 from bench.plan.plan import declared
@@ -54,9 +54,9 @@ def rendered(rows: Sequence[Row], settings: Settings) -> str:
 
 
 def sheet_of(rows: Sequence[Row], settings: Settings) -> "Sheet":
-    """What the rows say: of training runs their summary, of the rows of a benchmark its table."""
-    if kind := beside(rows):
-        found: Sheet = importlib.import_module(TABLES[kind]).sheet(rows)
+    """What the rows say: a comparison of the arms, the table of a benchmark, or the means of any other task."""
+    if module := table_of(rows):
+        found: Sheet = importlib.import_module(module).sheet(rows)
         return found
     from bench.report import sheet, summarize_study
 
@@ -72,14 +72,14 @@ def _each(settings: ReportSettings) -> list[ReportSettings]:
 def _read(store: Store, curves: bool) -> Reading:
     reading = store.read(curves=curves)
     # a table of training runs needs no curves; one of times per block has nothing else
-    return store.read() if not curves and beside(list(reading.rows.values())) else reading
+    return store.read() if not curves and table_of(list(reading.rows.values())) else reading
 
 
 def _chosen(reading: Reading, where: Sequence[str]) -> list[Row]:
     from bench.report.analysis.filter import kept
 
     rows = list(reading.rows.values())
-    return rows if beside(rows) else kept(rows, where)  # conditions are about training runs
+    return rows if table_of(rows) else kept(rows, where)  # conditions are about training runs
 
 
 def _remark(reading: Reading) -> None:
