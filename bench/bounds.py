@@ -3,6 +3,7 @@
 In: a key, a value, a type such as `Count | None`. Out: the value, or a sentence on what it may be. Touches: nothing.
 """
 
+import difflib
 import math
 import types
 import typing
@@ -77,12 +78,19 @@ def checked(key: str, value: Any, kind: Any) -> Any:
             return found
     if value == "":
         raise UserError(f"{key} has no value; write {key}=VALUE")
-    raise UserError(f"{key} takes {described(kind)}, not {value!r}")
+    near = [f"; did you mean {word}?" for word in difflib.get_close_matches(str(value), _words(kind), n=1)]
+    raise UserError(f"{key} takes {described(kind)}, not {value!r}{''.join(near)}")
 
 
 def described(kind: Any) -> str:
     """A type and its bounds in words: `a whole number of at least 1 or null`."""
     return " or ".join(_described(one) for one in _alternatives(kind))
+
+
+def _words(kind: Any) -> list[str]:
+    """The names among the values of a type."""
+    literals = [one for one in _alternatives(kind) if typing.get_origin(one) is Literal]
+    return [str(word) for one in literals for word in typing.get_args(one)]
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:

@@ -25,7 +25,7 @@ def speed(settings: SpeedSettings) -> int:
     """Measure the engine next to a plain loop, and print the table."""
     from bench.benchmarks.speed.measure import measure
 
-    print(rendered(keep(measure(compose, settings), settings), settings))
+    print(rendered(keep(measure(compose, settings), settings), settings), end="")
     return 0
 
 

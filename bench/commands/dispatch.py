@@ -5,6 +5,7 @@ In: the name of a command, Hydra's configuration. Out: an exit code. Touches: wh
 
 import typing
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -29,7 +30,7 @@ def carry_out_planned(config: DictConfig, loader: Any, launcher: Launcher) -> in
         composed: DictConfig = loader.load_sweep_config(config, overrides)
         return composed
 
-    HydraConfig.instance().set_config(config)  # else Hydra sets it only for the jobs of a launcher
+    HydraConfig.instance().set_config(deepcopy(config))  # else Hydra sets it only for the jobs of a launcher
     function = COMMANDS[str(config.hydra.job.config_name)].load()
     settings = as_launched(settings_of(function, config), config.hydra.launcher)
     return function(compose, launcher, settings)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.schema import Row
+from bench.schema import OK, Row, Run
 
 
 def make_row(
@@ -58,3 +58,16 @@ def _arm() -> Callable[..., list[Row]]:
         return [make_row(initializer, seed, accuracy, **settings) for seed, accuracy in enumerate(accuracies)]
 
     return make
+
+
+def make_case(method="t", n=5, shape="normal", covered=0.95, level=0.95, values=None) -> Row:
+    """A row as `python -m bench coverage` leaves it."""
+    choices = {"task": "coverage", "method": method, "n": n, "shape": shape, "level": level, "simulations": 1000}
+    measures = {"coverage": covered, "coverage_low": covered - 0.01, "coverage_high": covered + 0.01}
+    measures |= {"judged": 1000, "mean_width": 1.0, "median_width": 1.0, "values": n if values is None else values}
+    return Row(Run("coverage", choices).id, "coverage", OK, choices, measures)
+
+
+@pytest.fixture(name="case")
+def _case():
+    return make_case
