@@ -1,5 +1,8 @@
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -8,10 +11,13 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import DictConfig
 
+from bench import __main__ as door
 from bench import catalogue
+from bench.launch import shutdown
 from bench.machine.settings import Settings, Study
 from bench.plan.plan import plan
 from bench.schema import Machine, Run
+from bench.train import stop
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,3 +67,40 @@ def configuration(tmp_path: Path) -> dict[str, Any]:
 @pytest.fixture
 def settings(configuration: dict[str, Any]) -> Settings:
     return Settings.read(configuration)
+
+
+@pytest.fixture
+def own_signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Signal handlers, requests to stop and followed sweeps as they were before, once a test is over."""
+    before = {number: signal.getsignal(number) for number in stop.SIGNALS}
+    monkeypatch.setattr(stop, "_received", [])
+    monkeypatch.setattr(shutdown, "_followed", set())
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_signals: None, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., CompletedProcess[str]]:
+    """Run one command in an empty folder, on a terminal of 100 columns, in this process, which has imported torch.
+
+    A traceback, another exit code and any new file outside results/ are errors.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # as `main` leaves it
+    monkeypatch.setattr(sys, "argv", sys.argv)
+
+    def bench(*arguments: str, code: int = 0) -> CompletedProcess[str]:
+        before = {*tmp_path.iterdir()}
+        capfd.readouterr()
+        returned = door.main(arguments)
+        printed = capfd.readouterr()
+        assert returned == code, printed.out + printed.err
+        assert "Traceback" not in printed.err
+        assert {*tmp_path.iterdir()} <= before | {tmp_path / "results"}
+        return CompletedProcess(arguments, returned, printed.out, printed.err)
+
+    return bench

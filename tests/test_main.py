@@ -1,4 +1,4 @@
-"""The commands as a user types them, in a process of their own."""
+"""The commands as a user types them."""
 
 import csv
 import io
@@ -23,21 +23,6 @@ QUICK = [
 ]
 
 
-@pytest.fixture
-def bench(tmp_path):
-    """Run one command in an empty folder, where nothing but results/ may appear."""
-
-    def bench(*arguments, code=0):
-        command = [sys.executable, "-m", "bench", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        assert {path.name for path in tmp_path.iterdir()} <= {"results"}
-        return done
-
-    return bench
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_shows_its_configuration(bench, command):
     assert "results: results" in bench(command, "--cfg", "job").stdout
@@ -55,10 +40,12 @@ def test_a_sweep_resumes_grows_and_answers(bench, tmp_path):
     assert bench("sweep", *QUICK, "seed=0,1").stdout == first.stdout
     assert without_torch("sweep", *QUICK, "seed=0,1", cwd=tmp_path) == first.stdout
 
-    bench("sweep", *QUICK, "seed=0,1,2")  # the default launcher, in processes
+    command = [sys.executable, "-m", "bench", "sweep", *QUICK, "seed=0,1,2"]  # the default launcher, in processes
+    subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
     assert {path: path.read_bytes() for path in rows} == rows
-    told = json.loads(bench("status", "study=mine", "format=json").stdout)
-    assert (told["total"], told["done"], told["left"], told["failed"]) == (6, 6, 0, 0)
+    record = json.loads(bench("status", "study=mine", "format=json").stdout)
+    assert (record["total"], record["done"], record["left"], record["failed"]) == (6, 6, 0, 0)
 
 
 def without_torch(*arguments, cwd):
@@ -98,7 +85,7 @@ def test_a_killed_sweep_leaves_nothing_running_and_goes_on_where_it_was(bench, t
         time.sleep(0.1)
     assert not any(map(alive, workers))
 
-    bench(*command[3:])
+    bench(*command[3:], "hydra/launcher=basic")
     assert len(list(results.glob("*.json"))) == 20
     assert all(path.stat().st_mtime_ns == when for path, when in before.items())
 
@@ -115,10 +102,10 @@ def alive(pid):
 
 def test_run_trains_one_run_and_says_what_it_measured(bench):
     quick = [one for one in QUICK if not one.startswith(("study", "initializer"))]
-    said = json.loads(bench("run", *quick).stdout)
-    assert said["status"] == "ok"
-    assert 0 <= said["test_accuracy"] <= 1
-    assert json.loads(bench("run", *quick).stdout)["seconds"] == said["seconds"]  # the row that is there
+    record = json.loads(bench("run", *quick).stdout)
+    assert record["status"] == "ok"
+    assert 0 <= record["test_accuracy"] <= 1
+    assert json.loads(bench("run", *quick).stdout)["seconds"] == record["seconds"]  # the row that is there
     assert "takes more than one" in bench("run", *quick, "seed=0,1", code=2).stderr
 
 
@@ -131,25 +118,25 @@ def test_list_gives_a_law_and_a_source_for_each_name(bench, tmp_path):
 
 
 def test_throughput_measures_keeps_its_rows_and_prints_them_again(bench, tmp_path):
-    said = json.loads(bench("throughput", "quick=true", "law=[normal,he_normal]", "format=json").stdout)
-    assert {(one["law"], one["target"]) for one in said["table"]} == {
+    record = json.loads(bench("throughput", "quick=true", "law=[normal,he_normal]", "format=json").stdout)
+    assert {(one["law"], one["target"]) for one in record["table"]} == {
         ("normal", "16x16x3x3"), ("he_normal", "16x16x3x3"), ("he_normal", "resnet8"),
     }  # fmt: skip
-    assert {"initbench", "torch.nn.init", "torch.nn.init again"} <= {one["library"] for one in said["table"]}
+    assert {"initbench", "torch.nn.init", "torch.nn.init again"} <= {one["library"] for one in record["table"]}
     assert "3 rows sealed" in bench("seal", "study=throughput").stdout
-    assert json.loads(bench("report", "study=throughput", "format=json").stdout) == said
+    assert json.loads(bench("report", "study=throughput", "format=json").stdout) == record
     assert "Slower than torch.nn.init" in bench("report", "study=throughput", "format=markdown").stdout
 
 
 def test_coverage_simulates_keeps_its_rows_and_prints_them_again(bench):
-    said = json.loads(bench("coverage", "simulations=200", "n=[3,5]", "shape=normal", "format=json").stdout)
-    assert {(one["method"], one["n"]) for one in said["table"]} == {
+    record = json.loads(bench("coverage", "simulations=200", "n=[3,5]", "shape=normal", "format=json").stdout)
+    assert {(one["method"], one["n"]) for one in record["table"]} == {
         (m, n) for m in ("t", "studentized", "bca") for n in (3, 5)
     }
     assert "6 rows sealed" in bench("seal", "study=coverage").stdout
-    assert json.loads(bench("report", "study=coverage", "format=json").stdout) == said
+    assert json.loads(bench("report", "study=coverage", "format=json").stdout) == record
     alone = json.loads(bench("coverage", "simulations=200", "n=5", "shape=normal", "method=t", "format=json").stdout)
-    assert alone["table"][0] in said["table"]  # whatever else is asked for
+    assert alone["table"][0] in record["table"]  # whatever else is asked for
 
 
 def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path):
@@ -233,6 +220,12 @@ def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys, 
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize("words", [["--retry", "failed"], ["--retry=failed"]])
+def test_retry_may_be_written_as_an_option(bench, words):
+    error = bench("sweep", *QUICK, "seed=0", *words, code=2).stderr
+    assert "retry=failed: none of these 2 runs has failed so" in error
+
+
 @pytest.mark.parametrize("command", ["plan", "doctor"])
 def test_a_command_that_does_not_fit_in_memory_says_so(command, tmp_path):
     starved = ["bash", "-c", f"ulimit -v 400000; OPENBLAS_NUM_THREADS=1 exec {sys.executable} -m bench {command}"]
@@ -267,7 +260,7 @@ def test_a_failed_run_is_exit_code_1_and_says_how_to_go_on(bench, tmp_path):
 
 
 def test_an_unknown_key_is_answered_with_those_of_the_command_alone(bench):
-    told = bench("sweep", "output=off", code=2).stderr
-    assert "no key is named 'output'" in told
-    assert "did you mean output" not in told
+    error = bench("sweep", "output=off", code=2).stderr
+    assert "no key is named 'output'" in error
+    assert "did you mean output" not in error
     assert "epochs" not in bench("status", "epochs=3", code=2).stderr.partition("Known:")[2]

@@ -25,7 +25,7 @@ def speed(settings: SpeedSettings) -> int:
     """Measure the engine next to a plain loop, and print the table."""
     from bench.benchmarks.speed.measure import measure
 
-    print(rendered(keep(measure(compose, settings), settings), settings), end="")
+    print(rendered(keep(measure(compose, settings), prepared_store(settings)), settings), end="")
     return 0
 
 
@@ -33,8 +33,9 @@ def throughput(settings: ThroughputSettings) -> int:
     """Measure how fast laws fill weights, and print the table; 1 when a library failed."""
     from bench.benchmarks.throughput.measure import measure
 
+    store = prepared_store(settings)
     rows, remarks = measure(settings)
-    print(rendered(keep(rows, settings), settings), end="")
+    print(rendered(keep(rows, store), settings), end="")
     for remark in remarks:
         print(remark, file=sys.stderr)
     return int(bool(remarks))
@@ -44,7 +45,7 @@ def coverage(settings: CoverageSettings) -> int:
     """Simulate every method, number of runs and shape of the settings, and print the table."""
     from bench.benchmarks.coverage import measure
 
-    print(rendered(keep(measure(settings), settings), settings), end="")
+    print(rendered(keep(measure(settings), prepared_store(settings)), settings), end="")
     return 0
 
 
@@ -52,16 +53,21 @@ def scale(settings: ScaleSettings) -> int:
     """Measure the commands on a store of synthetic rows, and print the table of all there are."""
     from bench.benchmarks.scale.measure import measure
 
-    study = declared(compose([]))
-    keep([measure(compose, study, settings.rows, settings.form, settings.study.name)], settings)
+    store, study = prepared_store(settings), declared(compose([]))
+    store.write(measure(compose, study, settings.rows, settings.form, settings.study.name))
     print(table(known_store(settings), settings), end="")
     return 0
 
 
-def keep(rows: Iterable[Row], settings: Settings) -> list[Row]:
-    """The rows, each written to the study's store before the next one is measured."""
+def prepared_store(settings: Settings) -> Store:
+    """The store of the study. Raises UserError, before anything is measured, where no row can be written."""
     store = Store(settings.results, settings.study.name)
     store.prepare()
+    return store
+
+
+def keep(rows: Iterable[Row], store: Store) -> list[Row]:
+    """The rows, each written to the store before the next one is measured."""
     kept = []
     for row in rows:
         store.write(row)

@@ -70,12 +70,9 @@ def test_help_gives_each_key_with_its_default_and_fits_the_terminal(say, command
     assert say("help", command) == say(command, "-h") == text
 
 
-def test_defaults_in_help_are_those_that_a_command_composes(say):
+def test_defaults_in_help_are_those_that_a_command_composes(bench):
     for command in ("sweep", "run", "speed", "sync", "doctor"):
-        composed = subprocess.run(
-            [sys.executable, "-m", "bench", command, "--cfg", "job"], capture_output=True, text=True, check=True
-        )
-        configuration = yaml.safe_load(composed.stdout)
+        configuration = yaml.safe_load(bench(command, "--cfg", "job").stdout)
         for key in catalogue.command_keys(command):
             value = configuration
             for part in key.name.split("."):

@@ -101,14 +101,6 @@ def test_ctrl_c_lets_the_runs_under_way_end_with_a_checkpoint_and_leaves_no_proc
     until(lambda: terminal.left_over() == [])
 
 
-def test_the_front_door_takes_retry_as_an_option(tmp_path):
-    for words in (["--retry", "failed"], ["--retry=failed"]):
-        command = [sys.executable, "-m", "bench", *TINY, "seed=0", *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 2
-        assert "retry=failed: none of these 2 runs has failed so" in done.stderr
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [2.0, 4.0, 6.0, 8.0, 10.0])
 def test_ctrl_c_at_any_time_shows_no_traceback_and_leaves_no_process(tmp_path, seconds):
@@ -155,23 +147,22 @@ def test_a_notice_to_the_sweep_alone_reaches_its_processes_and_the_same_command_
 # several sweeps, and kills
 
 COUNTED = r"""
-import inspect, os
+import os
 from bench.registry import task
-from bench.train.task.train import train
+from bench.train.task.train import Train
 
 def note(runs, what):
     with open(os.environ["TRAINED"], "a") as log:
         for run in runs:
             log.write(f"{run.id} {what}\n")
 
-def counted(runs, machine, **arguments):
-    note(runs, "began")
-    rows = train(runs, machine, **arguments)
-    note(runs, "ended")
-    return rows
-
-counted.__signature__, counted.__annotations__ = inspect.signature(train), train.__annotations__
-task(counted)
+@task
+class Counted(Train):
+    def perform(self, runs, machine):
+        note(runs, "began")
+        rows = super().perform(runs, machine)
+        note(runs, "ended")
+        return rows
 """
 
 
@@ -182,7 +173,7 @@ def counting(tmp_path, monkeypatch):
 
     (tmp_path / "conf" / "task").mkdir(parents=True)
     yaml = (catalogue.CONF / "task" / "train.yaml").read_text()
-    yaml = re.sub("function: .*", "function: counted_task:counted", re.sub("name: train", "name: counted", yaml))
+    yaml = re.sub("function: .*", "function: counted_task:Counted", re.sub("name: train", "name: counted", yaml))
     (tmp_path / "conf" / "task" / "counted.yaml").write_text(yaml)
     (tmp_path / "counted_task.py").write_text(COUNTED)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")

@@ -33,10 +33,10 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def status(tmp_path):
+def status(bench):
     def status(*words):
-        command = [sys.executable, "-m", "bench", "status", "study=mine", *words]
-        return subprocess.check_output(command, cwd=tmp_path, text=True, stderr=subprocess.STDOUT)
+        done = bench("status", "study=mine", *words)
+        return done.stdout + done.stderr
 
     return status
 

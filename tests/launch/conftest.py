@@ -1,19 +1,17 @@
 """Sweeps in this process, and in forked ones that may be killed: a fork is there in milliseconds, with torch loaded."""
 
 import os
-import signal
 import sys
 import traceback
 
 import pytest
 from omegaconf import OmegaConf
 
-from bench.launch import shutdown, worker
+from bench.launch import worker
 from bench.launch.sweep import sweep
 from bench.machine.settings import Settings
 from bench.plan.plan import Plan
 from bench.rows.store import Store
-from bench.train import stop
 from bench.train.task.train import Train
 
 
@@ -28,17 +26,6 @@ def swept(configuration):
         return launch.launches
 
     return swept
-
-
-@pytest.fixture
-def own_signals(monkeypatch):
-    """Handlers, wishes and sweeps as they were before, once a test is over."""
-    before = {number: signal.getsignal(number) for number in stop.SIGNALS}
-    monkeypatch.setattr(stop, "_received", [])
-    monkeypatch.setattr(shutdown, "_followed", set())
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture
