@@ -78,8 +78,8 @@ def checked(key: str, value: Any, kind: Any) -> Any:
             return found
     if value == "":
         raise UserError(f"{key} has no value; write {key}=VALUE")
-    near = difflib.get_close_matches(str(value), _words(kind), n=1)
-    raise UserError(f"{key} takes {described(kind)}, not {value!r}" + f"; did you mean {near[0]}?" * bool(near))
+    near = [f"; did you mean {word}?" for word in difflib.get_close_matches(str(value), _words(kind), n=1)]
+    raise UserError(f"{key} takes {described(kind)}, not {value!r}{''.join(near)}")
 
 
 def described(kind: Any) -> str:

@@ -61,7 +61,7 @@ def test_a_value_that_fits_is_as_its_type_has_it(value, kind, found):
     ],
 )
 def test_any_other_value_is_a_mistake(value, kind):
-    with pytest.raises(UserError, match="^key (takes|has no value)"):
+    with pytest.raises(UserError, match=r"^key (takes|has no value)"):
         checked("key", value, kind)
 
 

@@ -1,66 +1,129 @@
-"""What README.md shows is what the committed rows say."""
+"""What README.md shows is what the committed rows and conf/ say."""
 
+import json
+import math
 import re
+import subprocess
+import sys
 
-import yaml
+import pytest
 
-from bench.benchmarks.scale import table as scale
-from bench.benchmarks.speed import table as speed
-from bench.benchmarks.throughput import table as throughput
 from bench.catalogue import CONF, options
-from bench.report import render, summarize
+from bench.commands import COMMANDS, errors
+from bench.plan.plan import parse
+from bench.report.analysis.finding import NEAR_CHANCE
 from bench.rows.store import Store
+from bench.schema import DIVERGED, OK
 
 HOME = CONF.parent
 README = (HOME / "README.md").read_text(encoding="utf-8")
-HOW_FAST = README.partition("\n## How fast weights are drawn\n")[2].partition("\n## ")[0]
-TRAINING = README.partition("\n## How fast runs train\n")[2].partition("\n## ")[0]
-HOW_LARGE = README.partition("\n## How large\n")[2].partition("\n## ")[0]
+MOST_LINES = 120
+LARGEST_TABLE = 5  # lines, the heading among them
 
 
-def test_the_tables_and_the_answer_are_made_of_the_committed_rows():
-    margin = yaml.safe_load((CONF / "settings.yaml").read_text())["margin"]
-    rows = Store(HOME / "results", "question").read().rows.values()
-    summary = summarize(rows, margin, options("study")["default"]["question"])
-    written = render(summary, "markdown")
-    assert summary.question.answer in README
-    rest = README.replace(TRAINING, "").replace(HOW_FAST, "").replace(HOW_LARGE, "")
-    tables = re.findall(r"(?:^\|.*\n)+", rest, re.MULTILINE)
-    assert len(tables) == 2
-    assert all(table in written for table in tables)
-    scaled = {round(value, 1) for value in summary.blocks["margin_points"]}
-    assert f"within {scaled.pop()} points" in README.replace("\n", " ")
+def section(title):
+    """A section without its code, on one line."""
+    text = README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
 
 
-def test_the_speeds_are_those_of_the_committed_rows():
-    rows = Store(HOME / "results", "throughput").read().rows.values()
-    written = throughput.render(rows, "markdown")
-    lines = re.findall(r"^\|.*$", HOW_FAST, re.MULTILINE)
-    assert len(lines) > 2
-    assert all(line in written.splitlines() for line in lines)
-    told = [throughput.places(rows), *throughput.sentences(throughput.frame(rows))]
-    assert all(sentence in " ".join(HOW_FAST.split()) for sentence in told)
+def on_one_line(text):
+    return " ".join(text.split())
 
 
-def test_the_speeds_of_training_are_those_of_the_committed_rows():
-    studies = [list(Store(HOME / "results", study).read().rows.values()) for study in ("speed_avx2", "speed")]
-    tables = re.findall(r"(?:^\|.*\n)+", TRAINING, re.MULTILINE)
-    for rows, table in zip(studies, tables, strict=True):
-        lines, told = table.splitlines(), TRAINING.partition(table)[2].partition("\n|")[0]
-        assert len(lines) > 2
-        assert set(lines) <= set(speed.render(rows, "markdown").splitlines())
-        assert all(sentence in " ".join(told.split()) for sentence in speed.sentences(rows))
+def report(form):
+    words = ["report", "study=question", f"format={form}", "output=off"]
+    return subprocess.run([sys.executable, "-m", "bench", *words], cwd=HOME, capture_output=True, text=True).stdout
 
 
-def test_the_times_of_a_large_store_are_those_of_the_committed_rows():
-    lines = re.findall(r"^\|.*$", HOW_LARGE, re.MULTILINE)
-    assert len(lines) > 2
-    assert set(lines) <= set(
-        scale.render(list(Store(HOME / "results", "scale").read().rows.values()), "markdown").splitlines()
-    )
+@pytest.fixture(scope="module")
+def rows():
+    return list(Store(HOME / "results", "question").read().rows.values())
 
 
-def test_every_module_that_the_house_names_is_there():
-    listing = README.partition("## The house")[2]
-    for name in re.findall(r"^(?:bench|hydra_plugins|results|paper|tests|conf)[\w/.]*", listing, re.MULTILINE):
-        assert (HOME / name).exists(), name
+@pytest.fixture(scope="module")
+def said():
+    """What the report says of the rows, for a program."""
+    return json.loads(report("json"))
+
+
+@pytest.fixture(scope="module")
+def facts(rows, said):
+    """The parts of sentences that have a number, each made of the rows."""
+
+    def only(key):
+        (value,) = {row.choices[key] for row in rows}
+        return value
+
+    seeds, trained = {row.choices["seed"] for row in rows}, [row for row in rows if row.status == OK]
+    assert len(said["table"]) * len(seeds) == len(rows)
+    (margin,) = {round(block["margin_points"], 1) for block in said["blocks"]}
+    (classes,) = {row.environment["classes"] for row in rows}
+    limit = NEAR_CHANCE / classes
+    stuck = sum(row.measures["test_accuracy"] <= limit for row in trained)
+    diverged = sum(row.status == DIVERGED for row in rows)
+    assert len(trained) + diverged == len(rows)
+    return [
+        f"{len(rows)} runs: {len(seeds)} seeds per arm and block, {only('epochs')} epochs on {only('dataset')}, "
+        f"{only('dataset.test')} test images, networks of width {only('model.width')}, "
+        f"one learning rate of {only('optimizer.learning_rate')}",
+        f"within {margin} points, of the runs that did not diverge: {diverged} runs diverged (*)",
+        f"{stuck} of the {len(trained)} others ended near chance, at {100 * limit:.0f} % or less",
+    ]
+
+
+def test_the_table_of_the_answer_is_made_of_the_committed_rows(said):
+    written = report("markdown")
+    (table,) = re.findall(r"(?:^\|.*\n)+", README, re.MULTILINE)
+    heading, rule, *lines = table.splitlines()
+    assert f"{heading}\n{rule}\n" in written
+    assert set(lines) <= set(written.splitlines())
+    assert len([heading, *lines]) <= LARGEST_TABLE
+    without_norm = {block["name"] for block in said["blocks"] if block["normalization"] == "none"}
+    assert {line.split(" | ")[0].removeprefix("| ") for line in lines} == without_norm
+
+
+def test_each_bold_sentence_and_each_number_is_compared(rows, said, facts):
+    text = re.sub(r"```.*?```|^\|[^\n]*\n|`[^`]*`", "", README, flags=re.DOTALL | re.MULTILINE)
+    text = on_one_line(re.sub(r"\]\(.*?\)", "", text))
+    answer = said["question"]["answer"]
+    assert re.findall(r"\*\*(.*?)\*\*", text) == [answer]
+    for fact in [answer, *facts, *versions(rows), *exit_codes(), f"({runs_of_the_main_job()} runs;"]:
+        assert fact in text
+        text = text.replace(fact, "")
+    assert not re.findall(r".{20}(?<!SIGUSR)\d.{,20}", text)
+
+
+def versions(rows):
+    """The versions that the rows name, and those that pyproject.toml allows and no row has."""
+    pythons, torches = ({row.environment[key] for row in rows} for key in ("python", "torch"))
+    (made_by,), (torch,) = pythons, torches
+    return [f"by Python {made_by} and torch {torch},", "On Python 3.12 and 3.13 the tests"]
+
+
+def exit_codes():
+    return [f"Exit codes: 0 done, 1 a run failed, {errors.MISTAKE} a mistake", f"{errors.INTERRUPTED} interrupted"]
+
+
+def runs_of_the_main_job():
+    """The product of the axes of the default study."""
+    axes = options("study")["default"]["axes"]
+    return math.prod(len(values) for values in parse([f"{key}={value}" for key, value in axes.items()]).values())
+
+
+def test_each_command_is_named_and_each_named_one_exists():
+    written = " ".join(re.findall(r"`(.*?)`", section("Commands")))
+    named = set(re.findall(r"(?:^|(?<= ))[a-z]+(?= |$)", written))
+    assert {*COMMANDS} - named <= {"run"}
+
+
+def test_every_place_that_the_house_names_is_there():
+    names = re.findall(r"^(?:bench|results|paper|tests|conf)[\w/.]*", README.partition("## The house")[2], re.MULTILINE)
+    assert {f"bench/{room.name}/" for room in (HOME / "bench").glob("*/") if (room / "__init__.py").exists()} <= {
+        *names
+    }
+    assert all((HOME / name).exists() for name in names)
+
+
+def test_a_newcomer_has_few_lines_to_read():
+    assert len(README.splitlines()) <= MOST_LINES

@@ -1,6 +1,6 @@
-"""One of our commands as a process of its own, timed.
+"""The time and memory of one of our commands in its own process.
 
-In: its words. Out: seconds, memory. Touches: processes, a temporary file.
+In: its words. Out: seconds, bytes. Touches: processes, a temporary file.
 """
 
 import os
@@ -14,9 +14,9 @@ from bench.schema import UserError
 
 
 def timed(words: Sequence[str]) -> dict[str, float]:
-    """What `python -m WORDS` takes: seconds of the wall clock and of the processor, and the bytes of its peak memory.
+    """Seconds of the wall clock and of the processor, and bytes of peak memory, of `python -m WORDS`.
 
-    What it prints is dropped. Raises UserError, with the last line that it wrote to standard error, when it fails.
+    Its output is dropped. Raises UserError with its last line of standard error when it fails.
     """
     started = time.perf_counter()
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
@@ -24,9 +24,9 @@ def timed(words: Sequence[str]) -> dict[str, float]:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         errors.seek(0)
-        said = errors.read().strip().rpartition("\n")[2]
+        error = errors.read().strip().rpartition("\n")[2]
     if process.returncode:
-        raise UserError(f"`python -m {' '.join(words)}` ended with exit code {process.returncode}: {said}")
+        raise UserError(f"`python -m {' '.join(words)}` ended with exit code {process.returncode}: {error}")
     return {
         "seconds": time.perf_counter() - started,
         "processor_seconds": usage.ru_utime + usage.ru_stime,

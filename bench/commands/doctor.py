@@ -68,7 +68,7 @@ def in_words(record: Mapping[str, Any]) -> str:
 
 
 def listed(facts: Sequence[Sequence[str]]) -> list[str]:
-    """The facts as lines, their columns under each other; the last column is wrapped."""
+    """The facts as lines with aligned columns; the last column is wrapped."""
     widths = [max(map(len, column)) for column in zip(*(fact[:-1] for fact in facts), strict=True)]
     lines = []
     for fact in facts:
@@ -94,7 +94,7 @@ def machine(about: Mapping[str, Any]) -> list[list[str]]:
 
 
 def cores(count: int, quota: float | None, load: float | None) -> str:
-    """The cores of this process, and how many threads wanted one before it began."""
+    """The cores of this process, and how many threads were ready to run before it started."""
     limited = "" if quota is None else f", of which a container's quota leaves {quota:g}"
     busy = f"how busy they are {UNKNOWN}" if load is None else f"in the last minute {load:.1f} threads wanted one"
     return f"{count} for this process{limited}; {busy}"
@@ -111,8 +111,8 @@ def gpus(found: Sequence[Mapping[str, Any]] | None) -> str:
     """The GPUs that torch can use."""
     if found is None:
         return UNKNOWN
-    told = "{name}, {size}, compute capability {compute_capability}"
-    return "; ".join(told.format(size=size(one["memory_bytes"]), **one) for one in found) or "none that torch can use"
+    text = "{name}, {size}, compute capability {compute_capability}"
+    return "; ".join(text.format(size=size(one["memory_bytes"]), **one) for one in found) or "none that torch can use"
 
 
 def code(version: str, commit: str | None, dirty: bool | None) -> str:
@@ -123,18 +123,18 @@ def code(version: str, commit: str | None, dirty: bool | None) -> str:
 
 
 def installed(versions: Mapping[str, str | None]) -> list[str]:
-    """The packages that are there."""
+    """The packages that are installed."""
     return [f"{name} {version}" for name, version in versions.items() if version]
 
 
 def missing(versions: Mapping[str, str | None]) -> str:
-    """Those that are not."""
+    """The packages that are not installed."""
     names = [name for name, version in versions.items() if version is None]
     return f"; not installed: {', '.join(names)}" if names else ""
 
 
 def folder(one: Mapping[str, Any]) -> list[str]:
-    """What of a folder can be used, and its path."""
+    """Whether a folder can be written, its free space, and its path."""
     refused = f"cannot be written: {one['refusal']}" if one["refusal"] else "can be written"
     free = "free space " + UNKNOWN if one["free_bytes"] is None else f"{size(one['free_bytes'])} free"
     return [f"{refused}, {free}", one["path"]]
@@ -144,9 +144,9 @@ def ceiling(one: Mapping[str, Any]) -> list[str]:
     """The line of a device in the table of ceilings."""
     place = "GPU" if one["device"] == "cuda" else f"{one['threads']} thread{'s' * (one['threads'] > 1)}"
     speeds = [one["fp32_gflop_per_second"], one["bf16_gflop_per_second"]]
-    told = [f"{speed:,.0f} GFLOP/s" if speed else "cannot be measured" for speed in speeds]
+    peaks = [f"{speed:,.0f} GFLOP/s" if speed else "cannot be measured" for speed in speeds]
     copied = one["copy_gb_per_second"]
-    return [place, *told, f"{copied:,.1f} GB/s" if copied else "cannot be measured"]
+    return [place, *peaks, f"{copied:,.1f} GB/s" if copied else "cannot be measured"]
 
 
 def size(count: int) -> str:

@@ -56,4 +56,6 @@ def explained(command: str, error: BaseException) -> str:
         return f"cannot read {error.override!r} ({first}); write key=value or key=value,value"
     if found := re.match(r"Could not override '([^']+)'", first):
         return registry.unknown("key", found[1], catalogue.keys(command))
+    if found := re.match(r"Ambiguous value for argument '([^=]+)=", first):
+        return f"{command} takes one value of {found[1]}; where a key takes a list, write {found[1]}=[VALUE,VALUE]"
     return f"{first} {error.__cause__ or ''}".strip()

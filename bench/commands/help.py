@@ -16,7 +16,7 @@ from bench import catalogue
 from bench.catalogue import CONF, Key
 from bench.commands import COMMANDS
 
-MOST_WIDTH = 120
+LEAST_WIDTH, MOST_WIDTH = 60, 120
 LEFT = 24  # columns of `key=default`; a longer one stands on a line of its own
 OPTION_LINES = 2  # lines of a description, of which each group has its options in
 
@@ -132,5 +132,5 @@ def filled(text: str, indent: str = "") -> str:
 
 
 def width() -> int:
-    """Columns of the terminal; 100 where there is none."""
-    return min(shutil.get_terminal_size((100, 24)).columns, MOST_WIDTH)
+    """Columns of the terminal, within limits that can be read; 100 where there is none."""
+    return max(LEAST_WIDTH, min(shutil.get_terminal_size((100, 24)).columns, MOST_WIDTH))

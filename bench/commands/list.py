@@ -5,13 +5,13 @@ In: settings. Out: text, and an exit code. Touches: nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from bench import catalogue
+from bench import catalogue, registry
 from bench.commands.help import filled, text_of
 from bench.commands.shared import answer, config_folders
 from bench.machine.settings import Settings
-from bench.schema import WORDS
+from bench.schema import WORDS, UserError
 
 KINDS = (*WORDS, "study")
 ALL = "all"
@@ -23,12 +23,14 @@ HINT = "`python -m bench list KIND` gives the law, the source and the arguments 
 class ListSettings(Settings):
     """The settings of `list`."""
 
-    kind: Literal[ALL, *KINDS]  # type: ignore[valid-type]
+    kind: str
 
 
 def list_names(settings: ListSettings) -> int:
     """Print the names of one kind, each with its law, source and arguments, or the names alone of all kinds."""
     kind = settings.kind
+    if kind not in (*KINDS, ALL):
+        raise UserError(registry.unknown("kind", kind, [*KINDS, ALL]))
     found = {
         one: [about(option) for option in catalogue.options(one, config_folders()).values()]
         for one in (KINDS if kind == ALL else (kind,))

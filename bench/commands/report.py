@@ -1,7 +1,6 @@
-"""The command `report`: what a study's rows say, as a table and as a paper.
+"""The command `report`: the rows of studies as tables and as a paper.
 
-In: settings. Out: text, a folder, and an exit code. Touches: the paper's folder; rows are
-read.
+In: settings. Out: text, a folder, an exit code. Touches: the folder of the paper; rows are read.
 """
 
 import importlib
@@ -24,37 +23,37 @@ if TYPE_CHECKING:
 
 
 def report(settings: ReportSettings) -> int:
-    """Print the table of each study and what it says, and build their paper; 1 when the one to check is stale."""
+    """Print the tables of each study and build their paper; 1 when the paper to check is stale."""
     place = folder(settings)
     readings = [(one, _read(known_store(one), curves=place is not None)) for one in _each(settings)]
-    asked = [(one, _chosen(reading, settings.where)) for one, reading in readings]
+    studies = [(one, _chosen(reading, settings.where)) for one, reading in readings]
     if not settings.check:
-        for (one, reading), (_, rows) in zip(readings, asked, strict=True):
+        for _, reading in readings:
             _remark(reading)
-            print(rendered(rows, one))
+        print("\n".join(rendered(rows, one) for one, rows in studies), end="")
     if place is None:
         return 0
     if remarks := [remark for _, reading in readings for remark in reading.remarks]:
         raise UserError(f"no paper is made while rows are left out of it; first see to this: {'; '.join(remarks)}")
-    return paper(asked, place)
+    return paper(studies, place)
 
 
 def table(store: Store, settings: Settings) -> str:
-    """The report of a store's rows in the format asked for; remarks about the rows go to standard error."""
+    """The report of the rows of a store in the format of the settings; remarks about the rows go to standard error."""
     reading = store.read()
     _remark(reading)
     return rendered(list(reading.rows.values()), settings)
 
 
 def rendered(rows: Sequence[Row], settings: Settings) -> str:
-    """The report of rows in the format asked for."""
+    """The report of rows in the format of the settings."""
     from bench.report.terminal import render
 
     return render(sheet_of(rows, settings), settings.format)
 
 
 def sheet_of(rows: Sequence[Row], settings: Settings) -> "Sheet":
-    """What the rows say: a comparison of the arms, the table of a benchmark, or the means of any other task."""
+    """A comparison of the arms, the table of a benchmark, or the means of any other task."""
     if module := table_of(rows):
         found: Sheet = importlib.import_module(module).sheet(rows)
         return found
@@ -64,7 +63,7 @@ def sheet_of(rows: Sequence[Row], settings: Settings) -> "Sheet":
 
 
 def _each(settings: ReportSettings) -> list[ReportSettings]:
-    """The settings of each study named by study=NAME,NAME; the given ones where only one is named."""
+    """The settings of each study in study=NAME,NAME; the given ones for a single study."""
     named = [declared(compose("report", overrides=one)) for one in settings.studies]
     return [replace(settings, study=study) for study in named] or [settings]
 

@@ -1,4 +1,4 @@
-"""The command `status`: how far a study is, asked from a second shell, on any machine that sees its folder.
+"""The command `status`: how far a study is, from a second shell or any machine that sees its folder.
 
 In: settings. Out: text, and an exit code. Touches: nothing; rows and leases are read.
 """
@@ -19,7 +19,7 @@ SHOWN = 20  # runs under way, in the text; all of them in JSON
 
 
 def status(settings: Settings) -> int:
-    """Say how far the last sweep of a study is, also while it runs in another shell."""
+    """Print how far the last sweep of a study is, also while it runs in another shell."""
     store = known_store(settings)
     planned, reading = store.read_plan() or [], store.read(curves=False)
     rows = {id: reading.rows[id] for id in planned if id in reading.rows}
@@ -34,12 +34,12 @@ def status(settings: Settings) -> int:
 
 
 def done(row: Row | None) -> bool:
-    """Whether there is nothing left to do of the run that this row is about."""
+    """Whether the run of this row is done; a run without a row is not."""
     return row is not None and row.status in FINAL
 
 
 def under_way(leases: Mapping[str, Lease], left: Collection[str]) -> list[dict[str, Any]]:
-    """The runs that a living process holds, those that began first at the front."""
+    """The runs that a living process holds, the oldest first."""
     holders = {id: leases[id].holder for id in left if id in leases and leases[id].alive}
     found = [
         {"id": id, "run": one.about, "host": one.host, "pid": one.pid, "seconds": round(time.time() - one.since, 1)}
@@ -49,13 +49,15 @@ def under_way(leases: Mapping[str, Lease], left: Collection[str]) -> list[dict[s
 
 
 def seconds_left(rows: Collection[Row], left: int, running: int) -> float | None:
-    """What the runs so far took on average, for each left, side by side as now; None where nothing runs or is known."""
+    """The mean time of the finished runs, times the runs left, over those that run now; None where that is unknown."""
     took = [seconds for row in rows if done(row) and (seconds := row.measures.get("seconds"))]
     return round(statistics.fmean(took) * left / running, 1) if took and running and left else None
 
 
 def in_words(record: Mapping[str, Any]) -> str:
     """The record in words."""
+    if not record["total"]:
+        return f"study {record['study']}: {record['rows']} rows; no sweep here has planned any runs of it"
     text = (
         "study {study}: {total} runs in its last sweep, {done} done ({ok} ok, {diverged} diverged, {failed} failed), "
         "{left} left ({preempted} stopped halfway); {rows} rows in all"

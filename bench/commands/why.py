@@ -26,7 +26,7 @@ class WhySettings(PlannedSettings):
 
 
 def why(compose: Compose, launch: Any, settings: WhySettings) -> int:
-    """Say of each run what the next sweep of its study would do with it, and why."""
+    """Print for each run what the next sweep of its study would do with it, and why."""
     if not settings.runs:
         raise UserError("which run? Write `python -m bench why ID`, or the first digits of its id")
     reasons = [reason for asked in settings.runs for reason in reasons_for(str(asked), compose, settings)]
@@ -41,7 +41,7 @@ def reasons_for(prefix: str, compose: Compose, settings: WhySettings) -> list[Re
     """
     if not re.fullmatch("[0-9a-f]{1,16}", prefix):
         raise UserError(
-            f"{prefix!r} is not the id of a run: that has 16 digits, 0 to 9 and a to f, or is the first of them"
+            f"{prefix!r} is not the id of a run, nor its first digits: an id has 16 digits, 0 to 9 and a to f"
         )
     for states in (here(compose, settings), elsewhere(compose, settings)):
         found = [(state, id) for state in states if (id := state.find(prefix))]
@@ -49,7 +49,7 @@ def reasons_for(prefix: str, compose: Compose, settings: WhySettings) -> list[Re
             return [explain(state, id) for state, id in found]
     raise UserError(
         f"no run {prefix} is known: neither the rows in {settings.results} nor study {settings.study.name}, "
-        "as this command line composes it, have an id that begins so"
+        "as this command line composes it, have an id that begins with it"
     )
 
 
@@ -62,14 +62,14 @@ def here(compose: Compose, settings: WhySettings) -> Iterator[StudyState]:
 
 
 def elsewhere(compose: Compose, settings: WhySettings) -> Iterator[StudyState]:
-    """The other studies under results/, each as conf/ declares it, if it does."""
+    """The other studies under results/, each as its yaml declares it."""
     for name in studies(settings.results):
         if name != settings.study.name:
             yield state_of(Store(settings.results, name), declared_runs(compose, name))
 
 
 def declared_runs(compose: Compose, study: str) -> list[Run] | None:
-    """What a study asks for by its yaml; None where it has none, or no axes in it."""
+    """The runs that a study declares in its yaml; None where it has no yaml, or no axes in it."""
     try:
         found = declared(compose([f"study={study}"]))
     except MissingConfigException:
@@ -78,6 +78,6 @@ def declared_runs(compose: Compose, study: str) -> list[Run] | None:
 
 
 def state_of(store: Store, asked: list[Run] | None) -> StudyState:
-    """What is known of a study."""
+    """A study's runs, rows and last plan."""
     runs = None if asked is None else {run.id: run for run in asked}
     return StudyState(store.folder.name, runs, store.read(curves=False), store.read_plan() or [])

@@ -35,10 +35,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """Parts under a heading."""
+    """Parts under a heading, of a level from 1 to 6 on a page."""
 
     heading: str
     parts: tuple[Part, ...]
+    level: int = 3
 
 
 Part = Table | Section | str | tuple[str, ...]  # a string is a paragraph, a tuple of strings a list

@@ -57,8 +57,8 @@ def _marked(part: Part) -> str:
     match part:
         case Table():
             return "\n".join(piped(part))
-        case Section(heading, parts):
-            return "\n\n".join([f"### {heading}", *map(_marked, parts)])
+        case Section(heading, parts, level):
+            return "\n\n".join([f"{'#' * level} {heading}", *map(_marked, parts)])
         case str():
             return part
     return "\n".join(f"- {each}" for each in part)

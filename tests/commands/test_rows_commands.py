@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from bench import __main__ as door
 from bench import catalogue
 from bench.benchmarks.scale.measure import synthetic
+from bench.machine.settings import Study
 from bench.plan.plan import plan
 from bench.rows.store import Store
 from bench.schema import Row
@@ -28,7 +29,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
     """The rows of the study that AXES ask for, as training leaves them."""
-    study = {"name": "mine", "axes": {}, "skip": []}
+    declared = catalogue.load(catalogue.CONF / "settings.yaml")["study"] | catalogue.options("study")["own"]
+    study = Study.read(declared | {"name": "mine"})
     with initialize_config_dir(str(catalogue.CONF), version_base="1.3"):
         runs = plan(lambda overrides: compose("sweep", overrides=overrides), study, AXES).runs
     return [replace(row, environment={**row.environment, **ENVIRONMENT}) for row in synthetic(runs)]
@@ -111,7 +113,7 @@ def test_why_finds_a_run_in_whichever_study_it_is(say, rows):
         (["verify", "study=mine", "mixd=true"], "did you mean mixed"),
         (["scale", "rows=3"], "rows=3 is not a row for each of 40 arms"),
         (["scale", "rows=many"], "rows takes a whole number"),
-        (["scale", "form=solid"], "form=solid is not known; there are loose, sealed"),
+        (["scale", "form=solid"], "form takes loose or sealed, not 'solid'"),
     ],
 )
 def test_a_mistake_is_a_sentence_and_exit_code_2(say, words, sentence):

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.rows.store import Store
+from bench.rows.store import PLAN, Store
 from bench.schema import DIVERGED, OK, PREEMPTED, Row, Run
 
 
@@ -90,3 +90,9 @@ def test_status_of_a_finished_study_has_no_more_to_say(store, status):
         store.write(replace(row(seed, OK, 5.0)))
     assert len(status().strip().splitlines()) == 1
     assert "6 done (5 ok, 1 diverged, 0 failed), 0 left" in status()
+
+
+def test_status_of_committed_rows_says_that_no_sweep_planned_them(store, status):
+    (store.folder / PLAN).unlink()
+    assert status() == "study mine: 3 rows; no sweep here has planned any runs of it\n"
+    assert json.loads(status("format=json"))["total"] == 0

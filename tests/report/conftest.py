@@ -8,7 +8,7 @@ import pytest
 from bench.machine.settings import Settings
 from bench.report import Summary, summarize_study
 from bench.report.paper.build import Sources
-from bench.schema import Row
+from bench.schema import OK, Row, Run
 
 ABOUT = {"name": "mine", "law": "two arms in two blocks", "source": "a test", "question": ["he_normal", "fixup"]}
 OPTIONS = {
@@ -70,6 +70,19 @@ def _arm() -> Callable[..., list[Row]]:
         return [make_row(initializer, seed, accuracy, **settings) for seed, accuracy in enumerate(accuracies)]
 
     return make
+
+
+def make_case(method="t", n=5, shape="normal", covered=0.95, level=0.95, values=None) -> Row:
+    """A row as `python -m bench coverage` leaves it."""
+    choices = {"task": "coverage", "method": method, "n": n, "shape": shape, "level": level, "simulations": 1000}
+    measures = {"coverage": covered, "coverage_low": covered - 0.01, "coverage_high": covered + 0.01}
+    measures |= {"judged": 1000, "mean_width": 1.0, "median_width": 1.0, "values": n if values is None else values}
+    return Row(Run("coverage", choices).id, "coverage", OK, choices, measures)
+
+
+@pytest.fixture(name="case")
+def _case():
+    return make_case
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""How the commands bear a large store: synthetic rows of the default study, each command in a process of its own.
+"""The cost of the commands on a large store: synthetic rows of the default study, each command in its own process.
 
-In: how many rows, loose or sealed. Out: one row with seconds and memory. Touches: a temporary folder, processes.
+In: the number of rows, loose or sealed. Out: one row with seconds and memory. Touches: a temporary folder, processes.
 """
 
 import tempfile
@@ -21,7 +21,7 @@ COMMANDS = {"plan": (), "status": (), "report": ("output=off",)}
 STUDY = "default"
 TEST_IMAGES = 360
 CURVE = ("train_loss", "validation_loss", "validation_accuracy")  # of each epoch
-DRAWN = ("initial_loss", "initial_gradient_norm", "images_per_second", "seconds")  # measures that are any number
+DRAWN = ("initial_loss", "initial_gradient_norm", "images_per_second", "seconds")  # measures, any numbers
 
 
 def measure(compose: Compose, study: Study, count: int, form: str, into: str) -> Row:
@@ -30,10 +30,10 @@ def measure(compose: Compose, study: Study, count: int, form: str, into: str) ->
     Raises UserError for fewer rows than the default study has arms, and when a command fails.
     """
     seeds = seeds_for(compose, study, count)
-    asked = plan(compose, study, [seeds]).runs
-    choices = {"task": "scale", "rows": len(asked), "form": form}
+    runs = plan(compose, study, [seeds]).runs
+    choices = {"task": "scale", "rows": len(runs), "form": form}
     with tempfile.TemporaryDirectory() as results:
-        fill(Store(results, STUDY), asked, form)
+        fill(Store(results, STUDY), runs, form)
         measures: dict[str, float | int | None] = {}
         for command, words in COMMANDS.items():
             cost = timed(["bench", command, *words, *([seeds] if command == "plan" else []), f"results={results}"])
@@ -42,7 +42,7 @@ def measure(compose: Compose, study: Study, count: int, form: str, into: str) ->
 
 
 def seeds_for(compose: Compose, study: Study, count: int) -> str:
-    """The axis of seeds that gives the default study about so many runs."""
+    """The axis of seeds that gives the default study about `count` runs."""
     arms = len(plan(compose, study, ["seed=0"]).runs)
     if count < arms:
         raise UserError(f"rows={count} is not a row for each of {arms} arms; for example rows={1000 * arms}")
@@ -63,7 +63,7 @@ def fill(store: Store, runs: Sequence[Run], form: str) -> None:
 
 
 def synthetic(runs: Sequence[Run]) -> Iterator[Row]:
-    """Rows as training leaves them: a curve over the epochs, one run of fifty diverged, every number of its own."""
+    """Rows as training leaves them: a curve over the epochs, one run in fifty diverged, every number different."""
     generator, about = np.random.default_rng(0), environment.describe()
     for run in sorted(runs, key=lambda run: run.id):
         curve = [
@@ -74,7 +74,7 @@ def synthetic(runs: Sequence[Run]) -> Iterator[Row]:
 
 
 def synthetic_row(run: Run, numbers: list[float], curve: list[Any], about: Mapping[str, Any]) -> Row:
-    """One of them."""
+    """The row of one run."""
     diverged = numbers[0] < 0.02
     if diverged:
         curve[-1] = {"epoch": len(curve), "train_loss": None}
@@ -88,6 +88,6 @@ def synthetic_row(run: Run, numbers: list[float], curve: list[Any], about: Mappi
     }
     data = {"dataset_checksum": run.choices["dataset.checksum"], "classes": 10, "test_images": TEST_IMAGES}
     place = {"device": "cpu", "threads": 1, "precision": "fp32", "layout": "channels_last", "train_images": 1257}
-    finished = {"finished": f"2026-01-01T00:00:00+00:00 {run.id}"}  # as different as times are
+    finished = {"finished": f"2026-01-01T00:00:00+00:00 {run.id}"}  # as different as real times
     status = DIVERGED if diverged else OK
     return Row(run.id, run.study, status, run.choices, measures, curve, {**about, **finished, **place, **data})

@@ -9,11 +9,16 @@ from typing import Any
 import pandas as pd
 
 from bench.report.document import Cell, Sheet, Table, records
+from bench.report.tables.page import page
 from bench.schema import Row
 
 COMMANDS = ("plan", "status", "report")
 GIGABYTE = 1e9
-CAPTION = "Seconds and peak memory of each command on a store of synthetic rows."
+CAPTION = "Seconds and peak memory of each command on a store of synthetic rows, loose or sealed in one file."
+AGAIN = (
+    "Beyond a million rows memory ends first, then the listing of the folder; `bench/rows/store.py` says what would "
+    "carry it. `python -m bench scale rows=N form=sealed` measures it again."
+)
 
 
 def frame(rows: Iterable[Row]) -> pd.DataFrame:
@@ -34,7 +39,14 @@ def table(rows: Iterable[Row]) -> Table:
 def sheet(rows: Iterable[Row]) -> Sheet:
     """The table; a line per store for csv and json, in seconds and bytes."""
     rows = list(rows)
-    return Sheet((table(rows),), frame(rows), records(frame(rows)))
+    shown = table(rows)
+    made = page("How long the commands take on a large store", rows, CAPTION, shown, _places(rows), AGAIN)
+    return Sheet((shown,), frame(rows), records(frame(rows)), made)
+
+
+def _places(rows: Iterable[Row]) -> str:
+    places = {f"{row.environment['processor']}, {row.environment['cores']} cores." for row in rows}
+    return " ".join(sorted(places))
 
 
 def _cell(one: Mapping[str, Any], command: str) -> Cell:

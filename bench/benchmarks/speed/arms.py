@@ -1,4 +1,4 @@
-"""The arms of the benchmark: ways to train the same runs, each in processes of its own that stay and begin together.
+"""The arms of the benchmark: ways to train the same runs, each in its own processes, which start a block together.
 
 In: a work, settings. Out: seconds. Touches: the device, processes.
 """
@@ -30,13 +30,13 @@ from bench.schema import Machine, Run, UserError
 from bench.train.contract import task_of
 
 PLAIN, ALONE, TOGETHER, TOGETHER_FP32 = "plain", "alone", "together", "together fp32"
-PATIENCE_S = 120.0  # for processes to be there
+PATIENCE_S = 120.0  # until all processes have started
 MANY = 1000  # runs, and steps of each: a sweep so long that all is tuned by measuring
 
 
 @dataclass(frozen=True)
 class Arm:
-    """How runs are trained: in so many processes of so many threads, in packs of so many, in which numbers."""
+    """How runs are trained: the number of processes, threads of each and runs in a pack, and the precision."""
 
     name: str
     processes: int
@@ -47,18 +47,18 @@ class Arm:
 
     @property
     def at_once(self) -> int:
-        """Runs that are under way at the same time."""
+        """Runs that train at the same time."""
         return self.processes * self.packing
 
     def about(self) -> dict[str, Any]:
-        """What a row says of it."""
+        """The arm as a row records it."""
         return {key: value for key, value in asdict(self).items() if key != "name"}
 
 
 def arms_of(run: Run, machine: Machine, settings: Settings) -> list[Arm]:
-    """The rival, our engine in one process, and our engine as a sweep would have it.
+    """The baseline, our engine in one process, and our engine as a sweep uses it.
 
-    Where that computes in bfloat16, the same in float32 too. Raises what the preflight of a sweep raises.
+    Where that computes in bfloat16, also the same in float32. Raises what the preflight of a sweep raises.
     """
     cores, precision = environment.usable_cores(), run.choices["precision"]
     together = as_swept(TOGETHER, run, machine, settings)
@@ -72,8 +72,8 @@ def arms_of(run: Run, machine: Machine, settings: Settings) -> list[Arm]:
 
 
 def as_swept(name: str, run: Run, machine: Machine, settings: Settings) -> Arm:
-    """The processes and packs that a long sweep of such runs decides for."""
-    # a step takes what it takes, however many images there are: one batch of them is made in a moment
+    """The processes and packs that a long sweep of such runs chooses."""
+    # the time of a step does not depend on the number of images in an epoch: one batch is made fastest
     small = changed(run, **{"dataset.train": run.choices["batch_size"], "steps": MANY})
     expected, workers = preflight([changed(small, seed=seed) for seed in range(MANY)], machine, settings)
     form = expected[shape(small)]
@@ -81,12 +81,12 @@ def as_swept(name: str, run: Run, machine: Machine, settings: Settings) -> Arm:
 
 
 def runs_for(arms: Sequence[Arm]) -> int:
-    """How many runs every arm trains, so that each of its processes has whole packs, and as many as the others."""
+    """The number of runs that every arm trains: each of its processes gets whole packs, and as many as the others."""
     return math.lcm(*(arm.at_once for arm in arms))
 
 
-class Processes:
-    """The processes of one arm, which stay from block to block: their start, imports and data are timed by nobody."""
+class Pool:
+    """The processes of one arm, kept from block to block, so that their start, imports and data are not timed."""
 
     def __init__(self, arm: Arm, work: Work, run: Run, machine: Machine) -> None:
         self.arm, self.work = arm, work
@@ -96,17 +96,17 @@ class Processes:
         self.barrier = context.Barrier(arm.processes + 1)
         self.pool = ProcessPoolExecutor(arm.processes, context, initializer=_begin, initargs=(self.barrier,))
 
-    def __enter__(self) -> "Processes":
+    def __enter__(self) -> "Pool":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.barrier.abort()  # of those that wait when something was raised here
+        self.barrier.abort()  # frees processes that wait after an error here
         self.pool.shutdown(cancel_futures=True)
 
     def seconds(self, runs: int, steps: int) -> float:
-        """The wall clock from a common start until the last of so many runs is trained for so many steps.
+        """Seconds of the wall clock from the common start until the last of `runs` runs is trained for `steps` steps.
 
         Raises UserError when an arm has trained on less, or a process died.
         """
@@ -127,28 +127,28 @@ class Processes:
                 f"{self.work.name}: a process of the arm {self.arm.name} died or did not start, perhaps for want of "
                 "memory; take a smaller work or fewer processes"
             ) from died
-        asked = runs * steps * self.run.choices["batch_size"]
-        if trained != asked:
+        images = runs * steps * self.run.choices["batch_size"]
+        if trained != images:
             raise UserError(
-                f"{self.work.name}: the arm {self.arm.name} trained on {trained} images of {asked}, as a run diverged; "
-                "another batch_size may help"
+                f"{self.work.name}: the arm {self.arm.name} trained on {trained} images of {images}, as a run "
+                "diverged; another batch_size may help"
             )
         return seconds
 
 
 _barrier: list[Barrier] = []  # of this process and the others of its arm
-_batches: dict[str, Iterator[tuple[Tensor, Tensor]]] = {}  # of the rival: where its epoch is, by the work
+_batches: dict[str, Iterator[tuple[Tensor, Tensor]]] = {}  # of the baseline, by work: the rest of its epoch
 
 
 def _begin(barrier: Barrier) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this process ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     # a spawned process would spawn a loader's workers too, which takes them seconds; in a user's script they fork
     multiprocessing.set_start_method(None, force=True)  # None: the usual one
     _barrier.append(barrier)
 
 
 def _by_engine(runs: Sequence[Run], work: Work, machine: Machine, packing: int, place: int) -> int:
-    """Train these runs as a sweep's process does, but for their rows, which are dropped; the images it took."""
+    """Train these runs as a process of a sweep does, without keeping their rows; the number of images trained on."""
     allocator.configure(machine.threads, packing)
     if machine.device == "cuda":
         torch.cuda.set_device(place % torch.cuda.device_count())
@@ -159,10 +159,10 @@ def _by_engine(runs: Sequence[Run], work: Work, machine: Machine, packing: int, 
 
 
 def _plainly(runs: Sequence[Run], work: Work, machine: Machine, packing: int, place: int) -> int:
-    """Train these runs one after the other, as the rival does; the images it took.
+    """Train these runs one after the other, as the baseline does; the number of images trained on.
 
-    The runs of a benchmark are shorter than an epoch of many data. The rival's loader goes through whole epochs all the
-    same, from run to run, so that its workers start no more often than they would in runs of a usual length.
+    The runs of a benchmark may be shorter than an epoch. The loader of the baseline continues its epoch in the next
+    run, so that its workers start no more often than in runs of a usual length.
     """
     torch.set_num_threads(machine.threads)
     if work.name not in _batches:

@@ -1,9 +1,9 @@
-"""Every arm on every work, in blocks that take turns: one row per work, then one of whole sweeps and one of short runs.
+"""Every arm on every work, block after block: one row per work, then one of whole sweeps and one of short runs.
 
-In: how to compose, settings. Out: rows, as soon as they are there. Touches: the device, processes, temporary folders.
+In: how to compose, settings. Out: rows, each as soon as it is there. Touches: the device, processes, temporary folders.
 
-In a block every arm trains the same runs once, in an order that is drawn for the block: what drifts on the machine
-meets all of them alike. Ratios are taken within a block.
+In a block every arm trains the same runs once, in an order that is drawn for the block, so that a drift of the machine
+affects all arms alike. Ratios are taken within a block.
 """
 
 import os
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.benchmarks.speed import whole
-from bench.benchmarks.speed.arms import PLAIN, Processes, arms_of, runs_for
+from bench.benchmarks.speed.arms import PLAIN, Pool, arms_of, runs_for
 from bench.benchmarks.speed.settings import SpeedSettings, quickened
 from bench.benchmarks.speed.work import CLASSES, Work, model_of, run_of, training_flops, work
 from bench.machine import environment, peak, precision
@@ -24,16 +24,16 @@ from bench.plan.plan import Compose
 from bench.schema import OK, Machine, Row, Run, UserError
 from bench.train.segment import device_name
 
-AGAIN = "plain again"  # the control: whatever this differs by is noise
+AGAIN = "plain again"  # the control: its difference from plain is noise
 WARM_UP = 2  # steps of each arm before the first block
-OF_A_BLOCK = 0.25  # of its seconds: so long a look tells how many steps fill it
+OF_A_BLOCK = 0.25  # of its seconds: the trial that finds how many steps fill it
 
 
 def measure(compose: Compose, settings: SpeedSettings) -> Iterator[Row]:
     """The rows, one after the other.
 
-    Raises UserError, before anything is measured, for a work or number that does not exist, or a sweep that the rival
-    cannot do, and later on when a process dies.
+    Raises UserError, before anything is measured, for an unknown work, a number out of bounds, or a sweep that the
+    baseline cannot do, and later when a process dies.
     """
     settings = quickened(settings) if settings.quick else settings
     machine = machine_of(settings)
@@ -44,9 +44,9 @@ def measure(compose: Compose, settings: SpeedSettings) -> Iterator[Row]:
     swept = whole.runs_of(compose, settings.sweep)
     if not (works or swept or settings.soak):
         raise UserError("nothing is measured: name a work, such as work=[resnet8/1x8x8], a sweep or a soak")
-    asked = {"batch_size": settings.batch_size, "blocks": settings.blocks, "seconds": settings.seconds}
+    shared = {"batch_size": settings.batch_size, "blocks": settings.blocks, "seconds": settings.seconds}
     for one, run in zip(works, runs, strict=True):
-        choices = {"kind": "training", "work": one.name, **asked, "precision": numbers}
+        choices = {"kind": "training", "work": one.name, **shared, "precision": numbers}
         yield row(choices, settings.study.name, machine, load, *training(one, run, machine, settings))
     if swept:
         choices = {"kind": "sweep", "sweep": settings.sweep, "blocks": settings.sweep_blocks}
@@ -60,7 +60,7 @@ Found = tuple[dict[str, float | int | None], list[dict[str, float | int | None]]
 
 
 def training(work: Work, run: Run, machine: Machine, settings: SpeedSettings) -> Found:
-    """What the arms took for one work: measures, the seconds of each block, and what the arms are."""
+    """One work by every arm: measures, the seconds of each block, and what the arms are."""
     model = model_of(run, work.shape, CLASSES)
     arms = arms_of(run, machine, settings)
     threads = max(arm.processes * arm.threads for arm in arms)
@@ -68,19 +68,19 @@ def training(work: Work, run: Run, machine: Machine, settings: SpeedSettings) ->
     for name in sorted({arm.precision for arm in arms}):
         measures[f"matmul_{name}"] = peak.matmul(name, machine.device, threads)
     with ExitStack() as held:
-        processes = {arm.name: held.enter_context(Processes(arm, work, run, machine)) for arm in arms}
-        for own in processes.values():
-            own.seconds(own.arm.at_once, WARM_UP)
+        pools = {arm.name: held.enter_context(Pool(arm, work, run, machine)) for arm in arms}
+        for pool in pools.values():
+            pool.seconds(pool.arm.at_once, WARM_UP)
         runs = runs_for(arms)
-        steps = steps_for(processes[PLAIN], settings.seconds, runs)
-        sides = {PLAIN: processes[PLAIN], AGAIN: processes[PLAIN], **processes}
+        steps = steps_for(pools[PLAIN], settings.seconds, runs)
+        sides = {PLAIN: pools[PLAIN], AGAIN: pools[PLAIN], **pools}
         curve = list(blocks(sides, runs, steps, settings.blocks))
     measures |= {"runs": runs, "steps": steps, "images": runs * steps * run.choices["batch_size"]}
-    return measures, curve, {"arms": {name: own.arm.about() for name, own in sides.items()}}
+    return measures, curve, {"arms": {name: pool.arm.about() for name, pool in sides.items()}}
 
 
-def steps_for(plain: Processes, seconds: float, runs: int) -> int:
-    """Steps of each run with which the rival takes about so many seconds for all of them; at least one."""
+def steps_for(plain: Pool, seconds: float, runs: int) -> int:
+    """Steps of each run, at least one, for which the baseline takes about `seconds` over all runs."""
     steps, took = 1, 0.0
     while took < OF_A_BLOCK * seconds:
         steps *= 2
@@ -88,21 +88,19 @@ def steps_for(plain: Processes, seconds: float, runs: int) -> int:
     return max(1, round(seconds * steps / took / runs))
 
 
-def blocks(
-    processes: Mapping[str, Processes], runs: int, steps: int, count: int
-) -> Iterator[dict[str, float | int | None]]:
-    """The seconds of each arm, block after block, in an order that is drawn for each; each block is told of."""
-    for block, order in enumerate(orders([*processes], count, next(iter(processes.values())).work.name)):
-        seconds = {name: processes[name].seconds(runs, steps) for name in order}
-        images = runs * steps * processes[order[0]].run.choices["batch_size"]
-        rates = ", ".join(f"{name} {images / seconds[name]:,.0f}" for name in processes)
-        where = f"{processes[order[0]].work.name}, block {block + 1} of {count}"
+def blocks(pools: Mapping[str, Pool], runs: int, steps: int, count: int) -> Iterator[dict[str, float | int | None]]:
+    """The seconds of each arm, block after block, in an order that is drawn for each; prints a line per block."""
+    for block, order in enumerate(orders([*pools], count, next(iter(pools.values())).work.name)):
+        seconds = {name: pools[name].seconds(runs, steps) for name in order}
+        images = runs * steps * pools[order[0]].run.choices["batch_size"]
+        rates = ", ".join(f"{name} {images / seconds[name]:,.0f}" for name in pools)
+        where = f"{pools[order[0]].work.name}, block {block + 1} of {count}"
         print(f"{where}: {rates} images per second", file=sys.stderr, flush=True)
-        yield {"block": block, **{name: seconds[name] for name in processes}}
+        yield {"block": block, **{name: seconds[name] for name in pools}}
 
 
 def orders(names: Sequence[str], count: int, seed: str) -> list[list[str]]:
-    """The order of the arms in each block, the same whenever it is measured again."""
+    """The order of the arms in each block, the same for the same seed."""
     drawn = random.Random(seed)
     return [drawn.sample(names, len(names)) for _ in range(count)]
 
@@ -116,7 +114,7 @@ def row(
     curve: list[dict[str, float | int | None]],
     about: Mapping[str, Any],
 ) -> Row:
-    """The row of what was measured, with where that was, and how busy that was in the minute before."""
+    """The row of a measurement, with the machine and its load in the minute before."""
     choices = {"task": "speed", **choices, "device": machine.device}
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     there = {"finished": finished, "device_name": device_name(machine), "load": load, **about}

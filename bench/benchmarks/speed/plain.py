@@ -1,6 +1,6 @@
-"""The rival: training as a user of torch and torchvision writes it by default, with nothing of our engine in it.
+"""The baseline: training as a user of torch and torchvision writes it by default, without our engine.
 
-In: images, a run. Out: losses, accuracies. Touches: the device, torch's global generator, the loader's processes.
+In: images, a run. Out: losses, accuracies. Touches: the device, torch's global generator, worker processes.
 
 PIL images out of an in-memory dataset, torchvision's transforms, a DataLoader with two workers that start anew at each
 epoch, the default layout, float32, and one run after the other on all cores.
@@ -30,7 +30,7 @@ Batches = Iterable[tuple[Tensor, Tensor]]  # images (N, C, H, W) in [0, 1] and n
 
 
 class Images(VisionDataset):  # type: ignore[misc]
-    """Bytes (N, H, W) or (N, H, W, 3) in memory, handed out as PIL images, as torchvision's MNIST and CIFAR10 do."""
+    """Bytes (N, H, W) or (N, H, W, 3) in memory, returned as PIL images, as torchvision's MNIST and CIFAR10 do."""
 
     def __init__(self, data: NDArray[np.uint8], targets: NDArray[np.int64], transform: Callable[[Any], Any]) -> None:
         super().__init__(transform=transform)
@@ -55,26 +55,26 @@ def synthetic(shape: tuple[int, int, int], count: int, classes: int) -> tuple[ND
 
 
 def normalise(data: NDArray[np.uint8]) -> Normalize:
-    """By the mean and standard deviation of each channel."""
+    """The transform that normalises by the mean and standard deviation of each channel."""
     pixels = data.reshape(-1, data.shape[3] if data.ndim == 4 else 1) / 255
     return Normalize(pixels.mean(0).tolist(), pixels.std(0).tolist())
 
 
 def augmented(data: NDArray[np.uint8], crop: int, flip: bool) -> Compose:
-    """The transforms of the training split; those that would do nothing are left out, as a user leaves them out."""
+    """The transforms of the training split, without those that would change nothing."""
     crops = [RandomCrop(data.shape[1:3], padding=crop)] if crop else []
     return Compose([*crops, *([RandomHorizontalFlip()] if flip else []), ToTensor(), normalise(data)])
 
 
 def loader(dataset: Images, batch_size: int, device: str) -> Any:
-    """The loader of the training split; what is left of an epoch after its last full batch is dropped, as we do."""
+    """The loader of the training split; as in our engine, the last batch of an epoch is dropped if it is not full."""
     return DataLoader(
         dataset, batch_size, shuffle=True, num_workers=WORKERS, drop_last=True, pin_memory=device == "cuda"
     )
 
 
 def synthetic_loader(run: Run, shape: tuple[int, int, int], classes: int, device: str) -> Any:
-    """The loader of a run on images for a benchmark, with as many in an epoch, and crops and flips, as the run has."""
+    """The loader of a run on synthetic images, with the epoch length, crops and flips of the run."""
     data = run.arguments("dataset")
     images, labels = synthetic(shape, data["train"], classes)
     transform = augmented(images, data["crop"], data["flip"])
@@ -82,14 +82,14 @@ def synthetic_loader(run: Run, shape: tuple[int, int, int], classes: int, device
 
 
 def endless(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
-    """Epoch after epoch of a loader, which starts its workers for each."""
+    """Epoch after epoch of a loader, which starts its workers anew for each."""
     while True:
         yield from batches
 
 
 @dataclass
 class Training:
-    """The training of one model by SGD under a cosine, over so many steps."""
+    """The training of one model by SGD with a cosine schedule over `steps` steps."""
 
     model: nn.Module
     run: Run
@@ -104,7 +104,7 @@ class Training:
         self.schedule = CosineAnnealingLR(self.optimizer, T_max=self.steps)
 
     def learn(self, batches: Batches) -> tuple[float, int]:
-        """One step per batch; their mean loss, for which the device is waited for once, and how many images it took."""
+        """One step per batch; the mean loss, read from the device once, and the number of images."""
         losses, seen = [], 0
         self.model.train()
         for images, labels in batches:
@@ -120,7 +120,7 @@ class Training:
 
     @torch.no_grad()
     def accuracy(self, batches: Batches) -> float:
-        """Of the model as it is now, 0 to 1."""
+        """Accuracy of the model on these batches, 0 to 1."""
         self.model.eval()
         hits = [self.model(self.here(images)).argmax(1) == self.here(labels) for images, labels in batches]
         return float(torch.cat(hits).double().mean())

@@ -1,9 +1,9 @@
-"""The rival's whole sweep as a script: digits, one run after the other, then a table of mean test accuracies.
+"""The whole sweep of the baseline as a script: digits, one run after the other, a table of mean test accuracies.
 
-In: a file of runs, as JSON. Out: text. Touches: what the rival touches; nothing is kept.
+In: a file of runs, as JSON. Out: text. Touches: what plain.py touches; no file.
 
-`python -m bench.benchmarks.speed.script FILE`. Weights are drawn by torch.nn.init. Evaluation takes no workers:
-starting them for a few hundred images would be no gain for anybody.
+`python -m bench.benchmarks.speed.script FILE`. Weights are drawn by torch.nn.init. Evaluation uses no
+workers: their start would take longer than a few hundred images.
 """
 
 import json
@@ -34,7 +34,7 @@ WHITE = 16  # the highest of their grey levels
 
 
 def tf_variance_scaling(weight: Tensor) -> None:
-    """TensorFlow's own, which torch has no name for: N(0, 1/n_in), cut at two standard deviations."""
+    """TensorFlow's default, which torch.nn.init lacks: N(0, 1/n_in), cut at two standard deviations."""
     std = math.sqrt(1 / weight[0].numel())
     nn.init.trunc_normal_(weight, 0, std, -2 * std, 2 * std)
 
@@ -54,7 +54,7 @@ USUAL = {"warmup_steps": 0, "label_smoothing": 0.0, "steps": None}
 
 
 def check(runs: Sequence[Run]) -> None:
-    """Raises UserError for runs that this script does not do as the engine does."""
+    """Raises UserError for runs that this script cannot train as the engine does."""
     for run in runs:
         for word, names in HAS.items():
             if run.choices[word] not in names:
@@ -78,7 +78,7 @@ class Loaders:
 
 
 def loaders(data: Mapping[str, Any], batch_size: int, device: str) -> Loaders:
-    """The digits in the sizes that the choices for `data` ask for, each class with its share."""
+    """The digits, split into the sizes in `data`, stratified by class."""
     raw = load_digits()
     images, labels = (raw.images * (255 / WHITE)).astype(np.uint8), raw.target.astype(np.int64)
     split = partial(train_test_split, random_state=data["split_seed"])
@@ -102,9 +102,9 @@ def initialise(model: nn.Module, law: Callable[[Tensor], object] | None) -> None
 
 
 def train(run: Run, data: Loaders, device: str) -> float:
-    """Train a run, look at the validation split after each epoch; the accuracy on the test split at the end.
+    """Train a run, evaluate it on the validation split after each epoch; its accuracy on the test split.
 
-    NaN for a run whose loss is not finite: it ends with that epoch, as the engine's do.
+    NaN for a run whose loss is not finite: it ends with that epoch, as in the engine.
     """
     torch.manual_seed(run.choices["seed"])
     model = model_of(run, SHAPE, CLASSES)

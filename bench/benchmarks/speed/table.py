@@ -13,12 +13,13 @@ from bench.benchmarks import ratios as rates
 from bench.benchmarks.ratios import ratio, ratios, share, spread, times_as_fast
 from bench.report.document import Cell, Sheet, Table, records
 from bench.report.tables.markdown import escaped
+from bench.report.tables.page import page
 from bench.report.wording.format import counted, three_digits
 from bench.schema import Row
 
 REFERENCE, CONTROL = "plain", "plain again"
 GIGA, MEGA, MILLISECONDS = 1e9, 1e6, 1e3
-BUSY = 0.5  # processes that want a core, on average, while nothing is measured yet
+BUSY = 0.5  # processes that wanted a core, on average, in the minute before
 COLUMNS = ["id", "work", "arm", "ratio", "ratio_low", "ratio_high"]  # of a table without lines
 NOTES = (
     "Images per second over all runs, the median over blocks [the slowest and the fastest block]. Times plain: how "
@@ -29,6 +30,12 @@ NOTES = (
     "to last step, on our side their rows and evaluations (of ten images) too; not in it are the start of processes, "
     "imports, and reading data. GFLOP/s counts the operations of convolutions and linear layers, forward and backward; "
     "its share is of the fastest matrix product in the same numbers on all cores."
+)
+
+AGAIN = (
+    "Where a processor has no units for bf16, all arms compute in fp32. On a CPU packs do not pay, so a sweep there "
+    "stacks no runs by itself; `paper/notebook.md` has the measurements, and what changed between those of the speed "
+    "studies. `python -m bench speed` measures all this again in about 40 minutes."
 )
 
 
@@ -94,7 +101,7 @@ def _cells(one: Mapping[str, Any]) -> list[Cell]:
 
 
 def sweeps(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Of each whole sweep: how many runs and blocks, the median seconds of both sides, and their ratio."""
+    """Of each whole sweep: the number of runs and blocks, the median seconds of both sides, and their ratio."""
     found = []
     for row in of_kind(rows, "sweep"):
         seconds = {name: np.array([block[name] for block in row.curve], dtype=float) for name in ("plain", "sweep")}
@@ -110,7 +117,7 @@ def soaks(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 
 def sentences(rows: Sequence[Row]) -> list[str]:
-    """On what it was measured, how far to trust it, and what whole sweeps and soaks took."""
+    """The machine, how far the numbers can be trusted, and the times of whole sweeps and soaks."""
     return [
         *_places(rows),
         *rates.of_control(control(frame(rows)), REFERENCE),
@@ -120,7 +127,7 @@ def sentences(rows: Sequence[Row]) -> list[str]:
 
 
 def _places(rows: Iterable[Row]) -> list[str]:
-    """On what the rows were measured, and what is the most that it can do."""
+    """The machine, its peak, and its load where it was busy."""
     found: dict[str, None] = {}
     for row in rows:
         there = row.environment
@@ -173,4 +180,5 @@ def sheet(rows: Iterable[Row]) -> Sheet:
     record = {"sentences": found, "control": control(lines), "table": records(lines)}
     record |= {"sweeps": sweeps(rows), "soaks": soaks(rows)}
     shown = (table(rows),) if len(lines) else ()
-    return Sheet((*shown, tuple(found), NOTES), lines, record)
+    parts = (*shown, tuple(found), NOTES)
+    return Sheet(parts, lines, record, page("How fast runs train", rows, *parts, AGAIN))

@@ -1,4 +1,4 @@
-"""Whole commands, each in a process of its own: a sweep from start to table next to a script, and a sweep of very many.
+"""Whole commands, each in its own process: a sweep next to a script, and a sweep of very many runs.
 
 In: runs, settings. Out: seconds, memory. Touches: processes, a temporary folder.
 """
@@ -26,16 +26,16 @@ Found = tuple[Numbers, list[Numbers], dict[str, Any]]
 
 SAME = ("device", "threads", "processes", "packing")  # settings that a sweep here shares with this command
 STUDY = "soak"
-# one step of a tiny model: whatever such a run takes is what every run costs beyond its training
+# one step of a tiny model: nearly all of its time is what every run costs beyond its training
 SHORT = ("model=resnet8", "model.width=4", "dataset=synthetic", "batch_size=16", "steps=1")
-FEW = 2  # runs of each process in the sweep that the one of very many is compared with
+FEW = 2  # runs of each process in the short sweep, which the long one is compared with
 PARTS = 10  # of a long sweep, for its memory
 
 
 def runs_of(compose: Compose, overrides: Sequence[str]) -> list[Run]:
-    """The runs of the default study that are swept; none without overrides.
+    """The runs of the default study with these overrides; no runs without overrides.
 
-    Raises UserError where the script cannot do what they ask for.
+    Raises UserError where the script cannot do such a run.
     """
     if not overrides:
         return []
@@ -52,32 +52,32 @@ def sweeps(runs: Sequence[Run], settings: SpeedSettings) -> Found:
             commands = {"plain": as_script(runs, settings, Path(folder)), "sweep": as_sweep(settings, Path(folder))}
             order = [*commands] if block % 2 == 0 else [*commands][::-1]
             seconds = {name: timed(commands[name])["seconds"] for name in order}
-        told = ", ".join(f"{name} {seconds[name]:.1f} s" for name in commands)
-        print(f"sweep, block {block + 1} of {settings.sweep_blocks}: {told}", file=sys.stderr, flush=True)
+        times = ", ".join(f"{name} {seconds[name]:.1f} s" for name in commands)
+        print(f"sweep, block {block + 1} of {settings.sweep_blocks}: {times}", file=sys.stderr, flush=True)
         curve.append({"block": block, **{name: seconds[name] for name in commands}})
     return {"runs": len(runs)}, curve, {}
 
 
 def as_script(runs: Sequence[Run], settings: SpeedSettings, folder: Path) -> list[str]:
-    """The command that trains these runs by the rival's script."""
+    """The command that trains these runs by the script of the baseline."""
     file = folder / "runs.json"
     file.write_text(json.dumps([asdict(run) for run in runs]), encoding="utf-8")
     return ["bench.benchmarks.speed.script", str(file), machine_of(settings).device]
 
 
 def as_sweep(settings: SpeedSettings, folder: Path) -> list[str]:
-    """The command that trains the same runs by our sweep, which has never measured anything before."""
+    """The command that trains the same runs by our sweep, with an empty cache of measurements."""
     return ["bench", "sweep", *settings.sweep, *places(folder, settings)]
 
 
 def places(folder: Path, settings: SpeedSettings) -> list[str]:
-    """Overrides: rows and what is remembered go to a folder of their own, all else is as this command was told."""
+    """Overrides: rows and cache in their own folder, data and machine as in these settings."""
     own = {"results": str(folder / "results"), "cache": str(folder / "cache"), "data": str(settings.data)}
     return ["tracking=off", *(f"{key}={json.dumps(one)}" for key, one in own.items()), *same(settings)]
 
 
 def same(settings: SpeedSettings) -> list[str]:
-    """What this command was told about the machine, for a sweep."""
+    """Overrides for a sweep on the machine of these settings."""
     return [f"{key}={getattr(settings, key)}" for key in SAME]
 
 
@@ -90,29 +90,29 @@ class Swept:
 
     @property
     def own_seconds(self) -> float:
-        """What the runs took by their own account."""
+        """Seconds of all runs, by their rows."""
         return float(sum(row.measures["seconds"] or 0 for row in self.rows))
 
     @property
     def training_seconds(self) -> float:
-        """What their steps took."""
+        """Seconds of all steps."""
         return float(sum(map(training_seconds, self.rows)))
 
 
 def training_seconds(row: Row) -> float:
-    """What the steps of a run took, by the images per second of its row."""
+    """Seconds of the steps of a run, from the images per second of its row."""
     images = (row.measures["steps"] or 0) * row.choices["batch_size"]
     return float(images / (row.measures["images_per_second"] or 1))
 
 
 def soak(count: int, settings: SpeedSettings) -> Found:
-    """What a run costs beyond its training, and the memory of the processes by and by, in a sweep of very many runs."""
+    """What a run costs beyond its training, and how the memory of processes grows, in a sweep of very many runs."""
     processes = environment.usable_cores() if settings.processes == AUTO else int(settings.processes)
     few = FEW * processes
     if count <= few:
         raise UserError(f"soak={count} is not many next to {few} runs; for example soak=1000, or 0 to leave it out")
     settings = replace(settings, processes=processes)
-    # a start takes a second more or less from one time to the next: one before and one after say more than one
+    # the start of a sweep varies by a second: the mean of one before and one after varies less
     before, long, after = (swept(runs, settings) for runs in (few, count, few))
     found = [costs(short, long, processes) for short in (before, after)]
     measures: Numbers = {
@@ -126,7 +126,7 @@ def soak(count: int, settings: SpeedSettings) -> Found:
 
 
 def swept(count: int, settings: SpeedSettings) -> Swept:
-    """Sweep so many runs of one step. Raises UserError where one of them has no row."""
+    """Sweep `count` runs of one step. Raises UserError where one of them has no row."""
     with tempfile.TemporaryDirectory() as folder:
         words = [f"study={STUDY}", *SHORT, f"seed=range({count})", *places(Path(folder), settings)]
         seconds = timed(["bench", "sweep", *words])["seconds"]
@@ -139,7 +139,7 @@ def swept(count: int, settings: SpeedSettings) -> Swept:
 def costs(short: Swept, long: Swept, processes: int) -> dict[str, float]:
     """Seconds of a process per run, beyond its training steps, and outside the run itself.
 
-    Both are slopes between two sweeps, the wall clock times the processes, less what the runs say of themselves: what
+    Both are slopes between two sweeps, the wall clock times the processes, less the seconds in the rows: what
     every sweep costs once, such as imports, is in neither.
     """
     runs = len(long.rows) - len(short.rows)

@@ -1,6 +1,6 @@
-"""What is trained: a model on images of a shape, in epochs of the length that real data of this shape have.
+"""The work that is timed: a model on images of a shape, in epochs as long as those of real data of this shape.
 
-In: a name such as resnet20/3x32x32, settings. Out: a run, and the operations that training on an image takes.
+In: a name such as resnet20/3x32x32, settings. Out: a run, and the operations of training on one image.
 Touches: nothing.
 """
 
@@ -34,7 +34,7 @@ class Work:
 
 
 def work(name: str) -> Work:
-    """The work of a name: a model and a shape, channels first. Raises UserError for what is none."""
+    """The work of a name: a model and a shape, channels first. Raises UserError for a name of another form."""
     found = re.fullmatch(r"(\w+)/(([13])x([1-9]\d*)x\4)", name)
     if not found:
         raise UserError(
@@ -46,7 +46,7 @@ def work(name: str) -> Work:
 
 
 def run_of(work: Work, compose: Compose, batch_size: int, precision: str) -> Run:
-    """The run that trains it, as `python -m bench sweep` would plan it.
+    """The run that trains the work, as `python -m bench sweep` plans it.
 
     Raises UserError where there is no such model, batch or precision.
     """
@@ -75,7 +75,7 @@ def model_of(run: Run, shape: tuple[int, int, int], classes: int) -> nn.Module:
 
 
 def training_flops(model: nn.Module, shape: tuple[int, int, int]) -> float:
-    """Floating-point operations that one forward and backward pass takes per image: convolutions and linear layers.
+    """Floating-point operations of convolutions and linear layers in one forward and backward pass, per image.
 
     An addition and a multiplication count as two, and no gradient of the images is taken.
     """

@@ -1,4 +1,4 @@
-"""How fast the laws fill: times as fast as torch.nn.init, with interval, beside the peers and the limits.
+"""The figure of throughput: how many times as fast as torch.nn.init, with interval, beside the peers and the limits.
 
 In: the rows of `python -m bench throughput`. Out: a Figure. Touches: nothing.
 """

@@ -2,9 +2,9 @@
 
 In: a law's name and a target. Out: a function that fills the target once per call. Touches: the target, when called.
 
-A peer gets the call that its own users write, and the same law: Keras and JAX cut what they call he_normal, so here
-they draw variance scaling without a cut. torch.nn.init and timm fill whole models by the loop of torchvision's ResNet,
-which leaves the norms' running statistics as they are; ours restarts them too, as it has to for a model that has run.
+A peer gets the call that its users write, with the same law: Keras and JAX cut their he_normal, so here they draw
+variance scaling without a cut. torch.nn.init and timm fill whole models by the loop of torchvision's ResNet,
+which leaves the norms' running statistics as they are; ours restarts them, since a model may have run before.
 """
 
 import importlib
@@ -35,7 +35,7 @@ STANDARD: dict[str, Callable[..., None]] = {
     "truncated_normal": streams.truncated_normal,
 }
 LAWS = (*STANDARD, "he_normal", "glorot_uniform", "lecun_normal", "orthogonal")
-PEERS = {"timm": "timm", "keras": "keras", "jax": "jax"}  # a library -> the module that has to be there
+PEERS = {"timm": "timm", "keras": "keras", "jax": "jax"}  # a library -> the module that it needs
 UNIFORM = {"uniform", "glorot_uniform"}  # the other laws are made of normal numbers
 
 
@@ -52,7 +52,7 @@ def initbench(law: str, target: Target) -> Fill | None:
 
 
 def on_cpu(law: Callable[..., None], target: Target, stream: Generator) -> Fill:
-    """The law on the tensor itself, or, as it draws on the CPU alone, on one that is then copied to the device."""
+    """The law on the tensor itself, or, since it draws on the CPU only, on a copy that then goes to the device."""
     if target.device.type == "cpu":
         return partial(law, target.weights[0], stream)
     return partial(draw, target.weights[0], law, stream)
@@ -109,7 +109,7 @@ def over(law: Callable[[Tensor], object], target: Target) -> Fill:
 
 
 def keras(law: str, target: Target) -> Fill | None:
-    """Keras' initializers, on its backend of the day (KERAS_BACKEND; torch unless it says otherwise)."""
+    """Keras' initializers, on the backend of KERAS_BACKEND, or else torch."""
     if target.model or target.device.type != "cpu":
         return None
     os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -163,14 +163,14 @@ def outputs_last(target: Target) -> tuple[int, ...]:
 
 
 def _awaited(draw: Callable[[Any], Any], argument: Any) -> None:
-    """Wait for the numbers themselves: JAX hands out an array before it is filled."""
+    """Wait for the numbers themselves: JAX returns an array before it is filled."""
     getattr(draw(argument), "block_until_ready", lambda: None)()
 
 
 LIBRARIES: dict[str, Library] = {
     "initbench": initbench,
     "torch.nn.init": torch_init,
-    "torch.nn.init again": torch_init,  # the control: whatever this differs by is noise
+    "torch.nn.init again": torch_init,  # the control: its difference is noise
     "timm": timm,
     "keras": keras,
     "jax": jax,

@@ -1,9 +1,9 @@
-"""Every library on every case, in blocks that take turns, timed by pytest-benchmark.
+"""Every library on every case, block after block, timed by pytest-benchmark.
 
 In: settings. Out: one row per case. Touches: the device, and a temporary folder.
 
 A case is a law on a target. All its libraries are timed in one block, then again in the next, each time in another
-order: what drifts on the machine, and what a library leaves in the caches for the one behind it, meets all of them
+order, so that a drift of the machine, and what a library leaves in the caches for the next one, affect all of them
 alike. Ratios are taken within a block.
 """
 
@@ -31,7 +31,7 @@ from bench.machine import environment
 from bench.machine.machine import machine_of
 from bench.schema import OK, Machine, Row, Run, UserError
 
-MEDDLING = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER")  # variables by which another pytest would change the measuring
+MEDDLING = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER")  # variables by which an outer pytest would change the timing
 TIMER = ("pytest", "pytest-benchmark")  # the extra [throughput]
 LARGEST = {"orthogonal": 2**23}  # elements: a QR decomposition of 4096 x 4096 takes seconds
 
@@ -59,12 +59,12 @@ class Measurement:
         return self.case.fills[self.library]
 
     def label(self) -> dict[str, Any]:
-        """What tells it from the others, as plain values."""
+        """Its law, target, library and block, as plain values."""
         return {"law": self.case.law, "target": self.case.target.name, "library": self.library, "block": self.block}
 
 
-class Plan:
-    """The plug-in that tells pytest what there is to time, in this order."""
+class Plugin:
+    """The plug-in that gives pytest the measurements, in this order."""
 
     def __init__(self, measurements: list[Measurement], device: str) -> None:
         self.measurements = measurements
@@ -128,12 +128,12 @@ def measurements(case: Case, blocks: int) -> Iterator[Measurement]:
 
 
 def timed(turns: list[Measurement], seconds: float, device: str) -> list[dict[str, Any]]:
-    """What pytest-benchmark says of each measurement; its table goes to standard error."""
+    """The results of pytest-benchmark for each measurement; its table goes to standard error."""
     import pytest
 
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         report, configuration = Path(folder) / "report.json", Path(folder) / "pytest.ini"
-        configuration.write_text("[pytest]\n", encoding="utf-8")  # ours: a user's may turn warnings into errors
+        configuration.write_text("[pytest]\n", encoding="utf-8")  # not the user's, which may turn warnings into errors
         arguments = [
             *(str(Path(timing.__file__)), "-c", str(configuration), "--rootdir", folder, "--capture=no", "-q"),
             *("--disable-plugin-autoload", "-p", "pytest_benchmark.plugin", "-p", "no:cacheprovider"),
@@ -143,9 +143,9 @@ def timed(turns: list[Measurement], seconds: float, device: str) -> list[dict[st
             *("--benchmark-warmup=on", "--benchmark-warmup-iterations=1", "--benchmark-columns=median,rounds"),
         ]
         with without(*MEDDLING):
-            pytest.main(arguments, plugins=[Plan(turns, device)])
+            pytest.main(arguments, plugins=[Plugin(turns, device)])
         if not report.is_file():
-            raise UserError("pytest-benchmark measured nothing; what it said stands above")
+            raise UserError("pytest-benchmark measured nothing; its message stands above")
         return list(json.loads(report.read_text(encoding="utf-8"))["benchmarks"])
 
 
@@ -181,7 +181,7 @@ def row(case: Case, found: list[dict[str, Any]], settings: ThroughputSettings, m
 
 
 def surroundings(machine: Machine) -> dict[str, Any]:
-    """Where it was measured, and the version of each peer."""
+    """The machine, and the version of each peer."""
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     peers = {name: version for name, version in installed().items() if name in PEERS}
     name = torch.cuda.get_device_name() if machine.device == "cuda" else environment.describe()["processor"]
@@ -194,7 +194,7 @@ def of(case: Case, one: Mapping[str, Any]) -> bool:
 
 
 def cuda_clock() -> Any:
-    """Seconds as the device counts them, by events: reading the clock waits for all that was asked of it before."""
+    """A clock of the device, in seconds, by events: reading it waits for all kernels launched before."""
     first = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
     first.record()
 

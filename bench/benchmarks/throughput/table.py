@@ -13,6 +13,7 @@ from bench.benchmarks import ratios as rates
 from bench.benchmarks.ratios import ratio, ratios, spread, times_as_fast
 from bench.report.document import Cell, Sheet, Table, records
 from bench.report.tables.markdown import escaped
+from bench.report.tables.page import page
 from bench.report.wording.format import DASH, three_digits
 from bench.schema import Row
 
@@ -25,6 +26,13 @@ NOTES = (
     "interval. Of generator, of memory: our speed as a share of one stream of torch's generator, and of writing zeros, "
     "both over as many elements in one tensor; orthogonal weights wait for LAPACK instead. Of a model, weights are "
     "counted; its biases and norms are set as well, the norms' running statistics by initbench alone."
+)
+
+AGAIN = (
+    "Large weights are drawn by as many streams as torch has threads, and a seed gives the same numbers for any count "
+    "of them; only the rounding of orthogonal weights, which wait for LAPACK, depends on it. The truncated normal law "
+    "draws again what falls outside, and nothing else. `python -m bench throughput` measures all cases again in about "
+    "twelve minutes, with the peers after `pip install timm keras jax`."
 )
 
 
@@ -94,7 +102,8 @@ def sheet(rows: Iterable[Row]) -> Sheet:
     rows = list(rows)
     lines, found = frame(rows), sentences(rows)
     record = {"sentences": found, "control": control(lines), "table": records(lines)}
-    return Sheet((table(rows), " ".join(found), NOTES), lines, record)
+    parts = (table(rows), " ".join(found), NOTES)
+    return Sheet(parts, lines, record, page("How fast weights are drawn", rows, *parts, AGAIN))
 
 
 def _cells(case: Mapping[str, dict[str, Any]], peers: Sequence[str]) -> list[Cell]:

@@ -1,4 +1,4 @@
-"""What is filled: one weight tensor, or every parameter of a model.
+"""What a library fills: one weight tensor, or every parameter of a model.
 
 In: a shape or a model's name. Out: a Target. Touches: the device, and torch's global generator, as torch's layers do.
 """
@@ -27,12 +27,12 @@ class Target:
 
     @cached_property
     def elements(self) -> int:
-        """How many numbers a law draws: weights alone, without the biases and norms, which are constants."""
+        """The number of weights that a law draws; biases and norms are constants and do not count."""
         return sum(weight.numel() for weight in self.weights)
 
     @cached_property
     def flat(self) -> Tensor:
-        """A tensor of as many numbers, for the limits: what is drawn at once, without layers, scales and norms."""
+        """One tensor of as many numbers, for the limits."""
         return torch.zeros(self.elements, device=self.device)
 
     @property
@@ -44,7 +44,7 @@ class Target:
 def tensor(name: str, device: str) -> Target:
     """One float32 weight of the shape in its name, such as 16x16x3x3, outputs first.
 
-    Raises UserError for what is no shape of two axes or more.
+    Raises UserError for another name, or fewer than two axes.
     """
     if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)+", name):
         raise UserError(f"{name!r} is no shape; write its axes, outputs first, such as 64x64x3x3 or 2048x2048")

@@ -35,21 +35,21 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def sentences(rows: Iterable[Row]) -> list[str]:
-    """What the report uses, and where that does not cover."""
+    """Which method a report uses, and where that does not cover."""
     used = frame(rows).query("used")
-    told = [f"Of fewer than {MANY} values the report takes {NAMES[method(2)]}, from {MANY} on {NAMES[method(MANY)]}."]
+    found = [f"Of fewer than {MANY} values the report takes {NAMES[method(2)]}, from {MANY} on {NAMES[method(MANY)]}."]
     good, bad = used[used["covers"]], used[~used["covers"]]
     if len(used):
         share = f"{100 * SLACK:g} points of its level"
-        told.append(f"What it uses covers within {share} in {len(good)} of {len(used)} cases.")
+        found.append(f"What it uses covers within {share} in {len(good)} of {len(used)} cases.")
     if len(bad):
-        told.append(f"It does not for {'; '.join(_cases(bad))}.")
-    return told
+        found.append(f"It does not for {'; '.join(_cases(bad))}.")
+    return found
 
 
 def note(rows: Iterable[Row], sizes: Iterable[int]) -> str:
-    """What a report should say of its intervals, whose means have these numbers of values; empty where all is well
-    or nothing was simulated.
+    """The sentence for a report whose means have these numbers of values; empty where its intervals cover or nothing
+    was simulated.
 
     Each number is judged by the nearest simulated one that is not larger, or the smallest.
     """
@@ -74,4 +74,4 @@ def _cases(table: pd.DataFrame) -> list[str]:
     found: dict[str, list[str]] = defaultdict(list)
     for one in table.to_dict("records"):
         found[one["shape"]].append(f"{100 * one['coverage']:.1f} % at n = {one['n']}")
-    return [f"{shape.replace('_', ' ')} ({', '.join(told)})" for shape, told in found.items()]
+    return [f"{shape.replace('_', ' ')} ({', '.join(cases)})" for shape, cases in found.items()]

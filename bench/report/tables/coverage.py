@@ -10,10 +10,12 @@ from bench.report.analysis.coverage import NAMES, SLACK, frame, sentences
 from bench.report.document import Cell, Sheet, Table, records
 from bench.report.statistics.simulation import SHAPES
 from bench.report.tables.markdown import escaped
+from bench.report.tables.page import page
 from bench.report.wording.format import DASH, PERCENT, interval
 from bench.schema import Row
 
 USED, FAILS, UNUSED = "used", "used, does not cover", "not used"
+AGAIN = "`python -m bench coverage` simulates all cases again in under two minutes on one core."
 
 
 def table(rows: Sequence[Row]) -> Table:
@@ -37,7 +39,9 @@ def sheet(rows: Iterable[Row]) -> Sheet:
     """The table, the sentences and how to read them; a line per case for csv."""
     rows = list(rows)
     lines, found = frame(rows), sentences(rows)
-    return Sheet((table(rows), " ".join(found), _notes(rows)), lines, {"sentences": found, "table": records(lines)})
+    parts = (table(rows), " ".join(found), _notes(rows))
+    made = page("How often intervals cover", rows, *parts, AGAIN)
+    return Sheet(parts, lines, {"sentences": found, "table": records(lines)}, made)
 
 
 def _cell(one: Mapping[str, Any] | None) -> Cell:

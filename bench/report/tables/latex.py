@@ -1,4 +1,4 @@
-"""Text and Markdown as LaTeX that any of its engines sets, with nothing but the standard packages.
+"""Text and Markdown as LaTeX for any engine, with the standard packages alone.
 
 In: text, CommonMark of one paragraph. Out: LaTeX. Touches: nothing.
 """
@@ -37,7 +37,7 @@ def escaped(text: str) -> str:
 
 
 def inline(markdown: str) -> str:
-    """A caption: its emphasis and code stay, of a link its text."""
+    """A caption, with its emphasis and code, and the text of its links."""
     return _set(tree.inline(markdown))
 
 

@@ -1,4 +1,4 @@
-"""Text that came from anywhere else, made to stand in Markdown as it is.
+"""Text escaped for Markdown, so that no letter of it is read as markup.
 
 In: text. Out: Markdown. Touches: nothing.
 """
@@ -7,7 +7,7 @@ import re
 
 
 class Markdown(str):
-    """Text that is Markdown already, and is not escaped again."""
+    """Text that is Markdown already and is not escaped again."""
 
 
 def escaped(text: object) -> Markdown:

@@ -1,4 +1,4 @@
-"""Markdown as plain data that a typesetter walks: no text in it is ever read as markup again.
+"""Markdown as a tree of plain data for a typesetter, which reads no text as markup again.
 
 In: CommonMark. Out: nested dictionaries, each with what it `is`. Touches: nothing.
 """
@@ -24,12 +24,12 @@ def inline(markdown: str) -> list[Node]:
 
 
 def text(nodes: Iterable[Node]) -> str:
-    """What the nodes of a line say, without their marks."""
+    """The text of the nodes of a line, without markup."""
     return "".join(node.get("text") or text(node.get("body", ())) for node in nodes)
 
 
 def targets(node: Any) -> set[str]:
-    """Every name within the document that a link in these nodes leads to."""
+    """Every anchor of the document that a link in these nodes leads to."""
     if isinstance(node, list):
         return {target for one in node for target in targets(one)}
     if not isinstance(node, dict):

@@ -14,7 +14,7 @@ from hydra import initialize_config_dir
 
 from bench.benchmarks.speed import arms, measure, whole
 from bench.benchmarks.speed import table as report
-from bench.benchmarks.speed.arms import ALONE, PLAIN, TOGETHER, TOGETHER_FP32, Arm, Crew, arms_of, runs_for
+from bench.benchmarks.speed.arms import ALONE, PLAIN, TOGETHER, TOGETHER_FP32, Arm, Pool, arms_of, runs_for
 from bench.benchmarks.speed.work import changed, run_of, work
 from bench.catalogue import CONF
 from bench.rows.record import parse, text_of
@@ -27,9 +27,13 @@ NUMBERS = {"batch_size": 8, "precision": "fp32", "blocks": 2, "seconds": 0.01, "
 QUICK = {**NUMBERS, "work": WORK, "sweep": [], "soak": 0, "study": {"name": "mine"}, "packing": 2}
 
 
+slow = pytest.mark.slow  # trains and times in processes that start anew
+
+
 @pytest.fixture
-def asked(settings):
-    return {**settings, **QUICK}
+def asked(tmp_path):
+    places = {"data": "data", "results": str(tmp_path), "cache": str(tmp_path)}
+    return {**MACHINE, **QUICK, **places, "processes": 1, "tracking": {"name": "off"}}
 
 
 @pytest.fixture
@@ -48,12 +52,14 @@ def quick(tmp_path_factory):
     return {row.choices["kind"]: row for row in rows}
 
 
+@slow
 def test_rows_are_of_a_work_a_whole_sweep_and_very_many_runs_and_the_store_believes_them(quick):
     assert [*quick] == ["training", "sweep", "soak"]
     assert all(parse(text_of(row)) == row and row.choices["task"] == "speed" for row in quick.values())
     assert len({row.id for row in quick.values()}) == 3
 
 
+@slow
 def test_a_work_has_the_seconds_of_every_arm_in_every_block(quick):
     row = quick["training"]
     assert row.choices["work"] == WORK
@@ -63,6 +69,7 @@ def test_a_work_has_the_seconds_of_every_arm_in_every_block(quick):
         assert all(0 < block[name] < 600 for name in block if name != "block")
 
 
+@slow
 def test_a_work_says_what_its_arms_are_and_what_they_trained(quick):
     row = quick["training"]
     assert row.measures["images"] == row.measures["runs"] * row.measures["steps"] * row.choices["batch_size"]
@@ -74,6 +81,7 @@ def test_a_work_says_what_its_arms_are_and_what_they_trained(quick):
     assert len(report.frame([row])) == 4
 
 
+@slow
 def test_a_whole_sweep_has_the_seconds_of_both_sides(quick):
     row = quick["sweep"]
     assert row.measures["runs"] == 1
@@ -81,11 +89,23 @@ def test_a_whole_sweep_has_the_seconds_of_both_sides(quick):
     assert all(0 < row.curve[0][name] < 600 for name in ("plain", "sweep"))
 
 
+@slow
 def test_very_many_runs_say_what_a_run_costs_and_what_a_process_holds(quick):
     row = quick["soak"]
     assert (row.measures["runs"], row.curve[-1]["runs"]) == (8, 8)
     assert row.measures["outside_seconds"] < row.measures["overhead_seconds"]  # what is beyond training is more
     assert row.curve[-1]["peak_memory_bytes"] > 2**20
+
+
+def test_every_measurement_leaves_a_row_that_the_store_believes(compose, asked, monkeypatch):
+    found = ({"runs": 1}, [{"block": 0, PLAIN: 1.0}], {"arms": {}})
+    monkeypatch.setattr(measure, "training", lambda *about: found)
+    monkeypatch.setattr(whole, "sweeps", lambda *about: found)
+    monkeypatch.setattr(whole, "soak", lambda *about: found)
+    rows = list(measure.measure(compose, {**asked, "quick": True}))
+    assert [row.choices["kind"] for row in rows] == ["training", "sweep", "soak"]
+    assert all(parse(text_of(row)) == row and row.choices["task"] == "speed" for row in rows)
+    assert len({row.id for row in rows}) == 3
 
 
 def alone_in_its_arm(monkeypatch):
@@ -112,14 +132,15 @@ def test_the_rivals_loader_goes_on_from_run_to_run_where_its_epoch_was(monkeypat
     assert len(starts) == 3  # five steps are two epochs of two steps, and one step of the third
 
 
+@slow
 def test_an_arm_is_timed_in_processes_that_stay(tiny, machine):
-    with Crew(Arm(TOGETHER, 2, 1, 2, "fp32"), work(WORK), tiny, machine) as crew:
+    with Pool(Arm(TOGETHER, 2, 1, 2, "fp32"), work(WORK), tiny, machine) as crew:
         assert all(0 < crew.seconds(runs=4, steps=2) < 600 for _ in range(2))
         assert len(crew.pool._processes) == 2
 
 
 def test_the_rivals_workers_start_as_in_a_users_script(tiny, machine):
-    with Crew(Arm(PLAIN, 1, 2, 1, "fp32"), work(WORK), tiny, machine) as crew:
+    with Pool(Arm(PLAIN, 1, 2, 1, "fp32"), work(WORK), tiny, machine) as crew:
         crew.seconds(runs=1, steps=1)
         told = crew.pool.submit(multiprocessing.get_start_method).result()
     script = [sys.executable, "-c", "import multiprocessing; print(multiprocessing.get_start_method())"]
@@ -129,7 +150,7 @@ def test_the_rivals_workers_start_as_in_a_users_script(tiny, machine):
 def test_an_arm_that_trains_on_less_is_refused(tiny, machine):
     wild = changed(tiny, **{"optimizer.learning_rate": 1e30})
     message = r"the arm alone trained on \d+ images of 80, as a run diverged"
-    with Crew(Arm(ALONE, 1, 1, 1, "fp32"), work(WORK), wild, machine) as crew, pytest.raises(UserError, match=message):
+    with Pool(Arm(ALONE, 1, 1, 1, "fp32"), work(WORK), wild, machine) as crew, pytest.raises(UserError, match=message):
         crew.seconds(runs=1, steps=10)
 
 
@@ -140,10 +161,11 @@ def test_all_arms_have_whole_packs_for_each_of_their_processes():
     )
 
 
-def test_the_engine_in_float32_is_an_arm_of_its_own_only_where_the_others_are_not(settings, tiny, machine):
+def test_the_engine_in_float32_is_an_arm_of_its_own_only_where_the_others_are_not(asked, tiny, machine):
     names = [PLAIN, ALONE, TOGETHER]
-    assert [arm.name for arm in arms_of(tiny, machine, settings)] == names
-    found = arms_of(changed(tiny, precision="bf16"), machine, settings)
+    single = {**asked, "packing": 1}
+    assert [arm.name for arm in arms_of(tiny, machine, single)] == names
+    found = arms_of(changed(tiny, precision="bf16"), machine, single)
     assert [arm.name for arm in found] == [*names, TOGETHER_FP32]
     assert [arm.precision for arm in found] == ["fp32", "bf16", "bf16", "fp32"]
 
