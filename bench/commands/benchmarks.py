@@ -34,7 +34,7 @@ def throughput(settings: ThroughputSettings) -> int:
     from bench.benchmarks.throughput.measure import measure
 
     rows, remarks = measure(settings)
-    print(rendered(keep(rows, settings), settings))
+    print(rendered(keep(rows, settings), settings), end="")
     for remark in remarks:
         print(remark, file=sys.stderr)
     return int(bool(remarks))
@@ -44,7 +44,7 @@ def coverage(settings: CoverageSettings) -> int:
     """Simulate every method, number of runs and shape of the settings, and print the table."""
     from bench.benchmarks.coverage import measure
 
-    print(rendered(keep(measure(settings), settings), settings))
+    print(rendered(keep(measure(settings), settings), settings), end="")
     return 0
 
 
@@ -54,7 +54,7 @@ def scale(settings: ScaleSettings) -> int:
 
     study = declared(compose([]))
     keep([measure(compose, study, settings.rows, settings.form, settings.study.name)], settings)
-    print(table(known_store(settings), settings))
+    print(table(known_store(settings), settings), end="")
     return 0
 
 

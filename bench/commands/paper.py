@@ -108,10 +108,11 @@ def _sources(settings: ReportSettings, simulated: Sequence[Row]) -> "Sources":
     folders, speeds = config_folders(), rows_of(settings, "throughput")
     options = cache(lambda word: catalogue.options(word, folders))
     template = {"template": settings.template} if settings.template else {}
-    made = [throughput.table(speeds), figure(sorted(speeds, key=lambda row: row.id))] if speeds else []
-    made += [coverage.table(simulated)] if simulated else []
-    sentences = {
-        "speeds": throughput.sentences(speeds) if speeds else [],
-        "coverage": of_coverage(simulated) if simulated else [],
-    }
+    made, sentences = [], {}
+    if speeds:
+        made += [throughput.table(speeds), figure(sorted(speeds, key=lambda row: row.id))]
+        sentences["speeds"] = throughput.sentences(speeds)
+    if simulated:
+        made += [coverage.table(simulated)]
+        sentences["coverage"] = of_coverage(simulated)
     return Sources(options, [one for one in made if one], sentences, **template)

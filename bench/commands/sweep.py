@@ -23,7 +23,7 @@ def sweep(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Train what a study lacks and print its table; 1 when a run failed."""
     planned = plan_runs(compose, settings.study, settings.overrides)
     store = _swept(planned, launch, settings)
-    print(table(store, settings))
+    print(table(store, settings), end="")
     return outcome(store, [run.id for run in planned.runs])
 
 

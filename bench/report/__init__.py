@@ -1,4 +1,7 @@
-"""The report: rows in; a table, decisions and sentences with intervals out. Imports no torch."""
+"""The report: rows become findings, findings become sentences, tables, figures and a paper. Imports no torch.
+
+Read statistics, analysis, wording, tables, figures, paper in this order: each imports only what stands before it.
+"""
 
 from bench.report.analysis.frame import frame
 from bench.report.analysis.study import summarize_study

@@ -24,8 +24,8 @@ class Reading:
     """The rows of a study's folder by id, and one sentence for everything else that looked like a row.
 
     `redundant` are the remarks on a damaged copy of a row of which another copy is whole. `unread` gives, by id, why
-    the row of every other run is there and does not count. `differing` names the rows that differ from an earlier whole
-    row of the same run, which they replace.
+    the row of every other run is there and does not count. `differing` names the places of rows that differ from an
+    earlier whole row of the same run, which they replace.
     """
 
     rows: dict[str, Row]

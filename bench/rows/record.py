@@ -61,6 +61,8 @@ def parse(text: str | bytes) -> Row:
     wrong = [key for key, kind in KINDS.items() if key not in record or not isinstance(record[key], kind)]
     if wrong:
         raise ValueError(f"{', '.join(wrong)}: missing or of the wrong type")
+    if more := record.keys() - {*KINDS, "digest"}:
+        raise ValueError(f"edited: {', '.join(sorted(more))} is no key of a row")
     if not digest:
         raise ValueError("edited: it has no digest")
     row = Row(**{key: record[key] for key in KINDS})

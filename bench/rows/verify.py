@@ -130,8 +130,8 @@ def outcome(row: Row) -> list[str]:
         wrong.append("a failed row without an error, or an error in another")
     if not all(value is None or _is_number(value) for value in measures.values()):
         wrong.append("a measure is neither a finite number nor null")
-    accuracies = [value for key, value in measures.items() if key.endswith("accuracy") and _is_number(value)]
-    if any(not 0 <= float(value or 0) <= 1 for value in accuracies):
+    accuracies = [value for key, value in measures.items() if key.endswith("accuracy") and value is not None]
+    if any(not 0 <= value <= 1 for value in accuracies):
         wrong.append("an accuracy is outside 0 to 1")
     if status in (OK, DIVERGED):
         wrong += ended(row)

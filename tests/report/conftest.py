@@ -1,10 +1,22 @@
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bench.machine.settings import Settings
+from bench.report import Summary, summarize_study
+from bench.report.paper.build import Sources
 from bench.schema import OK, Row, Run
+
+ABOUT = {"name": "mine", "law": "two arms in two blocks", "source": "a test", "question": ["he_normal", "fixup"]}
+OPTIONS = {
+    "initializer": {
+        "he_normal": {"law": "N(0, 2/n_in)", "source": "He et al. 2015, eq. 10"},
+        "fixup": {"law": "its own", "source": "Zhang, Dauphin & Ma 2019"},
+    }
+}
 
 
 def make_row(
@@ -71,3 +83,33 @@ def make_case(method="t", n=5, shape="normal", covered=0.95, level=0.95, values=
 @pytest.fixture(name="case")
 def _case():
     return make_case
+
+
+@pytest.fixture
+def make_study(settings: Settings) -> Callable[..., Summary]:
+    """The summary of a study's rows, as the command `report` makes it."""
+
+    def make(rows: Iterable[Row], **about: Any) -> Summary:
+        return summarize_study(rows, replace(settings, study=replace(settings.study, **ABOUT | about)))
+
+    return make
+
+
+@pytest.fixture
+def study(make_study: Callable[..., Summary], arm: Callable[..., list[Row]], row: Callable[..., Row]) -> Summary:
+    """Two blocks: with relu he_normal is far ahead and one run of fixup diverged; with tanh nobody can tell."""
+    return make_study(
+        [
+            *arm("he_normal", [0.9, 0.91, 0.92, 0.9]),
+            *arm("fixup", [0.4, 0.42, 0.41]),
+            row("fixup", 3, status="diverged"),
+            *arm("he_normal", [0.5, 0.9, 0.7, 0.6], activation="tanh"),
+            *arm("fixup", [0.8, 0.6, 0.55, 0.9], activation="tanh"),
+        ]
+    )
+
+
+@pytest.fixture
+def sources() -> Sources:
+    """The template and the references of the house, and two initializers that conf/ knows."""
+    return Sources(lambda word: OPTIONS.get(word, {}))

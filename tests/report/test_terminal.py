@@ -6,7 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from bench.report import FORMATS, render, sheet, summarize
+from bench.report.analysis.frame import arms
 from bench.report.analysis.summary import Summary
+from bench.report.wording.answer import answer
+from bench.report.wording.block import sentence
 from bench.schema import Row, UserError
 
 MakeArm = Callable[..., list[Row]]
@@ -33,7 +36,7 @@ def test_text_shows_each_block_with_its_table_and_its_sentence(summary: Summary)
     assert "he_normal 3 of 3 0 91.00 [88.52, 93.48] 0 [0, 56] 50.0 2.0" in text
     assert "lost 0 of 2 1 - 100 [21, 100] - -" in text
     assert "he_normal 1 of 1 0 80.00 0 [0, 79] 50.0 2.0" in text
-    assert all(sentence in text for sentence in [*summary.sentences, summary.answer])
+    assert all(each in text for each in [*map(sentence, summary.findings), answer(summary)])
     assert "6 runs" not in text
     assert "9 runs: 7 ok, 1 diverged, 1 failed, 0 preempted." in text
 
@@ -56,7 +59,7 @@ def test_markdown_has_one_pipe_table_per_block(summary: Summary) -> None:
     assert text.count("\n### model=resnet20") == 2
     assert len({line.count("|") for line in rows}) == 1
     assert sum(line.startswith("| ---") for line in rows) == 2
-    assert all(sentence in text for sentence in summary.sentences)
+    assert all(sentence(finding) in text for finding in summary.findings)
 
 
 def test_a_pipe_in_a_name_does_not_break_the_markdown_table(arm: MakeArm) -> None:
@@ -66,9 +69,9 @@ def test_a_pipe_in_a_name_does_not_break_the_markdown_table(arm: MakeArm) -> Non
 
 def test_csv_is_the_table_in_full_precision(summary: Summary) -> None:
     lines = list(csv.DictReader(io.StringIO(render(sheet(summary), "csv"))))
-    assert len(lines) == len(summary.table) == 4
+    assert len(lines) == len(arms(summary.findings)) == 4
     found = [float(line["test_accuracy_mean"]) for line in lines if line["initializer"] == "fixup"]
-    assert found == [summary.table.set_index("initializer").loc["fixup", "test_accuracy_mean"]]
+    assert found == [one.mean for finding in summary.findings for one in finding.arms if one.name == "fixup"]
     assert [line["test_accuracy_mean"] for line in lines if line["initializer"] == "lost"] == [""]
     assert {line["epochs"] for line in lines} == {"6", "12"}
 
@@ -79,12 +82,12 @@ def test_json_is_strict_and_holds_everything(summary: Summary) -> None:
 
     document = json.loads(render(sheet(summary), "json"), parse_constant=refuse)
     assert document["counts"] == {"ok": 7, "diverged": 1, "failed": 1, "preempted": 0}
-    assert document["answer"] == summary.answer
-    assert [block["sentence"] for block in document["blocks"]] == summary.sentences
+    assert document["answer"] == answer(summary)
+    assert [block["sentence"] for block in document["blocks"]] == [*map(sentence, summary.findings)]
     assert [line["epochs"] for line in document["table"]] == [6, 6, 6, 12]
     lost = next(line for line in document["table"] if line["initializer"] == "lost")
     assert (lost["test_accuracy_mean"], lost["diverged"]) == (None, 1)
-    assert document["pairs"][0]["difference_points"] == summary.pairs["difference_points"].item()
+    assert document["pairs"][0]["difference_points"] == summary.findings[0].pairs[0].difference_points
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -1,13 +1,12 @@
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.rows import raw, verify
+from bench.rows import verify
 from bench.rows.record import text_of
 from bench.rows.store import Store
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, Run, UserError
@@ -40,28 +39,26 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def wrong(store: Store) -> Callable[..., dict[str, list[str]]]:
+def wrong(store: Store) -> Callable[..., list[str]]:
     """What verifying the study's rows, with some of them replaced or added, finds wrong."""
 
-    def wrong(*rows: Row, asked: list[str] | None = None, mixed: bool = False) -> dict[str, list[str]]:
+    def wrong(*rows: Row, planned: list[str] | None = None, mixed: bool = False) -> list[str]:
         for one in (*STUDY, *rows):
             store.write(one)
-        findings: raw.Findings = defaultdict(list)
-        verify.check(raw.read(store.folder, findings), asked, mixed, findings)
-        return dict(findings)
+        return verify.check("mine", store.read(), planned, mixed)
 
     return wrong
 
 
 def test_nothing_is_wrong_with_a_study_as_a_sweep_leaves_it(wrong, store):
-    assert wrong(asked=[one.id for one in STUDY]) == {}
+    assert wrong(planned=[one.id for one in STUDY]) == []
     store.seal()
-    assert wrong() == {}
+    assert wrong() == []
     for path in store.folder.glob("*.json"):
         path.unlink()
-    findings: raw.Findings = defaultdict(list)
-    assert [one.id for one in raw.read(store.folder, findings)] == sorted(one.id for one in STUDY)
-    assert not findings
+    reading = store.read()
+    assert set(reading.rows) == {one.id for one in STUDY}
+    assert verify.check("mine", reading, None, mixed=False) == []
 
 
 OTHER = {"git_commit": "def", "git_dirty": None, "initbench": "2", "torch": "3", "device": "cuda", "threads": 2,
@@ -104,20 +101,21 @@ def test_what_is_wrong_with_a_row_is_said(wrong, bad, what):
 
 def test_a_diverged_row_has_no_result_and_a_shorter_curve(wrong):
     nothing = dict.fromkeys((*ENDED, "test_loss", "test_accuracy"))
-    assert wrong(row(status=DIVERGED, measures=nothing, curve=[{"epoch": 1, "train_loss": None}])) == {}
+    assert wrong(row(status=DIVERGED, measures=nothing, curve=[{"epoch": 1, "train_loss": None}])) == []
 
 
 def test_a_budget_in_steps_may_end_inside_an_epoch(wrong):
     study = [row(seed, name, choices={"steps": 15}) for seed in range(2) for name in ("he_normal", "glorot_uniform")]
-    assert wrong(*study) == {}
+    assert wrong(*study) == []
     longer = [row(seed, name, choices={"steps": 25}) for seed in range(2) for name in ("he_normal", "glorot_uniform")]
-    assert list(wrong(*longer)) == ["its curve is not as long as its budget"]
+    (found,) = wrong(*longer)
+    assert found.startswith("its curve is not as long as its budget: ")
 
 
 def test_a_run_of_the_plan_without_a_row_or_unfinished_is_missed(wrong):
-    found = wrong(row(status=PREEMPTED), asked=[*(one.id for one in STUDY), "0123456789abcdef"])
-    assert found["a run of the study has no row"] == ["0123456789abcdef"]
-    assert found["a run of the study is not finished"] == [row().id]
+    found = wrong(row(status=PREEMPTED), planned=[*(one.id for one in STUDY), "0123456789abcdef"])
+    assert "a run of the study has no row: 0123456789abcdef" in found
+    assert f"a run of the study is not finished: {row().id}" in found
 
 
 def signed(one: Row, **changes: Any) -> str:
@@ -129,18 +127,18 @@ def signed(one: Row, **changes: Any) -> str:
 
 FORGED = {
     "one digit": (text_of(row()).replace("0.9", "0.8"), "digest"),
-    "other choices": (signed(row(), choices={**row().choices, "seed": 9}), "not that of its choices"),
+    "other choices": (signed(row(), choices={**row().choices, "seed": 9}), "does not match its choices"),
     "another id": (signed(row(1)), "does not bear its id"),
     "another schema": (signed(row(), schema=1), "another schema"),
-    "a key more": (signed(row(), note="ours"), "keys"),
-    "no object": ("[]", "no strict JSON"),
-    "NaN": (text_of(row()).replace("0.9", "NaN"), "no strict JSON"),
-    "a key twice": (text_of(row()).replace('{"id"', '{"status": "ok", "id"'), "no strict JSON"),
+    "a key more": (signed(row(), note="ours"), "note is no key of a row"),
+    "no object": ("[]", "not a JSON object"),
+    "NaN": (text_of(row()).replace("0.9", "NaN"), "digest"),
+    "a key twice": (text_of(row()).replace('{"id"', '{"status": "ok", "id"'), "digest"),
     "endless": (
         signed(row(), measures={**MEASURES, "test_loss": 0}).replace('"test_loss": 0', '"test_loss": 1e999'),
-        "",
+        "digest",
     ),
-    "nested too deep": ("[" * 100_000, "no strict JSON"),
+    "nested too deep": ("[" * 100_000, "nested too deep"),
 }
 
 
@@ -157,42 +155,32 @@ def test_an_edited_row_is_found_loose_and_sealed(store, text, what):
     ):
         before = path.read_text()
         path.write_text(content)
-        findings: raw.Findings = defaultdict(list)
-        raw.read(store.folder, findings)
-        if "does not bear" not in what or path is not sealed:  # a line has no name that it could belie
-            assert any(what in one for one in findings)
+        found = verify.check("mine", store.read(), None, mixed=False)
+        assert any(what in one for one in found) or "does not bear" in what  # a line has no name that it could belie
         path.write_text(before)
 
 
 def test_two_different_rows_of_one_run_are_found(store, wrong):
     wrong()
     store.seal()
-    found = wrong(row(measures={"seconds": 5}))
-    (where,) = found["another row of the same run differs"]
-    assert where.startswith("rows.jsonl:")
-    assert f"{row().id}.json" in where
+    assert wrong(row(measures={"seconds": 5})) == [f"another row of the same run differs: {row().id}.json"]
 
 
 def test_rows_that_do_not_say_how_often_the_test_set_was_read_are_noted():
     old = row()
     del old.measures["test_evaluations"]
-    told = verify.notes([raw.Raw("a", json.loads(text_of(old))), raw.Raw("b", json.loads(text_of(row(1))))], [old.id])
-    assert told == [
+    assert verify.notes([old, row(1)], [old.id]) == [
         "1 rows are of runs that the study does not ask for",
         "1 rows do not say how often the test set was read",
     ]
 
 
-def test_the_id_is_computed_by_a_path_of_its_own_and_is_the_same():
-    for choices in ({"a": 1, "b": None, "c": [1.5, True]}, {"é": "σ", "x": 1e-7, "z": 2**70}):
-        assert raw.identity(choices) == Run("mine", choices).id
-
-
-def test_a_long_finding_names_its_first_places_and_how_many():
-    assert raw.told({"odd": list("abcdefg"), "even": ["x"]}) == ["odd: a, b, c, d, e, ... (7 in all)", "even: x"]
+def test_a_long_fault_names_its_first_places_and_how_many():
+    faults = {"odd": list("abcdefg"), "even": ["x"], "none": []}
+    assert verify.lines(faults) == ["odd: a, b, c, d, e, ... (7 in all)", "even: x"]
 
 
 def test_a_folder_that_cannot_be_read_is_a_mistake(tmp_path):
-    (tmp_path / "mine" / "rows.json").mkdir(parents=True)
+    (tmp_path / "mine" / "rows.jsonl").mkdir(parents=True)
     with pytest.raises(UserError, match="Is a directory"):
-        raw.read(tmp_path / "mine", defaultdict(list))
+        verify.check("mine", Store(tmp_path, "mine").read(), None, mixed=False)

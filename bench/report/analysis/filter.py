@@ -1,4 +1,4 @@
-"""The runs of some choices alone, as `where.KEY=VALUE,VALUE` asks for them.
+"""The rows whose choices meet the conditions `where.KEY=VALUE,VALUE` of a command line.
 
 In: rows and conditions. Out: the rows that meet them all. Touches: nothing.
 """

@@ -85,9 +85,14 @@ class Finding:
         """The rows of an arm, none where the block has no such arm."""
         return one.rows if (one := self.arm(name)) else ()
 
-    def pair(self, ours: str, theirs: str | None) -> Pair | None:
+    def pair(self, ours: str, theirs: str) -> Pair | None:
         """The pair of two arms as the difference of `ours` from `theirs`; None where one of them has no mean."""
-        return next((pair for pair in seen_from(ours, self.pairs) if pair.other == theirs), None)
+        for pair in self.pairs:
+            if (pair.initializer, pair.other) == (ours, theirs):
+                return pair
+            if (pair.other, pair.initializer) == (ours, theirs):
+                return pair.turned()
+        return None
 
     def ids(self, *names: str) -> tuple[str, ...]:
         """The ids of the runs of some arms."""

@@ -125,7 +125,7 @@ def values(summaries: Sequence[Summary], sources: Sources, bibliography: Bibliog
         "cite": bibliography.cite,
         "author": bibliography.author,
         "laws": bibliography.cite_named(laws),
-        **sources.sentences,
+        **{"speeds": (), "coverage": (), **sources.sentences},
     }
 
 

@@ -1,4 +1,4 @@
-"""How a table goes on paper: the size of its type, its columns, and the parts of one that is too wide or too long.
+"""How a table is set on paper: the size of its type, its columns, and the strips of one that is too wide.
 
 In: a Table. Out: plain data for the typesetter. Touches: nothing.
 """
@@ -18,12 +18,12 @@ DENSE = 500  # lines, beyond which a table is set as columns of text
 PIECE = 8  # lines of such a column that stay on one page
 LONG = 24  # lines, beyond which a table may break over pages
 NUMERIC = "0123456789+-−.<–—"  # what a number begins with; a cell may also be empty
-Put = Callable[[Cell, str], Any]  # a cell and what of its text to show -> the cell as the typesetter takes it
-Part = dict[str, Any]
+Put = Callable[[Cell, str], Any]  # a cell and the text to show -> the cell as the typesetter takes it
+Strip = dict[str, Any]
 
 
-def parts(table: Table, put: Put) -> list[Part]:
-    """The table in parts of at most the page's width, each with the label columns, in type of a size that fits."""
+def strips(table: Table, put: Put) -> list[Strip]:
+    """The table in strips of at most the page's width, each with the label columns, in type of a size that fits."""
     dense = len(table.lines) > DENSE
     letters = _letters(table)
     wraps = max(letters) if not dense and LARGEST * sum(_ems(letters, *LETTER)) <= WIDTH else WRAPS
@@ -42,7 +42,7 @@ def parts(table: Table, put: Put) -> list[Part]:
 
 
 def _ems(letters: Sequence[int], width: float, gap: float) -> list[float]:
-    """The widths of columns of so many letters, each with the gap beside it."""
+    """The widths in em of columns with these numbers of letters, each with the gap beside it."""
     return [width * count + gap for count in letters]
 
 
@@ -52,7 +52,7 @@ def _pieces_of(head: str) -> list[str]:
 
 
 def _stacked(head: str, letters: int) -> list[str]:
-    """A header in lines of so many letters."""
+    """A header in lines of at most `letters` letters, where its words allow it."""
     lines = [""]
     for piece in _pieces_of(head):
         if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > letters:
@@ -77,7 +77,7 @@ def _letters(table: Table) -> list[int]:
 
 
 def _split(ems: Sequence[float], labels: int) -> list[list[int]]:
-    """The columns of each part: as many as the smallest type has room for beside the labels."""
+    """The columns of each strip: as many as the smallest type has room for beside the labels."""
     first, rest = list(range(labels)), range(labels, len(ems))
     found = [[*first]]
     for column in rest:
@@ -87,7 +87,7 @@ def _split(ems: Sequence[float], labels: int) -> list[list[int]]:
     return found
 
 
-def _plain(table: Table, columns: Sequence[int], letters: Sequence[int], wraps: int, put: Put) -> Part:
+def _plain(table: Table, columns: Sequence[int], letters: Sequence[int], wraps: int, put: Put) -> Strip:
     """Cell after cell; columns of text share what is left of the width."""
     return {
         "columns": [int(letters[column] > wraps) for column in columns],
@@ -95,8 +95,8 @@ def _plain(table: Table, columns: Sequence[int], letters: Sequence[int], wraps: 
     }
 
 
-def _dense(table: Table, columns: Sequence[int], letters: Sequence[int], put: Put) -> Part:
-    """A cell is a piece of a column, so many lines of text."""
+def _dense(table: Table, columns: Sequence[int], letters: Sequence[int], put: Put) -> Strip:
+    """A cell is a piece of a column: PIECE lines of text."""
     lines = [text for line in table.lines for text in _broken([line[column] for column in columns], put)]
     pieces = [lines[start : start + PIECE] for start in range(0, len(lines), PIECE)]
     return {
@@ -106,7 +106,7 @@ def _dense(table: Table, columns: Sequence[int], letters: Sequence[int], put: Pu
 
 
 def _broken(cells: Sequence[Cell], put: Put) -> Iterator[list[Any]]:
-    """One line of the table as the lines of text it takes, the first with what its cells lead to."""
+    """One line of the table as the lines of text it takes, the first with the links of its cells."""
     texts = [textwrap.wrap(cell.text, WRAPS) or [""] for cell in cells]
     yield [put(cell, text[0]) for cell, text in zip(cells, texts, strict=True)]
     for line in range(1, max(map(len, texts))):

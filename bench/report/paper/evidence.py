@@ -47,11 +47,11 @@ def evidence(summary: Summary, suffix: str = "") -> Keys:
     for finding in summary.findings:
         for pair in (turn for one in finding.pairs for turn in (one, one.turned())):
             put(keys, ("difference", pair.initializer, pair.other, *path(finding)), *_difference(finding, pair))
-    if asked := summary.question:
-        put(keys, ("question", "ours"), asked.arms[0])
-        put(keys, ("question", "theirs"), asked.arms[1])
+    if comparison := summary.question:
+        put(keys, ("question", "ours"), comparison.arms[0])
+        put(keys, ("question", "theirs"), comparison.arms[1])
         put(keys, ("question", "answer"), answer.question(summary))
-        for finding, pair in asked.pairs:
+        for finding, pair in comparison.pairs:
             put(keys, ("question", "difference", *path(finding)), *_difference(finding, pair))
     return keys
 
@@ -98,13 +98,13 @@ def _counts(summary: Summary) -> dict[str, Any]:
     of_question = summary.question.verdicts() if summary.question else []
     blocks = {"matters": verdicts.MATTERS, "no_matter": verdicts.NO_MATTER, "undecided": UNDECIDED}
     blocks |= {"no_training": verdicts.NO_TRAINING}
-    asked = {"different": DIFFERENT, "equivalent": EQUIVALENT, "undecided": UNDECIDED, "neither": NEITHER}
+    questions = {"different": DIFFERENT, "equivalent": EQUIVALENT, "undecided": UNDECIDED, "neither": NEITHER}
     return {
         "blocks": len(summary.findings),
         "arms": len(summary.arms),
         "seeds": len({row.choices.get("seed") for row in summary.rows}),
         **{key: of_blocks.count(verdict) for key, verdict in blocks.items()},
-        **{f"question_{key}": of_question.count(verdict) for key, verdict in asked.items()},
+        **{f"question_{key}": of_question.count(verdict) for key, verdict in questions.items()},
     }
 
 

@@ -1,4 +1,4 @@
-"""The folder of a paper: all of its files made first, then put in place, and compared with what the rows say now.
+"""The folder of a paper: all files are made first, then put in place; later they are compared with the rows.
 
 In: a document. Out: files, or what is stale. Touches: the folder it is given, by default paper/generated/.
 """
@@ -34,7 +34,7 @@ def files(document: Document, keys: Mapping[str, str]) -> dict[str, bytes]:
 
 
 def write(folder: Path, made: Mapping[str, bytes]) -> None:
-    """Put the files in their places, and take away those of an earlier paper that this one has not.
+    """Put the files in their places, and remove those of an earlier paper that this one does not have.
 
     Raises UserError, with the operating system's reason, when that fails; each file is then the old or the new one.
     """
@@ -59,26 +59,26 @@ def write(folder: Path, made: Mapping[str, bytes]) -> None:
 
 
 def stale(folder: Path, document: Document) -> list[str]:
-    """In what the paper in the folder is not what its rows say now: a sentence for each difference, none if it is.
+    """How the paper in the folder differs from the document: a sentence for each difference, none where it is current.
 
-    The commit and the versions of whoever asks are no part of what it says.
+    The footer is not compared, for it names the commit and the versions of the process that builds the paper.
     """
     found = _read_manifest(folder)
     if not found:
         return [f"{folder} holds no paper"]
-    told = []
+    differences = []
     if found.get("rows") != document.digest:
-        told.append(f"{folder}: its rows are not those of now")
+        differences.append(f"{folder}: its rows are not those of now")
     elif found.get("content") != content(document):
-        told.append(f"{folder}: the same rows now make another text, table or figure")
+        differences.append(f"{folder}: the same rows now make another text, table or figure")
     for name, digest in sorted(found.get("files", {}).items()):
         if _digest_of(folder / name) != digest:
-            told.append(f"{folder / name} is missing or was changed after it was made")
-    return told
+            differences.append(f"{folder / name} is missing or was changed after it was made")
+    return differences
 
 
 def content(document: Document) -> str:
-    """64 hexadecimal digits over all that the paper says, but for its footer."""
+    """64 hexadecimal digits over all of the paper but its footer."""
     return hashlib.sha256(repr(replace(document, footer="")).encode()).hexdigest()
 
 
@@ -113,7 +113,7 @@ def _put(file: Path, content: bytes) -> None:
 
 def _remove(folder: Path, name: str) -> None:
     file = folder / name
-    if file.resolve().is_relative_to(folder.resolve()):  # a manifest that someone wrote by hand reaches no farther
+    if file.resolve().is_relative_to(folder.resolve()):  # also where a manifest was edited by hand
         file.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""Names for everything that the rows say, so that a text can ask for a number and cannot type one.
+"""Names for all numbers and texts of a study, so that a template prints a number by its key and none is typed.
 
 In: texts by their paths. Out: a tree of them, and the nearest known key for a mistyped one. Touches: nothing.
 """
@@ -20,7 +20,7 @@ class Keys:
     """A branch of the tree: `keys["acc"]["he_normal"]`, in a template `acc.he_normal`; its text where it has one.
 
     It has no public attribute, so that a key may have any name. Raises UnknownKey, with the nearest known ones, for a
-    key that does not exist, and for the text of a branch that has none.
+    key that does not exist and for the text of a branch that has none.
     """
 
     __slots__ = ("_children", "_path", "_text")
@@ -50,7 +50,7 @@ class Keys:
 
 
 def put(keys: Keys, path: tuple[str, ...], value: Any, text: str | None = None) -> None:
-    """Hang a value under `path`; with `text`, a branch that prints as it, whose children `value` has by name."""
+    """Store a value under `path`; with `text`, a branch that prints as `text` and has the children of `value`."""
     *inner, last = path
     for name in inner:
         keys = keys._children.setdefault(name, Keys(_joined(keys._path, name)))

@@ -1,9 +1,8 @@
-"""The lines of a table as HTML: what each cell says, what it sorts by, and the runs it leads to.
+"""The lines of a table as HTML: the text of each cell, the value it sorts by, and the runs it links to.
 
-In: Tables. Out: HTML, and the list of all run ids that its cells count in. Touches: nothing.
+In: Tables. Out: HTML, and the list of all run ids that its cells refer to. Touches: nothing.
 """
 
-import math
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from urllib.parse import quote
@@ -11,9 +10,8 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from bench.report.document import Cell, Table
-from bench.report.wording.format import DASH
+from bench.report.tables.export import numbers
 
-BLANKS = ("", DASH)
 LONG = 40  # letters; a longer text wraps
 
 
@@ -29,7 +27,7 @@ class Lines:
         own = [line[0].text for line in lines if is_run(line)]
         cited = [run for line in lines for cell in line for run in cell.runs]
         self.ids = tuple(dict.fromkeys([*own, *cited]))
-        self._places = {run: place for place, run in enumerate(self.ids)}
+        self._positions = {run: position for position, run in enumerate(self.ids)}
         self._anchors = set(own)
         self._known: dict[tuple[str, ...], str] = {}
 
@@ -40,7 +38,7 @@ class Lines:
             run = line[0].text if is_run(line) else None
             anchor = f' id="{anchored(run)}"' if run in self._anchors else ""
             self._anchors.discard(run or "")
-            cells = (self._cell(cell, place < table.labels, numeric[place], run) for place, cell in enumerate(line))
+            cells = (self._cell(cell, i < table.labels, numeric[i], run) for i, cell in enumerate(line))
             yield Markup(f"<tr{anchor}>{''.join(cells)}</tr>")
 
     def _cell(self, cell: Cell, label: bool, numeric: bool, run: str | None) -> str:
@@ -52,39 +50,24 @@ class Lines:
         return f'<th scope="row"{kind}{value}>{text}</th>' if label else f"<td{kind}{value}>{text}</td>"
 
     def _ranges(self, runs: tuple[str, ...]) -> str:
-        """Places in the list of ids: `0-9,12`."""
+        """Positions in the list of ids: `0-9,12`."""
         if runs not in self._known:
-            self._known[runs] = ",".join(ranges(self._places[run] for run in runs))
+            self._known[runs] = ",".join(ranges(self._positions[run] for run in runs))
         return self._known[runs]
 
 
 def is_run(line: tuple[Cell, ...]) -> bool:
-    """Whether a line is that of a run: its first cell is the id of the one run that it counts."""
+    """Whether a line is that of a run: its first cell is the id of the only run that it refers to."""
     return line[0].runs == (line[0].text,)
 
 
 def anchored(run: str) -> str:
-    """The anchor of a run's line, whatever stands in its id: what encodeURIComponent makes of it in the page."""
+    """The anchor of a run's line, for any id: equal to what encodeURIComponent makes of the id in the page."""
     return "run-" + quote(run, safe="!'()*")
 
 
-def numbers(table: Table) -> list[bool]:
-    """Of each column, whether it sorts as numbers: behind the labels, and at least one cell is a number."""
-    columns = zip(*table.lines, strict=True) if table.lines else ((),) * len(table.header)
-    return [place >= table.labels and any(map(_is_number, column)) for place, column in enumerate(columns)]
-
-
-def ranges(places: Iterable[int]) -> Iterator[str]:
+def ranges(positions: Iterable[int]) -> Iterator[str]:
     """Runs of consecutive numbers: 3, 0, 1, 2, 5 are `0-3` and `5`."""
-    for _, group in groupby(enumerate(sorted(set(places))), lambda pair: pair[1] - pair[0]):
-        first, *_, last = [place for _, place in group] * 2
+    for _, group in groupby(enumerate(sorted(set(positions))), lambda pair: pair[1] - pair[0]):
+        first, *_, last = [position for _, position in group] * 2
         yield str(first) if first == last else f"{first}-{last}"
-
-
-def _is_number(cell: Cell) -> bool:
-    if isinstance(cell.value, str) or cell.text in BLANKS:
-        return False
-    try:
-        return math.isfinite(float(cell.text if cell.value is None else cell.value))
-    except ValueError:
-        return False

@@ -1,4 +1,4 @@
-"""A paper as one HTML page that needs nothing else: no network, no other file, not even its script to be read.
+"""A paper as one HTML page that needs no network and no other file, and can be read without its script.
 
 In: a Document, and the template, style and script in paper/. Out: HTML. Touches: nothing.
 """
@@ -15,15 +15,16 @@ from markupsafe import Markup, escape
 
 from bench.report.document import Document, Figure, Prose, Reference, Table
 from bench.report.paper import PAPER
-from bench.report.paper.lines import Lines, is_run, numbers
+from bench.report.paper.lines import Lines, is_run
 from bench.report.paper.prose import inline, sections
+from bench.report.tables.export import numbers
 
 TALL = 60  # lines
 
 
 @dataclass(frozen=True)
 class References:
-    """The list of references, which stands before the appendix."""
+    """The list of references. It stands before the appendix."""
 
     entries: tuple[Reference, ...]
 
@@ -32,7 +33,7 @@ Block = Prose | Table | Figure | References
 
 
 @dataclass(frozen=True)
-class Part:
+class Item:
     """A block as the template shows it: numbered among its kind, its text, lines or drawing as HTML."""
 
     block: Block
@@ -52,9 +53,9 @@ class Part:
 
 
 def page(document: Document) -> str:
-    """The page: the same bytes for the same document, and every text of it escaped.
+    """The page: the same bytes for the same document, every text escaped.
 
-    Its policy lets the browser load nothing and run this script alone, by its hash, should a text ever slip through.
+    Its policy makes the browser load nothing and run only this script, by its hash, even if a text were not escaped.
     """
     css, js = ((PAPER / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     blocks = _blocks(document)
@@ -64,7 +65,7 @@ def page(document: Document) -> str:
     template = _environment().get_template("page.html.j2")
     return template.render(
         document=document,
-        parts=list(_parts(blocks, iter(prose), lines)),
+        items=list(_items(blocks, iter(prose), lines)),
         headings=headings,
         axes=_axes(tables),
         ids=Markup(json.dumps(lines.ids, separators=(",", ":")).replace("<", r"\u003c")),
@@ -79,32 +80,32 @@ def _blocks(document: Document) -> list[Block]:
     blocks: list[Block] = [*document.blocks]
     if document.references:
         runs = (
-            place for place, block in enumerate(blocks) if isinstance(block, Table) and any(map(is_run, block.lines))
+            index for index, block in enumerate(blocks) if isinstance(block, Table) and any(map(is_run, block.lines))
         )
-        place = next(runs, len(blocks))
-        place -= 0 < place < len(blocks) and isinstance(blocks[place - 1], Prose)
-        blocks[place:place] = [Prose("## References"), References(document.references)]
+        index = next(runs, len(blocks))
+        index -= 0 < index < len(blocks) and isinstance(blocks[index - 1], Prose)
+        blocks[index:index] = [Prose("## References"), References(document.references)]
     return blocks
 
 
-def _parts(blocks: Iterable[Block], prose: Iterator[Markup], lines: Lines) -> Iterator[Part]:
+def _items(blocks: Iterable[Block], prose: Iterator[Markup], lines: Lines) -> Iterator[Item]:
     count: Counter[type] = Counter()
     for block in blocks:
         count[type(block)] += 1
         number = count[type(block)]
         match block:
             case Prose():
-                yield Part(block, next(prose))
+                yield Item(block, next(prose))
             case Figure():
-                yield Part(block, Markup(block.svg), number)
+                yield Item(block, Markup(block.svg), number)
             case Table():
-                yield Part(block, Markup("\n").join(lines.html(block)), number, tuple(numbers(block)))
+                yield Item(block, Markup("\n").join(lines.html(block)), number, tuple(numbers(block)))
             case References():
-                yield Part(block)
+                yield Item(block)
 
 
 def _axes(tables: Iterable[Table]) -> dict[str, list[str]]:
-    """The choices of each axis in the order in which the tables name them; an axis of one choice filters nothing."""
+    """The choices of each axis in the order of the tables; an axis of one choice filters nothing and is left out."""
     found: dict[str, dict[str, None]] = {}
     for table in tables:
         for axis in table.axes:

@@ -1,4 +1,4 @@
-"""The paper as a PDF, set by Typst in fonts that travel with it: the same document gives the same bytes.
+"""The paper as a PDF, set by Typst in the fonts that it brings: the same document gives the same bytes.
 
 In: a Document. Out: bytes. Touches: nothing; its template is read.
 """
@@ -13,7 +13,7 @@ import typst
 from bench.report.document import Cell, Document, Figure, Prose, Table
 from bench.report.figures.svg import width
 from bench.report.paper import PAPER
-from bench.report.paper.columns import LONG, Put, parts
+from bench.report.paper.columns import LONG, Put, strips
 from bench.report.tables import tree
 from bench.schema import UserError
 
@@ -27,7 +27,7 @@ Block = Prose | Table | Figure
 def pdf(document: Document) -> bytes:
     """The document on A4.
 
-    Raises UserError where this build of Typst lacks a font, and where a link leads to nothing in the document.
+    Raises UserError where this build of Typst lacks a font, and where a link has no target in the document.
     """
     _check_fonts()
     text = json.dumps(content(document), ensure_ascii=False)
@@ -58,11 +58,11 @@ def _block(block: Block, put: Put) -> dict[str, Any]:
     about = {"name": block.name, "caption": tree.inline(block.caption)}
     if isinstance(block, Figure):
         return {"is": "figure", **about, "svg": block.svg, "alt": block.alt, "width": width(block.svg)}
-    return {"is": "table", **about, "long": len(block.lines) > LONG, "parts": parts(block, put)}
+    return {"is": "table", **about, "long": len(block.lines) > LONG, "strips": strips(block, put)}
 
 
 def _put(document: Document) -> Put:
-    """How a cell is handed over: with the run in the appendix it leads to, or as the place of a run led to."""
+    """How a cell becomes plain data: with a link to its first run in the appendix, or as the target of such links."""
     listed = {cell.text for cell in _cells(document) if _is_run(cell)}
     led_to = {cell.runs[0] for cell in _cells(document) if cell.runs and not _is_run(cell)} & listed
 
@@ -86,7 +86,7 @@ def _is_run(cell: Cell) -> bool:
 
 
 def _number(blocks: list[dict[str, Any]]) -> None:
-    """Let the highest heading be of level 1, for the title is none, and those around the paper have no number."""
+    """Make the highest heading one of level 1 and number the headings, but for those of abstract and appendix."""
     headings = [node for block in blocks if block["is"] == "prose" for node in block["body"] if node["is"] == "heading"]
     highest = min((heading["level"] for heading in headings), default=1)
     for heading in headings:

@@ -1,6 +1,6 @@
 """Markdown as HTML: paragraphs with numbered anchors on their headings, and captions.
 
-In: CommonMark. Out: HTML that holds no markup but what the Markdown asked for. Touches: nothing.
+In: CommonMark. Out: HTML, with no markup but that of the Markdown. Touches: nothing.
 """
 
 import re
@@ -33,12 +33,12 @@ def sections(texts: Iterable[str]) -> tuple[list[Markup], list[Heading]]:
     headings: list[Heading] = []
     used: set[str] = set()
     for tokens in parsed:
-        for token, said, close in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        for token, content, close in zip(tokens, tokens[1:], tokens[2:], strict=False):
             if token.type == "heading_open":
                 level = min(max(int(token.tag[1]), TOP), headings[-1].level + 1 if headings else TOP)
                 token.tag = close.tag = f"h{level}"
-                token.attrSet("id", _anchor(said.content, used))
-                headings.append(Heading(level, str(token.attrGet("id")), _rendered([_unlinked(said)])))
+                token.attrSet("id", _anchor(content.content, used))
+                headings.append(Heading(level, str(token.attrGet("id")), _rendered([_unlinked(content)])))
     return [_rendered(tokens) for tokens in parsed], headings
 
 
@@ -51,10 +51,10 @@ def _rendered(tokens: list[Token]) -> Markup:
     return Markup(MARKDOWN.renderer.render(tokens, MARKDOWN.options, {}))
 
 
-def _unlinked(said: Token) -> Token:
+def _unlinked(content: Token) -> Token:
     """The same text without links, for a link cannot stand in a link."""
-    children = [child for child in said.children or [] if child.type not in ("link_open", "link_close")]
-    return said.copy(children=children)
+    children = [child for child in content.children or [] if child.type not in ("link_open", "link_close")]
+    return content.copy(children=children)
 
 
 def _anchor(text: str, used: set[str]) -> str:

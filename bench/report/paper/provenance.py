@@ -1,6 +1,6 @@
-"""Where a paper comes from: the digest of its rows, their commits, the versions that made them and it.
+"""The origin of a paper: the digest of its rows, their commits, the versions that made the rows and the paper.
 
-In: rows. Out: text. Touches: git, which it asks and never changes.
+In: rows. Out: text. Touches: git, to read.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
-"""The list of references: what paper/references.bib says, and what a text cites of it.
+"""The list of references: the entries of paper/references.bib, and those that a text cites.
 
-In: BibTeX of the house's own making (one `field = {value},` a line). Out: References. Touches: nothing.
+In: BibTeX with one `field = {value},` a line. Out: References. Touches: nothing.
 """
 
 import re

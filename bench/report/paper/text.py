@@ -1,4 +1,4 @@
-"""The template with its numbers filled in: every number by its key, none typed.
+"""The template filled in: every number by its key, none typed.
 
 In: a template (Markdown by Jinja2), names to fill in, tables and figures by name. Out: Prose, Tables and Figures.
 Touches: nothing.
@@ -17,7 +17,7 @@ from bench.report.tables.markdown import Markdown, escaped
 from bench.report.wording.format import listed
 from bench.schema import UserError
 
-PLACE = "\ue000"  # of the private use area: it marks where a table or a figure stands, and no value may bring it
+PLACE = "\ue000"  # of the private use area: marks where a table or a figure stands; removed from every value
 CODE = r"(`+)(?!`).*?(?<!`)\1(?!`)"
 LINK = r"\]\([^)\s]*\)"
 HOLE = "\ue001"  # stands for an expression while the prose around it is searched
@@ -26,7 +26,7 @@ HOLE = "\ue001"  # stands for an expression while the prose around it is searche
 def fill(source: str, values: Mapping[str, Any], placed: Mapping[str, Table | Figure]) -> list[Prose | Table | Figure]:
     """The template's prose with its tables and figures in their places; `{{ place("NAME") }}` on a line of its own.
 
-    What has no table or figure of that name is left out. Raises UserError for a bare digit in the prose, with its
+    A name without a table or figure prints nothing. Raises UserError for a bare digit in the prose, with its
     sentence; for an unknown key, with its sentence and the nearest known ones; for what Jinja cannot read.
     """
     environment = Environment(
@@ -111,9 +111,9 @@ def _in_its_sentence(mistake: str, source: str, error: BaseException) -> str:
         return mistake
     lines = source.splitlines(keepends=True)
     line = sum(map(len, lines[: frames[-1].lineno - 1]))
-    key = re.search(r"'(?:[^']*\.)?([^'.]+)'", mistake)  # its last part is where the template says it
-    place = source.find(key[1], line) if key else line
-    return f"{mistake}; template line {frames[-1].lineno}: {_sentence(source, max(place, line))!r}"
+    key = re.search(r"'(?:[^']*\.)?([^'.]+)'", mistake)  # its last segment stands in the template
+    position = source.find(key[1], line) if key else line
+    return f"{mistake}; template line {frames[-1].lineno}: {_sentence(source, max(position, line))!r}"
 
 
 def _sentence(text: str, position: int) -> str:

@@ -1,6 +1,6 @@
 """One number for an arm over many blocks, as in rliable (Agarwal et al. 2021), with stratified bootstrap intervals.
 
-In: scores by block, and a generator. Out: estimates and profiles. Touches: nothing.
+In: scores by block, and a generator. Out: estimates. Touches: nothing.
 
 `scores` are the runs of an arm, one array (runs,) per block; blocks may have different numbers of runs, and each run
 weighs the same. A resample draws the runs of each block anew from that block. Intervals are percentile intervals, which
@@ -8,7 +8,6 @@ are too short for few runs per block and few blocks.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
@@ -21,16 +20,6 @@ RESAMPLES = 1999
 AT_ONCE = 4_000_000  # numbers of resamples held at a time
 
 Statistic = Callable[[Array], Array]  # (..., N) -> (...)
-
-
-@dataclass(frozen=True, eq=False)
-class Profile:
-    """The share of runs with a score above each of `thresholds` (m,), and its pointwise bounds, all (m,)."""
-
-    thresholds: Array
-    share: Array
-    low: Array
-    high: Array
 
 
 def iqm(scores: Array) -> Array:
@@ -58,19 +47,6 @@ def aggregate(
     drawn = np.concatenate([statistic(some) for some in _resampled(blocks, generator)])
     low, high = np.quantile(drawn, _tails(level))
     return Estimate(value, float(low), float(high), sum(block.size for block in blocks))
-
-
-def profile(scores: Sequence[ArrayLike], thresholds: ArrayLike, generator: Generator, level: float = LEVEL) -> Profile:
-    """The performance profile: which share of the runs has a score above each of `thresholds` (m,).
-
-    Raises ValueError for no blocks, a block without runs, or a number that is not finite.
-    """
-    blocks, limits = _blocks(scores), finite(thresholds)
-    above = [(block[:, None] > limits).astype(np.float64) for block in blocks]
-    total = sum(block.size for block in blocks)
-    drawn = sum(resample(one.shape[0], generator, RESAMPLES) @ one for one in above) / total
-    low, high = np.quantile(drawn, _tails(level), axis=0)
-    return Profile(limits, np.concatenate(above).mean(axis=0), low, high)
 
 
 def probability_of_improvement(

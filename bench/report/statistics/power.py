@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import nctdtr, stdtrit
 
-ENOUGH = 1_000_000  # seeds; nobody trains more
+ENOUGH = 1_000_000  # seeds; more are never trained
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""What every statistic is made of: a checked sample, its standard error, and the dataclass of an estimate.
+"""What every statistic is built on: a checked sample, its standard error, and the dataclass of an estimate.
 
 In: arrays of numbers. Out: arrays, or an Estimate. Touches: nothing.
 
 `resolution` is the step of the measuring scale, in the unit of the values (for an accuracy: one test image). The
-standard deviation is never taken below it. Without it, a few seeds that agree by luck of rounding claim certainty: two
-runs that both gain exactly one of 360 images would be a difference with p = 0. With resolution=0 the formulas are the
-textbook's.
+standard deviation is never taken below it. Without it, a few seeds that agree by chance of rounding claim certainty:
+two runs that both gain exactly one of 360 images would be a difference with p = 0. With resolution=0 the formulas are
+the textbook's.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
-LEVEL = 0.95  # of an interval, two-sided, where nobody asks for another
+LEVEL = 0.95  # of an interval, two-sided, by default
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
-"""Looking more than once: how much of the level of a family of tests each planned look may spend.
+"""Interim looks: how much of the level of a family of tests each planned look may spend.
 
-In: the planned numbers of seeds, and how many there are. Out: the level of this look. Touches: nothing.
+In: the planned numbers of seeds. Out: the level at each look. Touches: nothing.
 
-The level is spent by Lan & DeMets' (1983) function of O'Brien and Fleming's kind: next to nothing early, most of it at
-the last look, so that a study which goes to its end loses little by having looked. Each look tests at what the function
-grants it beyond the look before. By the union bound the chance of any false decision over all looks is then at most
-alpha, whatever the tests are and however they depend on each other: t, TOST, Holm's families. The joint normal law of
-the looks would allow slightly more (0.048 instead of 0.044 at the last of 5, 10, 20), for large samples only.
+The level is spent by Lan & DeMets' (1983) function of O'Brien and Fleming's kind: next to nothing early, most of it
+at the last look, so that a study which goes to its end loses little by its interim looks. Each look tests at what the
+function grants it beyond the look before. By the union bound the chance of any false decision over all looks is then
+at most alpha, whatever the tests are and however they depend on each other: t, TOST, Holm's families. The joint
+normal law of the looks would allow slightly more (0.048 instead of 0.044 at the last of 5, 10, 20), for large samples
+only.
 """
 
 import itertools

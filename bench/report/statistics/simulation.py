@@ -95,7 +95,7 @@ SHAPES = {
 
 
 def coverage(method: str, n: int, shape: Shape, level: float, simulations: int, generator: Generator) -> Coverage:
-    """Simulate so many studies of n runs each and count the intervals of `method` at `level` that have the mean.
+    """Simulate `simulations` studies of n runs each and count the intervals of `method` at `level` that have the mean.
 
     Raises KeyError for a method that does not exist.
     """

@@ -5,13 +5,15 @@ In: a Table. Out: text. Touches: nothing.
 
 import csv as standard
 import io
+import math
 import re
 from collections.abc import Iterable
 
 from bench.report.document import Cell, Table
-from bench.report.paper.lines import BLANKS, numbers
 from bench.report.tables import latex as tex
+from bench.report.wording.format import DASH
 
+BLANKS = ("", DASH)
 LONG = 40  # lines, beyond which a LaTeX table runs over pages
 
 
@@ -71,6 +73,21 @@ def latex(table: Table) -> str:
         ]
         head, closed = [r"\toprule", header, r"\midrule"], [r"\end{tabular}", r"\end{table}"]
     return "\n".join([*opened, *head, *lines, r"\bottomrule", *closed]) + "\n"
+
+
+def numbers(table: Table) -> list[bool]:
+    """Of each column, whether it sorts as numbers: behind the labels, and at least one cell is a number."""
+    columns = zip(*table.lines, strict=True) if table.lines else ((),) * len(table.header)
+    return [place >= table.labels and any(map(_is_number, column)) for place, column in enumerate(columns)]
+
+
+def _is_number(cell: Cell) -> bool:
+    if isinstance(cell.value, str) or cell.text in BLANKS:
+        return False
+    try:
+        return math.isfinite(float(cell.text if cell.value is None else cell.value))
+    except ValueError:
+        return False
 
 
 def _value(cell: Cell, numeric: bool) -> object:

@@ -72,12 +72,13 @@ def blocks(summary: Summary) -> Table:
 
 def question(summary: Summary) -> Table | None:
     """The two arms that the study was made for, in every block; None where it names none or has no mean of both."""
-    asked = summary.question
-    if asked is None:
+    comparison = summary.question
+    if comparison is None:
         return None
+    ours, theirs = map(escaped, comparison.arms)
     lines = []
-    for finding, pair in asked.pairs:
-        runs = finding.ids(*asked.arms)
+    for finding, pair in comparison.pairs:
+        runs = finding.ids(*comparison.arms)
         cells = (
             Cell(points(pair, finding.digits), pair.difference_points, runs),
             Cell(str(pair.seeds), pair.seeds, runs),
@@ -87,7 +88,7 @@ def question(summary: Summary) -> Table | None:
         lines.append((*labels(finding), *cells, Cell(pair.verdict)))
     return Table(
         "question",
-        f"{escaped(asked.arms[0])} minus {escaped(asked.arms[1])} in percentage points, paired by seed; p-values of "
+        f"{ours} minus {theirs} in percentage points, paired by seed; p-values of "
         "the two tests are Holm-adjusted over the blocks.",
         (*summary.columns, "difference in points", "seeds", "p of difference", "p of equivalence", "decision"),
         tuple(lines),

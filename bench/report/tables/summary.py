@@ -36,9 +36,9 @@ def sheet(summary: Summary) -> Sheet:
     parts: list[Part] = [*blocks, *[Section(GLANCE, (glance(summary, intervals=False),))] * (len(blocks) > 1)]
     page: list[Part] = [conclusion, Section(GLANCE, (glance(summary, intervals=True),)), *blocks, notes]
     ending = [notes, conclusion]
-    if asked := summary.question:
-        heading = f"The question: {' against '.join(asked.arms)}, Holm-adjusted over the blocks"
-        section, reply = Section(heading, (question(asked),)), answer.question(summary)
+    if comparison := summary.question:
+        heading = f"The question: {' against '.join(comparison.arms)}, Holm-adjusted over the blocks"
+        section, reply = Section(heading, (question(comparison),)), answer.question(summary)
         parts, page, ending = [*parts, section], [reply, section, *page], [*ending, reply]
     return Sheet((*parts, *ending), frame.table(frame.arms(summary.findings)), record(summary), tuple(page))
 
@@ -61,7 +61,7 @@ def glance(summary: Summary, intervals: bool) -> Table:
     return Table("glance", GLANCE, ("block", *summary.arms), lines)
 
 
-def question(asked: Question) -> Table:
+def question(comparison: Question) -> Table:
     """The difference of the two arms in each block, and the verdict."""
     lines = tuple(
         (
@@ -70,7 +70,7 @@ def question(asked: Question) -> Table:
             Cell(str(pair.seeds), pair.seeds),
             Cell(pair.verdict),
         )
-        for finding, pair in asked.pairs
+        for finding, pair in comparison.pairs
     )
     return Table("question", "", ("block", "difference in points", "seeds", "verdict"), lines)
 

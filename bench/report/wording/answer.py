@@ -32,19 +32,19 @@ def answer(summary: Summary) -> str:
 
 def question(summary: Summary) -> str:
     """The answer to the study's question, with every block by name; empty where it asks none."""
-    asked = summary.question
-    if asked is None:
+    comparison = summary.question
+    if comparison is None:
         return ""
-    ours, theirs = asked.arms
+    ours, theirs = comparison.arms
     clauses = [
-        f"{ours} is better in {_count(asked.where(DIFFERENT, 1))}",
-        f"{theirs} is better in {_count(asked.where(DIFFERENT, -1))}",
-        f"they are equivalent in {_count(asked.where(EQUIVALENT))}",
-        f"undecided in {_count(asked.where(UNDECIDED))}",
+        f"{ours} is better in {_count(comparison.where(DIFFERENT, 1))}",
+        f"{theirs} is better in {_count(comparison.where(DIFFERENT, -1))}",
+        f"they are equivalent in {_count(comparison.where(EQUIVALENT))}",
+        f"undecided in {_count(comparison.where(UNDECIDED))}",
     ]
-    if idle := asked.where(NEITHER):
+    if idle := comparison.where(NEITHER):
         clauses.append(f"neither trains in {_count(idle)}")
-    if missing := len(summary.findings) - len(asked.pairs):
+    if missing := len(summary.findings) - len(comparison.pairs):
         clauses.append(f"one of them has no mean in {missing}")
     return f"{ours} or {theirs}? Of {counted(len(summary.findings), 'block')}, {'; '.join(clauses)}."
 
@@ -118,11 +118,13 @@ def _setup(summary: Summary) -> str:
     )
 
 
-def _wins(summary: Summary, asked: Question) -> str:
-    ours, theirs = asked.arms
-    count = Counter(asked.verdicts())
-    same = f"{count[EQUIVALENT] or 'none'} of {counted(len(asked.pairs), 'block')}, within {margins(summary)} points"
-    won = {ours: asked.where(DIFFERENT, 1), theirs: asked.where(DIFFERENT, -1)}
+def _wins(summary: Summary, comparison: Question) -> str:
+    ours, theirs = comparison.arms
+    count = Counter(comparison.verdicts())
+    same = (
+        f"{count[EQUIVALENT] or 'none'} of {counted(len(comparison.pairs), 'block')}, within {margins(summary)} points"
+    )
+    won = {ours: comparison.where(DIFFERENT, 1), theirs: comparison.where(DIFFERENT, -1)}
     clauses = [f"{ours} and {theirs} are equivalent in {same}"]
     clauses += [
         f"{arm} is better in {len(where)}{inside(where, ', ', SHORT, ' and ')}" for arm, where in won.items() if where

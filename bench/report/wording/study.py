@@ -86,9 +86,9 @@ def counts(summary: Summary) -> str:
 
 def title(summaries: Sequence[Summary]) -> str:
     """What a paper is about: the question of its one study, or the studies compared."""
-    asked = summaries[0].question
-    if len(summaries) == 1 and asked:
-        return f"{asked.arms[0]} or {asked.arms[1]}: does the weight initializer matter?"
+    comparison = summaries[0].question
+    if len(summaries) == 1 and comparison:
+        return f"{comparison.arms[0]} or {comparison.arms[1]}: does the weight initializer matter?"
     return f"Does the weight initializer matter? {listed([summary.name for summary in summaries])}"
 
 

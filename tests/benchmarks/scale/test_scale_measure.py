@@ -7,7 +7,7 @@ from bench.benchmarks.scale import measure
 from bench.benchmarks.scale import table as report
 from bench.plan.plan import plan
 from bench.report.terminal import render
-from bench.rows import raw, verify
+from bench.rows import verify
 from bench.rows.store import Store
 from bench.schema import UserError
 
@@ -26,9 +26,7 @@ def test_synthetic_rows_are_read_and_verified_like_those_of_training(tmp_path, r
     reading = store.read()
     assert reading.remarks == []
     assert list(reading.rows) == sorted(run.id for run in runs) == sorted(store.read_plan())
-    findings: raw.Findings = raw.Findings(list)
-    verify.check(raw.read(store.folder, findings), [run.id for run in runs], True, findings)
-    assert not findings
+    assert verify.check("default", reading, [run.id for run in runs], mixed=True) == []
 
 
 def test_a_store_has_as_many_rows_as_whole_seeds_make(compose, runs):

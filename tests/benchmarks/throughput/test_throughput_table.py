@@ -10,7 +10,9 @@ import pytest
 from scipy import stats
 
 from bench.benchmarks.throughput import table as throughput
+from bench.catalogue import CONF
 from bench.report.terminal import render
+from bench.rows.store import Store
 from bench.schema import OK, Row, Run
 
 ELEMENTS = 1_000_000
@@ -110,3 +112,10 @@ def test_a_cell_holds_its_value_in_full_precision_in_the_unit_of_its_text():
     assert shown["ratio"].value == of(lines, "initbench", "ratio")
     assert shown["of memory"].value == 100 * of(lines, "initbench", "of_memory")
     assert shown["of memory"].text == f"{shown['of memory'].value:.0f} %"
+
+
+def test_the_committed_rows_are_a_line_each_with_a_number_in_every_cell_of_ours():
+    rows = list(Store(CONF.parent / "results", "throughput").read().rows.values())
+    table = throughput.table(rows)
+    assert len(table.lines) == len(rows)
+    assert all(line[2].value is not None for line in table.lines)

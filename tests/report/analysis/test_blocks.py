@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from bench.report.analysis.blocks import blocks, natural
+from bench.report.analysis.blocks import blocks, names, natural
 from bench.schema import Row
 
 MakeRow = Callable[..., Row]
@@ -63,4 +63,12 @@ def test_blocks_sort_numbers_by_size_and_names_by_their_numbers() -> None:
 
 def test_a_label_reads_as_the_command_line_does(row: MakeRow) -> None:
     block = blocks([row(), row(epochs=12)])[1]
-    assert block.label(block.choices) == "model=resnet20 normalization=batch activation=relu epochs=12"
+    assert block.label == "model=resnet20 normalization=batch activation=relu epochs=12"
+
+
+def test_a_block_is_named_by_what_tells_it_from_the_others_and_a_single_one_has_no_name(row: MakeRow) -> None:
+    assert names(blocks([row()])) == [""]
+    assert names(blocks([row(activation="tanh", optimizer__learning_rate=0.1), row()])) == [
+        "relu/learning_rate=0.05",
+        "tanh/learning_rate=0.1",
+    ]

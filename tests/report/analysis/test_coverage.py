@@ -57,12 +57,11 @@ def test_a_note_is_about_the_numbers_of_seeds_of_the_study_alone(case):
     assert coverage.note([], [5]) == ""
 
 
-def test_a_report_says_where_its_intervals_do_not_cover(arm, case):
-    study = {"margin": 0.3, "study": {"name": "mine"}}
+def test_a_report_says_where_its_intervals_do_not_cover(arm, case, settings):
     rows = arm("a", [0.9, 0.91, 0.92, 0.9, 0.9])
-    assert "67.0 % at n = 5" in summarize_study(rows, study, [case(shape="bimodal_naive", covered=0.67)]).notes[0]
-    assert summarize_study(rows, study, [case()]).notes == ()
-    assert summarize_study(rows, study).notes == ()
+    assert "67.0 % at n = 5" in summarize_study(rows, settings, [case(shape="bimodal_naive", covered=0.67)]).notes[0]
+    assert summarize_study(rows, settings, [case()]).notes == ()
+    assert summarize_study(rows, settings).notes == ()
 
 
 @pytest.fixture(name="committed", scope="module")

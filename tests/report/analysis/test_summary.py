@@ -7,12 +7,22 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bench.report import frame, render, sheet, summarize
+from bench.report import Summary, frame, render, sheet, summarize
+from bench.report.analysis.frame import arms, pairs
 from bench.report.terminal import FORMATS
 from bench.schema import Row, UserError
 
 MakeArm = Callable[..., list[Row]]
 MakeRow = Callable[..., Row]
+
+
+def table(summary: Summary) -> pd.DataFrame:
+    """One line per arm in a block."""
+    return pd.DataFrame(arms(summary.findings))
+
+
+def verdicts(summary: Summary) -> list[str]:
+    return [finding.verdict for finding in summary.findings]
 
 
 @pytest.fixture
@@ -35,9 +45,9 @@ def study(row: MakeRow) -> list[Row]:
 
 
 def test_the_means_and_intervals_are_those_that_pandas_finds_in_the_rows(study: list[Row]) -> None:
-    table = summarize(study, 0.3).table
+    lines = table(summarize(study, 0.3))
     runs = frame(study)
-    for _, line in table.iterrows():
+    for _, line in lines.iterrows():
         here = (runs["normalization"] == line["normalization"]) & (runs["initializer"] == line["initializer"])
         values = runs.loc[here & (runs["status"] == "ok"), "test_accuracy"]
         reach = stats.t.ppf(0.975, len(values) - 1) * values.std() / math.sqrt(len(values))
@@ -50,21 +60,21 @@ def test_the_means_and_intervals_are_those_that_pandas_finds_in_the_rows(study: 
 
 def test_every_run_is_counted_once_under_its_status(study: list[Row]) -> None:
     summary = summarize(study, 0.3)
-    statuses = summary.table[["converged", "diverged", "failed", "preempted"]].sum()
+    statuses = table(summary)[["converged", "diverged", "failed", "preempted"]].sum()
     assert summary.counts == {"ok": 33, "diverged": 1, "failed": 1, "preempted": 1}
     assert list(statuses) == list(summary.counts.values())
-    assert summary.table["runs"].sum() == len(study)
+    assert table(summary)["runs"].sum() == len(study)
 
 
 def test_the_divergence_rate_leaves_out_runs_that_never_ended(study: list[Row]) -> None:
-    table = summarize(study, 0.3).table
-    rate = table[table["normalization"] == "none"].set_index("initializer")["divergence_rate"]
+    lines = table(summarize(study, 0.3))
+    rate = lines[lines["normalization"] == "none"].set_index("initializer")["divergence_rate"]
     assert rate.to_dict() == {"a": 0, "b": pytest.approx(1 / 6), "c": 0}
 
 
 def test_the_pairs_are_those_that_pandas_finds_in_the_rows(study: list[Row]) -> None:
     runs = frame(study)
-    for _, pair in summarize(study, 0.3).pairs.iterrows():
+    for pair in pairs(summarize(study, 0.3).findings):
         ok = runs[(runs["normalization"] == pair["normalization"]) & (runs["status"] == "ok")]
         wide = ok.pivot_table(index="seed", columns="initializer", values="test_accuracy")
         both = wide[[pair["initializer"], pair["other"]]].dropna()
@@ -75,7 +85,7 @@ def test_the_pairs_are_those_that_pandas_finds_in_the_rows(study: list[Row]) -> 
 def test_a_diverged_run_never_vanishes(arm: MakeArm, row: MakeRow) -> None:
     rows = [*arm("a", [0.9, 0.9]), *arm("b", [0.9, 0.9]), row("lost", status="diverged")]
     summary = summarize(rows, 0.3)
-    lost = summary.table.set_index("initializer").loc["lost"]
+    lost = table(summary).set_index("initializer").loc["lost"]
     assert (lost["diverged"], lost["divergence_rate"]) == (1, 1.0)
     assert pd.isna(lost["test_accuracy_mean"])
     assert all("lost" in render(sheet(summary), format) for format in FORMATS)
@@ -89,49 +99,50 @@ def test_the_order_of_the_rows_changes_nothing(study: list[Row]) -> None:
 
 
 def test_runs_of_different_length_are_never_in_one_mean(arm: MakeArm) -> None:
-    table = summarize(arm("a", [0.5, 0.5], epochs=6) + arm("a", [0.9, 0.9], epochs=100), 0.3).table
-    assert table[["epochs", "test_accuracy_mean"]].to_numpy().tolist() == [[6, 0.5], [100, 0.9]]
+    lines = table(summarize(arm("a", [0.5, 0.5], epochs=6) + arm("a", [0.9, 0.9], epochs=100), 0.3))
+    assert lines[["epochs", "test_accuracy_mean"]].to_numpy().tolist() == [[6, 0.5], [100, 0.9]]
 
 
 def test_a_choice_keeps_its_type_beside_a_block_that_lacks_it(row: MakeRow) -> None:
     summary = summarize([row(model="plain"), row(model__width=8), row(model__width=16)], 0.3)
-    assert [repr(width) for width in summary.blocks["model.width"] if not pd.isna(width)] == ["8", "16"]
+    assert [finding.choices["model.width"] for finding in summary.findings] == [None, 8, 16]
 
 
 def test_a_single_seed_has_a_mean_no_interval_and_no_decision(arm: MakeArm) -> None:
     summary = summarize(arm("a", [0.9]) + arm("b", [0.1]), 0.3)
-    assert summary.table["test_accuracy_mean"].tolist() == [0.9, 0.1]
-    assert summary.table[["test_accuracy_low", "test_accuracy_high"]].isna().all(axis=None)
-    assert summary.pairs["verdict"].tolist() == ["undecided"]
-    assert summary.blocks["verdict"].tolist() == ["undecided"]
+    assert table(summary)["test_accuracy_mean"].tolist() == [0.9, 0.1]
+    assert table(summary)[["test_accuracy_low", "test_accuracy_high"]].isna().all(axis=None)
+    assert [pair.verdict for pair in summary.findings[0].pairs] == ["undecided"]
+    assert verdicts(summary) == ["undecided"]
 
 
 def test_identical_accuracies_are_equivalent_and_no_interval_is_narrower_than_an_image(arm: MakeArm) -> None:
     summary = summarize(arm("a", [0.9] * 5) + arm("b", [0.9] * 5), 0.3)
-    assert summary.pairs[["difference_points", "p_holm", "verdict"]].to_numpy().tolist() == [[0, 1, "equivalent"]]
-    width = summary.table["test_accuracy_high"] - summary.table["test_accuracy_low"]
+    (pair,) = summary.findings[0].pairs
+    assert (pair.difference_points, pair.p_holm, pair.verdict) == (0, 1, "equivalent")
+    width = table(summary)["test_accuracy_high"] - table(summary)["test_accuracy_low"]
     assert (width > 1e-4).all()
 
 
 def test_an_interval_of_accuracy_ends_where_accuracy_ends(arm: MakeArm) -> None:
-    table = summarize(arm("a", [1.0, 0.99, 1.0]), 0.3).table
-    assert table["test_accuracy_high"].item() == 1
+    lines = table(summarize(arm("a", [1.0, 0.99, 1.0]), 0.3))
+    assert lines["test_accuracy_high"].item() == 1
 
 
 @pytest.mark.parametrize(("verdict", "accuracies"), [("matters", [0.5, 0.501]), ("does not matter", [0.9, 0.9002])])
 def test_a_block_is_judged_by_its_pairs(arm: MakeArm, verdict: str, accuracies: list[float]) -> None:
     rows = arm("a", [0.9, 0.9001] * 3) + arm("b", accuracies * 3)
-    assert summarize(rows, 0.3).blocks["verdict"].tolist() == [verdict]
+    assert verdicts(summarize(rows, 0.3)) == [verdict]
 
 
 def test_a_divergence_keeps_equal_means_from_being_called_no_matter(arm: MakeArm, row: MakeRow) -> None:
     rows = [*arm("a", [0.9] * 5), *arm("b", [0.9] * 5), row("b", 5, status="diverged")]
-    assert summarize(rows, 0.3).blocks["verdict"].tolist() == ["undecided"]
+    assert verdicts(summarize(rows, 0.3)) == ["undecided"]
 
 
 def test_divergence_alone_can_decide_a_block(arm: MakeArm, row: MakeRow) -> None:
     rows = [*arm("a", [0.9] * 4), *[row("b", seed, status="diverged") for seed in range(4)]]
-    assert summarize(rows, 0.3).blocks["verdict"].tolist() == ["matters"]
+    assert verdicts(summarize(rows, 0.3)) == ["matters"]
 
 
 def test_two_test_sets_in_one_block_are_refused(arm: MakeArm) -> None:

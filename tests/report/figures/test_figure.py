@@ -3,19 +3,17 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import matplotlib
 import numpy as np
-import pandas as pd
 import pytest
-from bench.report.figures.panels import Panel, panels_of
 from scipy import stats
 
-from bench.benchmarks.throughput.figure import figure as throughput
-from bench.benchmarks.throughput.table import frame
 from bench.report import summarize
+from bench.report.analysis.finding import Finding
+from bench.report.analysis.frame import arms as lines
+from bench.report.analysis.overall import Ranks
 from bench.report.document import Figure
 from bench.report.figures import figures, style
 from bench.report.figures.curves import band, curves
@@ -27,11 +25,11 @@ from bench.report.figures.learning_rate import learning_rate
 from bench.report.figures.ranks import ranks
 from bench.report.figures.svg import width
 from bench.report.statistics import mean
-from bench.schema import OK, Row, Run
+from bench.schema import Row
 
 MakeRow = Callable[..., Row]
 Make = Callable[..., list[Row]]
-Draw = Callable[[Sequence[Panel]], Figure | None]
+Draw = Callable[[Sequence[Finding]], Figure | None]
 ARMS = ("he_normal", "fixup", "dirac")
 
 
@@ -62,13 +60,13 @@ def lost(row: Row) -> Row:
     return replace(row, status="diverged", measures=row.measures | {"test_accuracy": None})
 
 
-def drawn(rows: Sequence[Row], arms: Sequence[str] = (), **more: Any) -> dict[str, Figure]:
-    return figures(summarize(rows, 0.3, arms), rows, **more)
+def drawn(rows: Sequence[Row], arms: Sequence[str] = ()) -> dict[str, Figure]:
+    return figures(summarize(rows, 0.3, arms))
 
 
 def one(draw: Draw, rows: Sequence[Row]) -> Figure:
     with style.styled():
-        figure = draw(panels_of(summarize(rows, 0.3), rows))
+        figure = draw(summarize(rows, 0.3).findings)
     assert figure
     return figure
 
@@ -77,25 +75,12 @@ def tips(figure: Figure) -> list[str]:
     return re.findall("<title>(.*?)</title>", figure.svg)
 
 
-def speed_row(**times: list[float]) -> Row:
-    choices = {"task": "throughput", "law": "normal", "target": "9x9", "device": "cpu", "threads": 2, "blocks": 4}
-    seconds = {
-        "initbench": [0.001, 0.002, 0.0012, 0.0011],
-        "torch.nn.init": [0.002, 0.0042, 0.0024, 0.0021],
-        "timm": [0.004] * 4,
-        "generator": [0.001] * 4,
-        "memory": [0.0001] * 4,
-    } | times
-    curve = [{"block": block, **{name: each[block] for name, each in seconds.items()}} for block in range(4)]
-    return Row(Run("throughput", choices).id, "throughput", OK, choices, {"elements": 81}, curve)
-
-
 def test_rows_that_have_everything_are_drawn_in_every_figure(make: Make) -> None:
     rows = make() + make(optimizer__learning_rate=0.1)
     rows[0] = lost(rows[0])
-    found = drawn(rows, ARMS[:2], throughput_rows=[speed_row()])
+    found = drawn(rows, ARMS[:2])
     assert {"intervals", "curves", "first_against_final", "divergence"} <= set(found)
-    assert {"learning_rate", "differences", "throughput"} <= set(found)
+    assert {"learning_rate", "differences"} <= set(found)
     assert all(figure.name == name for name, figure in found.items())
 
 
@@ -138,11 +123,11 @@ def test_a_forest_tells_the_means_and_intervals_of_the_summary(make: Make) -> No
     rows = make()
     rows[0] = lost(rows[0])
     found = tips(one(intervals, rows))
-    for _, line in summarize(rows, 0.3).table.iterrows():
+    for line in lines(summarize(rows, 0.3).findings):
         value, low, high = (100 * line[f"test_accuracy_{end}"] for end in ("mean", "low", "high"))
-        told = f"{value:.2f} % [{low:.2f}, {high:.2f}], n = {line['converged']}"
+        shown = f"{value:.2f} % [{low:.2f}, {high:.2f}], n = {line['converged']}"
         note = ", 1 diverged" if line["diverged"] else ""
-        assert f"{line['initializer']}, {line['activation']}: {told}{note}" in found
+        assert f"{line['initializer']}, {line['activation']}: {shown}{note}" in found
 
 
 def test_a_curve_tells_where_it_ends(make: Make) -> None:
@@ -205,7 +190,8 @@ def test_the_differences_are_those_of_the_question(make: Make) -> None:
     with style.styled():
         figure = differences(summary.question)
     found = tips(figure) if figure else []
-    for block, pair in zip(summary.question.blocks, summary.question.pairs, strict=True):
+    for finding, pair in summary.question.pairs:
+        block = finding.name
         told = f"{pair.difference_points:.2f} [{pair.low_points:.2f}, {pair.high_points:.2f}] points, n = 4"
         assert f"{block}: {told}: {pair.verdict}" in found
         assert f"{block}: the margin, 0.30 points" in found
@@ -234,29 +220,12 @@ def test_a_learning_rate_where_nothing_converged_is_a_cross_that_counts(make: Ma
 
 def test_one_learning_rate_is_no_sensitivity(make: Make) -> None:
     rows = make()
-    assert learning_rate(panels_of(summarize(rows, 0.3), rows)) is None
-
-
-def test_the_speeds_are_those_of_the_throughput_table() -> None:
-    rows = [speed_row()]
-    with style.styled():
-        figure = throughput(rows)
-    assert figure
-    ours = frame(rows).set_index("library").loc["initbench"]
-    told = f"{ours['ratio']:.2f} [{ours['ratio_low']:.2f}, {ours['ratio_high']:.2f}]"
-    assert f"initbench, normal, 9x9: {told}, n = 4" in tips(figure)
-    assert {tip.split(",")[0] for tip in tips(figure)} == {"initbench", "timm", "generator", "memory"}
+    assert learning_rate(summarize(rows, 0.3).findings) is None
 
 
 def test_a_diagram_of_ranks_joins_the_arms_of_a_group() -> None:
-    found = SimpleNamespace(
-        table=pd.DataFrame({"initializer": ["a", "b", "c"], "mean_rank": [1.25, 1.75, 3.0]}),
-        blocks=4,
-        p=0.04,
-        critical_difference=1.66,
-        alpha=0.05,
-        groups=(("a", "b"), ("b", "c")),
-    )
+    means, groups = {"a": 1.25, "b": 1.75, "c": 3.0}, (("a", "b"), ("b", "c"))
+    found = Ranks(means, blocks=4, statistic=6.5, p=0.04, critical_difference=1.66, alpha=0.05, groups=groups, pairs={})
     with style.styled():
         figure = ranks(found)
     assert figure

@@ -10,6 +10,7 @@ import pytest
 
 from bench.report.document import Figure
 from bench.report.figures import style
+from bench.report.figures.arms import arm_styles
 from bench.report.figures.svg import Tips, drawing, renamed, width
 
 NAMES = ("$a$", "_b_", "<i>&amp;\"'", "a\\b", "#c {d}", "权 🎲")
@@ -21,8 +22,8 @@ def picture(name: str = "one", labels: Sequence[str] = ("a", "b")) -> Figure:
     with style.styled():
         sheet, axes = style.panels(labels, 30, style.legend_height(labels))
         for axis, label in zip(axes, labels, strict=True):
-            tips.tell(label, *axis.plot([0, 1], [0, 1], "o-"))
-        style.legend(sheet, style.looks(labels))
+            tips.add(label, *axis.plot([0, 1], [0, 1], "o-"))
+        style.legend(sheet, arm_styles(labels))
         return Figure(name, "", drawing(sheet, name, tips), "")
 
 
@@ -67,9 +68,9 @@ def test_another_label_is_another_drawing() -> None:
 
 
 def test_no_two_of_seventy_arms_look_alike_and_neighbours_differ_without_colour() -> None:
-    looks = list(style.looks(map(str, range(70))).values())
-    assert len(set(looks)) == 70
-    grey = [replace(look, colour="") for look in looks]
+    styles = list(arm_styles(map(str, range(70))).values())
+    assert len(set(styles)) == 70
+    grey = [replace(one, colour="") for one in styles]
     assert len(set(grey[:55])) == 55
 
 

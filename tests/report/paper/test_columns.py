@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.report.document import Cell, Document, Table
-from bench.report.paper.columns import LARGEST, PIECE, SMALLEST, WRAPS, parts
+from bench.report.paper.columns import LARGEST, PIECE, SMALLEST, WRAPS, strips
 from bench.report.paper.pdf import pdf
 
 
@@ -22,49 +22,49 @@ def put(cell: Cell, text: str) -> Any:
     return text
 
 
-def test_a_narrow_table_is_one_part_in_the_largest_type() -> None:
-    (part,) = parts(table(3, 4), put)
-    assert part["size"] == LARGEST
-    assert part["columns"] == [0, 0, 0, 0]
-    assert part["cells"][:2] == ["line0", "98.1 [97.4, 98.7]"]
+def test_a_narrow_table_is_one_strip_in_the_largest_type() -> None:
+    (strip,) = strips(table(3, 4), put)
+    assert strip["size"] == LARGEST
+    assert strip["columns"] == [0, 0, 0, 0]
+    assert strip["cells"][:2] == ["line0", "98.1 [97.4, 98.7]"]
 
 
 @pytest.mark.parametrize("lines", [3, 600])
 @pytest.mark.parametrize("columns", [2, 8, 12, 40])
-def test_every_cell_is_in_some_part_in_type_that_can_be_read(lines: int, columns: int) -> None:
-    found = parts(table(lines, columns), put)
-    assert all(SMALLEST <= part["size"] <= LARGEST for part in found)
-    assert len({part["size"] for part in found}) == 1
-    assert sum(len(part["header"]) - 1 for part in found) == columns - 1
-    for part in found:
-        cells = part.get("cells") or [text for piece in part["pieces"] for text in piece]
-        assert len(cells) == lines * len(part["header"])
+def test_every_cell_is_in_some_strip_in_type_that_can_be_read(lines: int, columns: int) -> None:
+    found = strips(table(lines, columns), put)
+    assert all(SMALLEST <= strip["size"] <= LARGEST for strip in found)
+    assert len({strip["size"] for strip in found}) == 1
+    assert sum(len(strip["header"]) - 1 for strip in found) == columns - 1
+    for strip in found:
+        cells = strip.get("cells") or [text for piece in strip["pieces"] for text in piece]
+        assert len(cells) == lines * len(strip["header"])
         assert [cell for cell in cells if cell.startswith("line")] == [f"line{line}" for line in range(lines)]
 
 
 def test_a_header_is_no_wider_than_its_column() -> None:
-    (part,) = parts(Table("t", "", ("arm", "mean of all seeds"), ((Cell("he"), Cell("98.12345")),)), put)
-    assert part["header"] == [["arm"], ["mean of", "all", "seeds"]]
+    (strip,) = strips(Table("t", "", ("arm", "mean of all seeds"), ((Cell("he"), Cell("98.12345")),)), put)
+    assert strip["header"] == [["arm"], ["mean of", "all", "seeds"]]
 
 
 def test_numbers_stand_on_the_right_and_words_on_the_left() -> None:
     line = tuple(map(Cell, ("1", "-0.5 [-1, 0]", "", "equivalent", "2 of 3")))
-    (part,) = parts(Table("t", "", tuple("abcde"), (line,)), put)
-    assert part["right"] == [False, True, True, False, True]
+    (strip,) = strips(Table("t", "", tuple("abcde"), (line,)), put)
+    assert strip["right"] == [False, True, True, False, True]
 
 
 def test_a_column_of_text_breaks_only_where_the_table_is_too_wide() -> None:
     short, long = "w" * (WRAPS + 1), "word " * 60
-    assert parts(Table("t", "", ("a", "b"), ((Cell("a"), Cell(short)),)), put)[0]["columns"] == [0, 0]
-    assert parts(Table("t", "", ("a", "b"), ((Cell("a"), Cell(long)),)), put)[0]["columns"] == [0, 1]
+    assert strips(Table("t", "", ("a", "b"), ((Cell("a"), Cell(short)),)), put)[0]["columns"] == [0, 0]
+    assert strips(Table("t", "", ("a", "b"), ((Cell("a"), Cell(long)),)), put)[0]["columns"] == [0, 1]
 
 
 def test_a_long_cell_of_a_dense_table_takes_lines_of_its_own() -> None:
     cause = "RuntimeError: tried to allocate 20 GiB on a device of 16 GiB"
     lines = [(Cell("a"), Cell("x")), (Cell("b"), Cell(cause)), *[(Cell("c"), Cell(""))] * 600]
-    (part,) = parts(Table("t", "", ("k", "cause"), tuple(lines)), put)
-    assert part["pieces"][0] == ("a", "b", "", *["c"] * (PIECE - 3))
-    assert " ".join(part["pieces"][1]).split() == ["x", *cause.split()]
+    (strip,) = strips(Table("t", "", ("k", "cause"), tuple(lines)), put)
+    assert strip["pieces"][0] == ("a", "b", "", *["c"] * (PIECE - 3))
+    assert " ".join(strip["pieces"][1]).split() == ["x", *cause.split()]
 
 
 def test_the_lines_of_a_dense_table_line_up_under_a_header_on_every_page(tmp_path: Path) -> None:

@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench.report.paper.study import Study
 
 from bench.catalogue import CONF
-from bench.report.document import Document, Figure, Prose, Table
+from bench.report import Summary
+from bench.report.document import Cell, Document, Figure, Prose, Table
 from bench.report.paper import PAPER
 from bench.report.paper.build import Sources, document
 from bench.schema import Row, UserError
 
-Make = Callable[..., Study]
+Make = Callable[..., Summary]
 MakeArm = Callable[..., list[Row]]
 
 
@@ -37,7 +37,7 @@ def tables(paper: Document) -> dict[str, Table]:
     return {block.name: block for block in paper.blocks if isinstance(block, Table)}
 
 
-def test_a_paper_has_the_sections_of_a_paper_in_order(study: Study, sources: Sources) -> None:
+def test_a_paper_has_the_sections_of_a_paper_in_order(study: Summary, sources: Sources) -> None:
     headings = re.findall(r"^## (.*)$", prose(document([study], sources)), re.MULTILINE)
     assert headings == [
         "Abstract", "Question and protocol", "Data and models", "Initializers", "Results", "Environment and cost",
@@ -45,13 +45,13 @@ def test_a_paper_has_the_sections_of_a_paper_in_order(study: Study, sources: Sou
     ]  # fmt: skip
 
 
-def test_its_figures_stand_in_the_results(study: Study, sources: Sources, drawn: None) -> None:
+def test_its_figures_stand_in_the_results(study: Summary, sources: Sources, drawn: None) -> None:
     figures = [block.name for block in document([study], sources).blocks if isinstance(block, Figure)]
     assert {"intervals", "differences", "divergence"} <= set(figures)
     assert len(figures) == len(set(figures))
 
 
-def test_every_anchor_is_there_once_and_every_citation_has_its_reference(study: Study, sources: Sources) -> None:
+def test_every_anchor_is_there_once_and_every_citation_has_its_reference(study: Summary, sources: Sources) -> None:
     paper = document([study], sources)
     names = [block.name for block in paper.blocks if not isinstance(block, Prose)]
     assert len(names) == len(set(names))
@@ -59,12 +59,12 @@ def test_every_anchor_is_there_once_and_every_citation_has_its_reference(study: 
     assert "zhang2019" in {one.key for one in paper.references}  # the source of an initializer, from its yaml
 
 
-def test_the_same_rows_in_another_order_make_the_same_paper(study: Study, sources: Sources, make_study: Make) -> None:
+def test_the_same_rows_in_another_order_make_the_same_paper(study: Summary, sources: Sources, make_study: Make) -> None:
     assert document([make_study(reversed(study.rows))], sources) == document([study], sources)
 
 
 def test_a_changed_row_changes_the_text_the_tables_and_the_digest(
-    study: Study, sources: Sources, make_study: Make
+    study: Summary, sources: Sources, make_study: Make
 ) -> None:
     before = document([study], sources)
     for row in study.rows:
@@ -79,7 +79,7 @@ def test_a_changed_row_changes_the_text_the_tables_and_the_digest(
 
 
 def test_every_run_is_in_the_appendix_once_and_a_cell_names_the_runs_it_was_made_of(
-    study: Study, sources: Sources
+    study: Summary, sources: Sources
 ) -> None:
     found = tables(document([study], sources))
     assert sorted(line[0].text for line in found["runs"].lines) == sorted(row.id for row in study.rows)
@@ -93,7 +93,16 @@ def test_every_run_is_in_the_appendix_once_and_a_cell_names_the_runs_it_was_made
     assert cells["relu", "fixup"].text.endswith("*")
 
 
-def test_a_failed_run_is_listed_with_its_cause(study: Study, sources: Sources, make_study: Make, row: object) -> None:
+def test_ready_made_tables_and_sentences_of_other_rows_stand_in_the_paper(study: Summary, sources: Sources) -> None:
+    speed = Table("speed", "How fast.", ("law", "rate"), ((Cell("normal"), Cell("7", 7)),))
+    extra = replace(sources, shown=[speed], sentences={"speeds": ["Measured on an abacus."]})
+    paper = document([study], extra)
+    assert tables(paper)["speed"] == speed
+    assert "Measured on an abacus." in prose(paper)
+    assert "speed" not in tables(document([study], sources))
+
+
+def test_a_failed_run_is_listed_with_its_cause(study: Summary, sources: Sources, make_study: Make, row: object) -> None:
     lost = row("fixup", 9, status="failed")  # type: ignore[operator]
     paper = document([make_study([*study.rows, lost])], sources)
     table = tables(paper)["runs"]
@@ -101,8 +110,8 @@ def test_a_failed_run_is_listed_with_its_cause(study: Study, sources: Sources, m
     assert "1 run did not end and is in no mean" in prose(paper)
 
 
-def test_two_studies_make_one_paper_with_results_of_each(study: Study, sources: Sources, make_study: Make) -> None:
-    both = [make_study(study.rows, "-one", name="one"), make_study(study.rows, "-two", name="two", question=[])]
+def test_two_studies_make_one_paper_with_results_of_each(study: Summary, sources: Sources, make_study: Make) -> None:
+    both = [make_study(study.rows, name="one"), make_study(study.rows, name="two", question=[])]
     paper = document(both, sources)
     assert {"results-one", "results-two", "runs-one", "runs-two"} <= set(tables(paper))
     assert "## Results of one\n" in prose(paper)
@@ -124,7 +133,7 @@ def test_a_study_that_always_diverged_makes_none(sources: Sources, make_study: M
         document([make_study(lost)], sources)
 
 
-def test_a_template_of_ones_own_asks_for_numbers_by_key(study: Study, sources: Sources, tmp_path: Path) -> None:
+def test_a_template_of_ones_own_asks_for_numbers_by_key(study: Summary, sources: Sources, tmp_path: Path) -> None:
     template = tmp_path / "own.md.j2"
     template.write_text("He: {{ acc.he_normal.resnet20.batch.relu.mean }}.\n")
     assert prose(document([study], replace(sources, template=template))) == "He: 90.75 %.\n"

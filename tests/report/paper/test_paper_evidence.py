@@ -2,10 +2,9 @@ import statistics
 from collections.abc import Callable
 
 import pytest
-from bench.report.paper.study import Study
-from bench.report.wording.abstract import abstract
 from scipy import stats
 
+from bench.report import Summary
 from bench.report.paper.evidence import evidence
 from bench.report.paper.keys import flat
 from bench.schema import Row
@@ -13,7 +12,7 @@ from bench.schema import Row
 RELU, TANH = "resnet20.batch.relu", "resnet20.batch.tanh"
 
 
-def test_an_accuracy_is_the_mean_of_its_rows_with_students_interval(study: Study) -> None:
+def test_an_accuracy_is_the_mean_of_its_rows_with_students_interval(study: Summary) -> None:
     values = [100 * one for one in (0.9, 0.91, 0.92, 0.9)]
     center, error = statistics.mean(values), stats.sem(values)
     low, high = stats.t.interval(0.95, 3, center, error)
@@ -22,7 +21,7 @@ def test_an_accuracy_is_the_mean_of_its_rows_with_students_interval(study: Study
     assert keys[f"acc.he_normal.{RELU}.n"] == "4"
 
 
-def test_divergence_verdicts_and_differences_have_keys(study: Study) -> None:
+def test_divergence_verdicts_and_differences_have_keys(study: Summary) -> None:
     keys = flat(evidence(study))
     assert keys[f"diverged.fixup.{RELU}"] == "1 of 4 runs"
     assert keys[f"block.{RELU}"] == "matters"
@@ -34,7 +33,7 @@ def test_divergence_verdicts_and_differences_have_keys(study: Study) -> None:
     assert (keys["runs.total"], keys["runs.diverged"], keys["count.blocks"]) == ("16", "1", "2")
 
 
-def test_a_changed_row_changes_its_keys(study: Study, make_study: Callable[..., Study]) -> None:
+def test_a_changed_row_changes_its_keys(study: Summary, make_study: Callable[..., Summary]) -> None:
     before = flat(evidence(study))
     victim = next(row for row in study.rows if row.choices["initializer"] == "he_normal")
     victim.measures["test_accuracy"] = 0.1
@@ -43,37 +42,20 @@ def test_a_changed_row_changes_its_keys(study: Study, make_study: Callable[..., 
     assert before[f"acc.fixup.{TANH}"] == after[f"acc.fixup.{TANH}"]
 
 
-def test_one_run_has_no_interval_and_says_so(make_study: Callable[..., Study], arm: Callable[..., list[Row]]) -> None:
+def test_one_run_has_no_interval_and_says_so(make_study: Callable[..., Summary], arm: Callable[..., list[Row]]) -> None:
     keys = flat(evidence(make_study(arm("he_normal", [0.9]), question=[])))
     assert keys[f"acc.he_normal.{RELU}"] == "90.00 % no interval (one run)"
 
 
 def test_an_arm_without_a_converged_run_has_no_mean(
-    make_study: Callable[..., Study], arm: Callable[..., list[Row]], row: Callable[..., Row]
+    make_study: Callable[..., Summary], arm: Callable[..., list[Row]], row: Callable[..., Row]
 ) -> None:
     keys = flat(evidence(make_study([*arm("he_normal", [0.9, 0.8]), row("fixup", status="diverged")])))
     assert keys[f"acc.fixup.{RELU}"] == "no mean"
 
 
-def test_the_abstract_has_three_sentences_written_from_the_verdicts(study: Study) -> None:
-    setup, answer, rest = abstract(study)
-    assert setup.startswith("We trained 16 networks on digits: 2 weight initializers in 2 blocks")
-    assert setup.endswith("each with 4 seeds.")
-    assert "he_normal is better in 1 (relu)" in answer
-    assert "undecided in 1" in answer
-    assert "matters in 1 and is undecided in 1; 1 run diverged (fixup 1)." in rest
-
-
-def test_an_abstract_without_a_question_says_where_it_matters_and_what_keeps_up(
-    study: Study, make_study: Callable[..., Study]
-) -> None:
-    _, answer, rest = abstract(make_study(study.rows, question=[]))
-    assert answer == "Of 2 blocks with 2 initializers, the choice matters in 1 and is undecided in 1."
-    assert rest.endswith("never shown to be worse than the leading one in 1 decided block: he_normal.")
-
-
 def test_a_choice_that_is_no_word_of_the_house_ends_a_key_with_its_name(
-    make_study: Callable[..., Study], arm: Callable[..., list[Row]]
+    make_study: Callable[..., Summary], arm: Callable[..., list[Row]]
 ) -> None:
     rows = [
         row
@@ -86,7 +68,7 @@ def test_a_choice_that_is_no_word_of_the_house_ends_a_key_with_its_name(
 
 @pytest.mark.parametrize("name", ["keys", "items", "_children"])
 def test_an_initializer_may_be_called_as_it_likes(
-    make_study: Callable[..., Study], arm: Callable[..., list[Row]], name: str
+    make_study: Callable[..., Summary], arm: Callable[..., list[Row]], name: str
 ) -> None:
     tree = evidence(make_study(arm(name, [0.9, 0.8]), question=[]))
     assert str(tree["acc"][name]["resnet20"]["batch"]["relu"]).startswith("85.00 %")

@@ -151,9 +151,9 @@ def test_references_stand_before_the_appendix() -> None:
 
 def test_a_cell_leads_to_its_first_run_in_the_appendix() -> None:
     results, runs = of("table", content(paper())["blocks"])
-    assert results["parts"][0]["cells"][1] == {"text": "1 [0.5, 1.5], of three runs", "to": f"run-{RUNS[0]}"}
-    assert runs["parts"][0]["cells"][0] == {"text": RUNS[0], "at": f"run-{RUNS[0]}"}
-    assert runs["parts"][0]["cells"][2] == RUNS[1]  # nothing leads there
+    assert results["strips"][0]["cells"][1] == {"text": "1 [0.5, 1.5], of three runs", "to": f"run-{RUNS[0]}"}
+    assert runs["strips"][0]["cells"][0] == {"text": RUNS[0], "at": f"run-{RUNS[0]}"}
+    assert runs["strips"][0]["cells"][2] == RUNS[1]  # nothing leads there
 
 
 def test_a_run_of_two_studies_has_one_place() -> None:

@@ -15,21 +15,15 @@ from bench.report.statistics.aggregates import (
     iqm,
     optimality_gap,
     probability_of_improvement,
-    profile,
 )
 
 # Scores of two arms, runs by blocks, and what rliable 1.2.0 says of them (pandas 2.3.3, numpy 2, on Python 3.11):
-# metrics.aggregate_iqm, aggregate_optimality_gap, probability_of_improvement, library.create_performance_profile.
+# metrics.aggregate_iqm, aggregate_optimality_gap, probability_of_improvement.
 A = np.array([[0.91, 0.42, 0.10], [0.93, 0.40, 0.11], [0.88, 0.55, 0.09], [0.95, 0.38, 0.70], [0.90, 0.41, 1.02]])
 B = np.array([[0.90, 0.47, 0.10], [0.94, 0.46, 0.12], [0.91, 0.52, 0.60], [0.92, 0.42, 0.65]])
 IQM = 0.6166666666666667, 0.6
 GAP = 0.418, 0.4158333333333333
 IMPROVEMENT = 0.3833333333333333
-THRESHOLDS = 0.1, 0.3, 0.5, 0.9
-SHARES = (
-    [0.8666666666666667, 0.8, 0.5333333333333333, 0.26666666666666666],
-    [0.9166666666666666, 0.8333333333333334, 0.5833333333333334, 0.25],
-)
 IQM_BOUNDS = (0.4522, 0.7378), (0.4800, 0.6533)  # library.get_interval_estimates, 20,000 resamples
 IMPROVEMENT_BOUNDS = 0.1667, 0.6  # 5,000 resamples
 
@@ -46,9 +40,7 @@ def test_aggregates_are_those_that_rliable_gave(
     assert aggregate(optimality_gap, blocks(scores), generator).value == pytest.approx(gap, abs=1e-12)
 
 
-def test_profiles_and_probabilities_are_those_that_rliable_gave(generator: Generator) -> None:
-    for scores, shares in zip((A, B), SHARES, strict=True):
-        assert profile(blocks(scores), THRESHOLDS, generator).share == pytest.approx(shares, abs=1e-12)
+def test_probabilities_of_improvement_are_those_that_rliable_gave(generator: Generator) -> None:
     assert probability_of_improvement(blocks(A), blocks(B), generator).value == pytest.approx(IMPROVEMENT, abs=1e-12)
 
 
@@ -64,7 +56,6 @@ def test_aggregates_are_those_that_an_installed_rliable_gives(generator: Generat
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         metrics = pytest.importorskip("rliable.metrics", exc_type=Exception)
-        library = pytest.importorskip("rliable.library", exc_type=Exception)
     ours, theirs = generator.uniform(0, 1.2, (6, 4)), generator.uniform(0, 1.2, (9, 4))
     assert float(iqm(ours.ravel())) == pytest.approx(metrics.aggregate_iqm(ours), abs=1e-6)
     assert float(optimality_gap(ours.ravel())) == pytest.approx(metrics.aggregate_optimality_gap(ours), abs=1e-6)
@@ -72,8 +63,6 @@ def test_aggregates_are_those_that_an_installed_rliable_gives(generator: Generat
     assert probability_of_improvement(blocks(ours), blocks(theirs), generator).value == pytest.approx(
         expected, abs=1e-6
     )
-    shares, _ = library.create_performance_profile({"ours": ours}, np.array(THRESHOLDS), reps=10)
-    assert profile(blocks(ours), THRESHOLDS, generator).share == pytest.approx(shares["ours"], abs=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 3, 4, 7, 50])
@@ -107,15 +96,6 @@ def test_the_order_of_blocks_and_runs_changes_no_value(generator: Generator) -> 
     scores = [generator.uniform(size=n) for n in (3, 8, 5)]
     shuffled = [generator.permutation(block) for block in scores[::-1]]
     assert aggregate(iqm, scores, generator).value == pytest.approx(aggregate(iqm, shuffled, generator).value)
-    limits = np.linspace(0, 1, 11)
-    assert np.array_equal(profile(scores, limits, generator).share, profile(shuffled, limits, generator).share)
-
-
-def test_a_profile_falls_from_all_runs_to_none_within_its_bounds(generator: Generator) -> None:
-    found = profile([generator.uniform(size=6), generator.uniform(size=4)], np.linspace(-0.1, 1.1, 25), generator)
-    assert (found.share[0], found.share[-1]) == (1, 0)
-    assert (np.diff(found.share) <= 0).all()
-    assert ((found.low <= found.share) & (found.share <= found.high)).all()
 
 
 def test_resamples_of_many_runs_are_drawn_a_part_at_a_time(
@@ -141,7 +121,6 @@ def test_single_runs_have_values_and_no_interval(generator: Generator) -> None:
         lambda rng: aggregate(iqm, [], rng),
         lambda rng: aggregate(iqm, [[]], rng),
         lambda rng: aggregate(iqm, [[0.5, np.nan]], rng),
-        lambda rng: profile([[0.5, 0.6]], [np.nan], rng),
         lambda rng: probability_of_improvement([[0.5]], [[0.5], [0.6]], rng),
     ],
 )

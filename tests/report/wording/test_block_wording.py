@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from bench.report import summarize
+from bench.report.wording import block
 from bench.schema import Row
 
 MakeArm = Callable[..., list[Row]]
@@ -18,8 +19,8 @@ def around(center: float, noise: list[float] = NOISE) -> list[float]:
 
 
 def sentence(rows: list[Row], margin: float = 0.3) -> str:
-    (found,) = summarize(rows, margin).sentences
-    return found
+    (finding,) = summarize(rows, margin).findings
+    return block.sentence(finding)
 
 
 def test_a_real_difference_is_named_with_its_size_and_interval(arm: MakeArm) -> None:
@@ -105,45 +106,11 @@ def test_a_small_test_set_widens_the_margin_and_the_sentence_says_so(arm: MakeAr
     )
 
 
-def test_the_answer_counts_the_blocks_and_names_where(arm: MakeArm, row: MakeRow) -> None:
-    rows = [
-        *arm("a", around(0.9), normalization="batch"),
-        *arm("b", around(0.9, OTHER), normalization="batch"),
-        *arm("a", around(0.9), normalization="none"),
-        *arm("b", around(0.5, OTHER), normalization="none"),
-        *arm("a", [0.90, 0.92, 0.91], normalization="layer"),
-        *arm("b", [0.92, 0.89, 0.90], normalization="layer"),
-        *arm("a", around(0.1), normalization="group"),
-        *[row("b", seed, status="diverged", normalization="group") for seed in range(3)],
-        *arm("a", around(0.9), normalization="weight"),
-    ]
-    assert summarize(rows, 0.5).answer == (
-        "Of 5 blocks, the initializer matters in 1; does not matter in 1 (batch); is undecided in 1 (layer); "
-        "cannot be judged (nothing trains) in 1 (group); has nothing to be compared with in 1 (weight). "
-        "Runs diverged in 1 block: b 3. Where it matters, the highest mean is of a in 1 (none). "
-        "Never diverged and not shown to be worse than the best, of 2 decided blocks: a in 2, b in 1."
-    )
-
-
-def test_the_answer_of_a_single_block_does_not_count_blocks(arm: MakeArm) -> None:
-    rows = arm("a", around(0.9)) + arm("b", around(0.9, OTHER)) + arm("c", around(0.5, OTHER))
-    assert summarize(rows, 1.0).answer == (
-        "The initializer matters. Never diverged and not shown to be worse than the best: a, b."
-    )
-
-
-def test_an_answer_over_many_blocks_names_a_few_and_counts_the_rest(arm: MakeArm) -> None:
-    rows = [run for epochs in range(1, 31) for name in "ab" for run in arm(name, around(0.9), epochs=epochs)]
-    answer = summarize(rows, 0.5).answer
-    assert "does not matter in 30 (epochs=1; epochs=2;" in answer
-    assert "; 24 more)" in answer
-
-
 @pytest.mark.parametrize("status", ["diverged", "failed"])
 def test_a_block_where_no_run_converged_says_so(row: MakeRow, status: str) -> None:
     assert sentence([row(name, status=status) for name in "ab"]).endswith("No run converged.")
 
 
 def test_an_arm_whose_runs_fall_in_two_groups_is_said_to_have_too_short_an_interval(arm: MakeArm) -> None:
-    told = summarize(arm("a", [0.9, 0.91, 0.1]) + arm("b", [0.1, 0.1, 0.1]) + arm("c", [0.9] * 3), 0.3).sentences[0]
-    assert "Some runs near chance, others not, so that the interval is too short: a 1 of 3." in told
+    found = sentence(arm("a", [0.9, 0.91, 0.1]) + arm("b", [0.1, 0.1, 0.1]) + arm("c", [0.9] * 3))
+    assert "Some runs near chance, others not, so that the interval is too short: a 1 of 3." in found

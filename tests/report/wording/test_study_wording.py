@@ -1,16 +1,12 @@
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
-from bench.report.paper.study import Study
 
-from bench.catalogue import CONF
-from bench.report.paper.build import Sources, tables
+from bench.report import Summary
 from bench.report.wording import study as words
-from bench.rows.store import Store
 from bench.schema import Row
 
-Make = Callable[..., Study]
+Make = Callable[..., Summary]
 MakeArm = Callable[..., list[Row]]
 
 
@@ -37,7 +33,7 @@ def test_each_arm_has_its_best_learning_rate_where_they_vary(make_study: Make, a
     assert words.learning_rates(make_study(arm("fixup", [0.9]), question=[])) == ""
 
 
-def test_the_seeds_that_the_margin_needs_are_counted(study: Study) -> None:
+def test_the_seeds_that_the_margin_needs_are_counted(study: Summary) -> None:
     assert words.power(study).endswith("has the seeds it takes in 0 of 2 blocks.")
 
 
@@ -57,13 +53,5 @@ def test_threats_are_those_of_the_rows(
     assert sentence in " ".join(words.threats(study))
 
 
-def test_an_undecided_block_is_no_evidence_of_equality(study: Study) -> None:
+def test_an_undecided_block_is_no_evidence_of_equality(study: Summary) -> None:
     assert "In 1 of 2 blocks the runs are too few or too spread to decide" in " ".join(words.threats(study))
-
-
-def test_the_speeds_of_initializers_are_a_table_where_they_were_measured(study: Study, sources: Sources) -> None:
-    rows = list(Store(CONF.parent / "results", "throughput").read().rows.values())
-    (speed,) = [one for one in tables([study], replace(sources, throughput=rows)) if one.name == "speed"]
-    assert len(speed.lines) == len(rows)
-    assert all(line[2].value is not None for line in speed.lines)
-    assert "speed" not in {one.name for one in tables([study], sources)}

@@ -1,61 +1,17 @@
-"""A task of the user's own is two files and nothing else: a class and a yaml."""
+"""A task of the user's own, that of CONTRIBUTING.md, is two files and nothing else: a class and a yaml."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
-TASK = '''
-from dataclasses import dataclass
+from bench.catalogue import CONF
 
-import torch
-
-from bench import registry
-from bench.bounds import Count
-from bench.parts.seeds import generator
-from bench.registry import task
-from bench.schema import OK, Row
-from bench.train.contract import Cost, Task
-
-
-@task
-@dataclass(frozen=True, kw_only=True)
-class Sizes(Task):
-    """The mean square of the logits that a model has at initialization."""
-
-    images: Count
-
-    def prepare(self, run, machine):
-        data = registry.build(run, "dataset")(machine.data, machine.download)
-        activation, normalization = registry.build(run, "activation"), registry.build(run, "normalization")
-        model = registry.build(run, "model")(data.shape, data.classes, activation, normalization, "sum")
-        images = data.train.images[: self.images]
-        registry.build(run, "initializer")(model, generator(run.choices["seed"], "init"), None)
-        return model, images
-
-    def cost(self, run, machine, prepared):
-        model, images = prepared
-        return Cost(1.0, lambda count, graphed: lambda: model(images), f"images={self.images}", stacks=False)
-
-    def perform(self, runs, machine):
-        return [self.measured(run, machine) for run in runs]
-
-    @torch.no_grad()
-    def measured(self, run, machine):
-        model, images = self.prepare(run, machine)
-        return Row(run.id, run.study, OK, run.choices, {"mean_square": float(model(images).square().mean())})
-'''
-YAML = """# @package _global_
-task:
-  name: sizes
-  law: the mean square of the logits at initialization
-  source: this test
-  function: toy:Sizes
-  report: means
-images: 32
-"""
+PAGE = (CONF.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+TASK, YAML = re.findall(r"^```\w+\n# \S+/task/sizes\.\w+\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 WORDS = [
     *("study=mine", "task=sizes", "dataset=synthetic", "model=resnet8", "model.width=4", "seed=range(3)"),
     *("initializer=he_normal,glorot_uniform", "tracking=off", "hydra/launcher=basic"),
@@ -66,7 +22,7 @@ WORDS = [
 def bench(tmp_path):
     (tmp_path / "toy.py").write_text(TASK)
     (tmp_path / "conf" / "task").mkdir(parents=True)
-    (tmp_path / "conf" / "task" / "sizes.yaml").write_text(YAML)
+    (tmp_path / "conf" / "task" / "sizes.yaml").write_text(YAML.replace("function: Sizes", "function: toy:Sizes"))
 
     def bench(command, *words, code=0):
         line = [sys.executable, "-m", "bench", command, "--config-dir", str(tmp_path / "conf"), *words]
