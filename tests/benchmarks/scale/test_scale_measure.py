@@ -5,21 +5,22 @@ import pytest
 from bench import catalogue
 from bench.benchmarks.scale import measure
 from bench.benchmarks.scale import table as report
+from bench.machine.settings import Study
 from bench.plan.plan import plan
 from bench.report.terminal import render
 from bench.rows import verify
 from bench.rows.store import Store
 from bench.schema import UserError
 
-STUDY = catalogue.options("study")["default"]
+STUDY = Study.read(catalogue.load(catalogue.CONF / "settings.yaml")["study"] | catalogue.options("study")["default"])
 
 
 @pytest.fixture
 def runs(compose):
-    return plan(compose, STUDY, [measure.seeds_for(compose, STUDY, 100, "loose")]).runs
+    return plan(compose, STUDY, [measure.seeds_for(compose, STUDY, 100)]).runs
 
 
-@pytest.mark.parametrize("form", measure.FORMS)
+@pytest.mark.parametrize("form", ["loose", "sealed"])
 def test_synthetic_rows_are_read_and_verified_like_those_of_training(tmp_path, runs, form):
     store = Store(tmp_path, "default")
     measure.fill(store, runs, form)
@@ -33,7 +34,7 @@ def test_a_store_has_as_many_rows_as_whole_seeds_make(compose, runs):
     arms = len(plan(compose, STUDY, ["seed=0"]).runs)
     assert len(runs) == 100 // arms * arms
     with pytest.raises(UserError, match="not a row for each of"):
-        measure.seeds_for(compose, STUDY, arms - 1, "loose")
+        measure.seeds_for(compose, STUDY, arms - 1)
 
 
 def test_the_commands_are_measured_on_a_store_and_told_in_a_table(compose, tmp_path):

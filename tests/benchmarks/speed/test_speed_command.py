@@ -48,7 +48,7 @@ def test_a_row_is_kept_even_if_the_next_cannot_be_measured(tmp_path, monkeypatch
         (['sweep=["epoch=3"]'], "no key is named 'epoch'; did you mean epochs"),
         (["sweep=[seed]"], "cannot read 'seed'"),
         (['sweep=["initializer=xavier"]'], "no initializer is named 'xavier'"),
-        (["precision=fp8"], "no precision is named 'fp8'; did you mean fp"),
+        (["precision=fp8"], "precision takes fp32 or bf16 or auto, not 'fp8'"),
     ],
 )
 def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys, arguments, sentence):

@@ -11,29 +11,29 @@ import pytest
 import torch
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from omegaconf import OmegaConf
 
 from bench.benchmarks.speed import arms, measure, whole
 from bench.benchmarks.speed import table as report
 from bench.benchmarks.speed.arms import ALONE, PLAIN, TOGETHER, TOGETHER_FP32, Arm, Pool, arms_of, runs_for
+from bench.benchmarks.speed.settings import SpeedSettings
 from bench.benchmarks.speed.work import changed, run_of, work
 from bench.catalogue import CONF
 from bench.rows.record import parse, text_of
 from bench.schema import OK, Row, UserError
 
 WORK = "resnet8/1x8x8"
-MACHINE = {"device": "cpu", "threads": 1, "download": False, "checkpoint": {"every": None}, "compile": False}
-MACHINE |= {"job_seconds": 1e9, "graph": "auto"}
 NUMBERS = {"batch_size": 8, "precision": "fp32", "blocks": 2, "seconds": 0.01, "sweep_blocks": 1, "quick": False}
-QUICK = {**NUMBERS, "work": WORK, "sweep": [], "soak": 0, "study": {"name": "mine"}, "packing": 2}
+QUICK = {**NUMBERS, "work": WORK, "sweep": [], "soak": 0, "packing": 2}
 
 
 slow = pytest.mark.slow  # trains and times in processes that start anew
 
 
 @pytest.fixture
-def asked(tmp_path):
-    places = {"data": "data", "results": str(tmp_path), "cache": str(tmp_path)}
-    return {**MACHINE, **QUICK, **places, "processes": 1, "tracking": {"name": "off"}}
+def read(configuration):
+    """The settings of a small measurement, with changes."""
+    return lambda **changes: SpeedSettings.read(configuration | QUICK | changes)
 
 
 @pytest.fixture
@@ -46,8 +46,10 @@ def tiny(compose):
 def quick(tmp_path_factory):
     """The rows of `quick=true`, which measures one of everything, by kind."""
     home = tmp_path_factory.mktemp("quick")
-    settings = {**MACHINE, **QUICK, "quick": True, "data": str(home), "results": str(home), "cache": str(home)}
+    here = [f"{key}={home}" for key in ("data", "results", "cache")]
     with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra_compose("speed", overrides=["quick=true", "device=cpu", *here])
+        settings = SpeedSettings.read(OmegaConf.to_container(config, resolve=True))
         rows = list(measure.measure(lambda overrides: hydra_compose("sweep", overrides=overrides), settings))
     return {row.choices["kind"]: row for row in rows}
 
@@ -97,12 +99,12 @@ def test_very_many_runs_say_what_a_run_costs_and_what_a_process_holds(quick):
     assert row.curve[-1]["peak_memory_bytes"] > 2**20
 
 
-def test_every_measurement_leaves_a_row_that_the_store_believes(compose, asked, monkeypatch):
+def test_every_measurement_leaves_a_row_that_the_store_believes(compose, read, monkeypatch):
     found = ({"runs": 1}, [{"block": 0, PLAIN: 1.0}], {"arms": {}})
     monkeypatch.setattr(measure, "training", lambda *about: found)
     monkeypatch.setattr(whole, "sweeps", lambda *about: found)
     monkeypatch.setattr(whole, "soak", lambda *about: found)
-    rows = list(measure.measure(compose, {**asked, "quick": True}))
+    rows = list(measure.measure(compose, read(quick=True)))
     assert [row.choices["kind"] for row in rows] == ["training", "sweep", "soak"]
     assert all(parse(text_of(row)) == row and row.choices["task"] == "speed" for row in rows)
     assert len({row.id for row in rows}) == 3
@@ -134,15 +136,15 @@ def test_the_rivals_loader_goes_on_from_run_to_run_where_its_epoch_was(monkeypat
 
 @slow
 def test_an_arm_is_timed_in_processes_that_stay(tiny, machine):
-    with Pool(Arm(TOGETHER, 2, 1, 2, "fp32"), work(WORK), tiny, machine) as crew:
-        assert all(0 < crew.seconds(runs=4, steps=2) < 600 for _ in range(2))
-        assert len(crew.pool._processes) == 2
+    with Pool(Arm(TOGETHER, 2, 1, 2, "fp32"), work(WORK), tiny, machine) as arm:
+        assert all(0 < arm.seconds(runs=4, steps=2) < 600 for _ in range(2))
+        assert len(arm.pool._processes) == 2
 
 
 def test_the_rivals_workers_start_as_in_a_users_script(tiny, machine):
-    with Pool(Arm(PLAIN, 1, 2, 1, "fp32"), work(WORK), tiny, machine) as crew:
-        crew.seconds(runs=1, steps=1)
-        told = crew.pool.submit(multiprocessing.get_start_method).result()
+    with Pool(Arm(PLAIN, 1, 2, 1, "fp32"), work(WORK), tiny, machine) as arm:
+        arm.seconds(runs=1, steps=1)
+        told = arm.pool.submit(multiprocessing.get_start_method).result()
     script = [sys.executable, "-c", "import multiprocessing; print(multiprocessing.get_start_method())"]
     assert told == subprocess.run(script, capture_output=True, text=True, check=True).stdout.strip()
 
@@ -150,8 +152,8 @@ def test_the_rivals_workers_start_as_in_a_users_script(tiny, machine):
 def test_an_arm_that_trains_on_less_is_refused(tiny, machine):
     wild = changed(tiny, **{"optimizer.learning_rate": 1e30})
     message = r"the arm alone trained on \d+ images of 80, as a run diverged"
-    with Pool(Arm(ALONE, 1, 1, 1, "fp32"), work(WORK), wild, machine) as crew, pytest.raises(UserError, match=message):
-        crew.seconds(runs=1, steps=10)
+    with Pool(Arm(ALONE, 1, 1, 1, "fp32"), work(WORK), wild, machine) as arm, pytest.raises(UserError, match=message):
+        arm.seconds(runs=1, steps=10)
 
 
 def test_all_arms_have_whole_packs_for_each_of_their_processes():
@@ -161,9 +163,9 @@ def test_all_arms_have_whole_packs_for_each_of_their_processes():
     )
 
 
-def test_the_engine_in_float32_is_an_arm_of_its_own_only_where_the_others_are_not(asked, tiny, machine):
+def test_the_engine_in_float32_is_an_arm_of_its_own_only_where_the_others_are_not(read, tiny, machine):
     names = [PLAIN, ALONE, TOGETHER]
-    single = {**asked, "packing": 1}
+    single = read(packing=1)
     assert [arm.name for arm in arms_of(tiny, machine, single)] == names
     found = arms_of(changed(tiny, precision="bf16"), machine, single)
     assert [arm.name for arm in found] == [*names, TOGETHER_FP32]
@@ -189,20 +191,20 @@ def test_blocks_take_turns_and_no_arm_keeps_its_place():
     ("wrong", "sentence"),
     [
         ({"work": "resnet8"}, "'resnet8' is no work; write a model and the shape"),
-        ({"blocks": 1}, "blocks=1 cannot be measured; give a whole number, at least 2"),
-        ({"blocks": 2.5}, "blocks=2.5 cannot be measured"),
-        ({"soak": -1}, "soak=-1 cannot be measured; give a whole number, at least 0"),
-        ({"batch_size": "many"}, "batch_size=many is no number of images"),
-        ({"seconds": 0}, "seconds=0 is no time"),
-        ({"precision": "fp8"}, "no precision is named 'fp8'"),
+        ({"blocks": 1}, "blocks takes a whole number of at least 2, not 1"),
+        ({"blocks": 2.5}, "blocks takes a whole number of at least 2, not 2.5"),
+        ({"soak": -1}, "soak takes a whole number of at least 0, not -1"),
+        ({"batch_size": "many"}, "batch_size takes a whole number of at least 1, not 'many'"),
+        ({"seconds": 0}, "seconds takes a number above 0, not 0"),
+        ({"precision": "fp8"}, "precision takes fp32 or bf16 or auto, not 'fp8'"),
         ({"work": [], "sweep": []}, "nothing is measured: name a work"),
         ({"work": [], "soak": 3}, "soak=3 is not many next to 4 runs"),
         ({"sweep": ["initializer=lsuv"]}, "the plain script has no initializer lsuv"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_with_the_way_out(compose, asked, wrong, sentence):
+def test_what_cannot_be_measured_is_refused_with_the_way_out(compose, read, wrong, sentence):
     with pytest.raises(UserError, match=sentence):
-        list(measure.measure(compose, {**asked, "processes": 2, **wrong}))
+        list(measure.measure(compose, read(**{"processes": 2, **wrong})))
 
 
 def rows(count, seconds, training):
@@ -228,17 +230,17 @@ def test_memory_is_the_most_that_any_process_held_by_the_end_of_each_tenth():
     assert whole.memory(rows(3, 1, 1))[0]["runs"] == 1  # a tenth of it is no run
 
 
-def test_a_whole_sweep_and_the_script_are_measured_in_turns(compose, asked, monkeypatch):
+def test_a_whole_sweep_and_the_script_are_measured_in_turns(compose, read, monkeypatch):
     called = []
     monkeypatch.setattr(whole, "timed", lambda words: called.append(words[0]) or {"seconds": float(len(called))})
-    (row,) = measure.measure(compose, {**asked, "work": [], "sweep": ["initializer=he_normal"], "sweep_blocks": 2})
+    (row,) = measure.measure(compose, read(work=[], sweep=["initializer=he_normal"], sweep_blocks=2))
     assert called == ["bench.benchmarks.speed.script", "bench", "bench", "bench.benchmarks.speed.script"]
     assert row.curve == [{"block": 0, "plain": 1.0, "sweep": 2.0}, {"block": 1, "plain": 4.0, "sweep": 3.0}]
     assert row.measures["runs"] == 5 * 2 * 2 * 2
 
 
-def test_our_sweep_is_that_of_the_settings_and_remembers_nothing(asked, tmp_path):
-    words = whole.as_sweep({**asked, "sweep": ["seed=0"], "threads": 2}, tmp_path)
+def test_our_sweep_is_that_of_the_settings_and_remembers_nothing(read, tmp_path):
+    words = whole.as_sweep(read(sweep=["seed=0"], threads=2), tmp_path)
     assert words[:3] == ["bench", "sweep", "seed=0"]
     assert {"tracking=off", "threads=2", "processes=1", "packing=2", "device=cpu"} <= {*words}
     assert f'results="{tmp_path}/results"' in words

@@ -16,13 +16,13 @@ from scipy import stats
 from bench.benchmarks.throughput import target
 from bench.benchmarks.throughput.libraries import LAWS, LIBRARIES, PEERS, UNIFORM, installed
 from bench.benchmarks.throughput.measure import Case, Measurement, cases_of, measure, measurements
+from bench.benchmarks.throughput.settings import ThroughputSettings
 from bench.rows.record import parse, text_of
 from bench.schema import UserError
 
 SETTINGS = {
     **{"law": ["normal", "he_normal"], "shape": ["16x16x3x3"], "network": ["resnet8"], "blocks": 3, "seconds": 1e-3},
-    **{"quick": False, "study": {"name": "mine"}, "device": "cpu", "threads": 1, "data": "data", "download": False},
-    **{"results": "results", "checkpoint": {"every": None}, "compile": False},
+    "quick": False,
 }
 SHAPE = "40x64x3x3"  # n_in = 576, n_out = 360
 VARIANCE = {
@@ -30,6 +30,12 @@ VARIANCE = {
     **{"he_normal": 2 / 576, "glorot_uniform": 2 / (576 + 360), "lecun_normal": 1 / 576, "orthogonal": 1 / 576},
 }
 TORCHS = ["initbench", "torch.nn.init", "timm"]
+
+
+@pytest.fixture
+def read(configuration):
+    """The settings of a small measurement, with changes."""
+    return lambda **changes: ThroughputSettings.read(configuration | SETTINGS | changes)
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -106,9 +112,9 @@ def test_blocks_take_turns_and_no_library_keeps_its_place_or_its_neighbour():
     assert turns == list(measurements(case, 200))  # another run takes the same turns
 
 
-def test_a_case_leaves_one_row_that_the_store_believes(tmp_path, monkeypatch):
+def test_a_case_leaves_one_row_that_the_store_believes(tmp_path, monkeypatch, read):
     monkeypatch.chdir(tmp_path)
-    rows, remarks = measure(SETTINGS)
+    rows, remarks = measure(read())
     assert remarks == []
     cases = [(row.choices["law"], row.choices["target"]) for row in rows]
     assert cases == [("normal", "16x16x3x3"), ("he_normal", "16x16x3x3"), ("he_normal", "resnet8")]
@@ -124,7 +130,7 @@ def test_a_case_leaves_one_row_that_the_store_believes(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())  # no storage of pytest-benchmark, no cache of pytest
 
 
-def test_a_library_that_fails_is_named_and_takes_no_other_along(monkeypatch):
+def test_a_library_that_fails_is_named_and_takes_no_other_along(monkeypatch, read):
     def broken(law, target):
         def fill():
             raise ValueError("out of ideas")
@@ -132,27 +138,27 @@ def test_a_library_that_fails_is_named_and_takes_no_other_along(monkeypatch):
         return fill
 
     monkeypatch.setitem(LIBRARIES, "torch.nn.init", broken)
-    rows, remarks = measure({**SETTINGS, "law": "normal", "network": [], "blocks": 2})
+    rows, remarks = measure(read(law="normal", network=[], blocks=2))
     assert remarks == ["normal 16x16x3x3 torch.nn.init 0 failed", "normal 16x16x3x3 torch.nn.init 1 failed"]
     assert all("initbench" in block and "torch.nn.init" not in block for block in rows[0].curve)
 
 
-def test_pytest_is_run_without_the_users_settings(monkeypatch):
+def test_pytest_is_run_without_the_users_settings(monkeypatch, read):
     monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
-    rows, _ = measure({**SETTINGS, "law": ["normal"], "network": [], "blocks": 2})
+    rows, _ = measure(read(law=["normal"], network=[], blocks=2))
     assert len(rows) == 1
 
 
-def test_a_peer_that_is_not_installed_has_no_version_and_is_left_out(monkeypatch):
+def test_a_peer_that_is_not_installed_has_no_version_and_is_left_out(monkeypatch, read):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in PEERS.values() else find(name))
     assert installed() == dict.fromkeys(PEERS)
-    cases = list(cases_of({**SETTINGS, "law": LAWS}, "cpu"))
+    cases = list(cases_of(read(law=[*LAWS]), "cpu"))
     assert not any(set(case.fills) & set(PEERS) for case in cases)
 
 
-def test_orthogonal_is_left_out_where_it_would_take_seconds():
-    settings = {**SETTINGS, "law": ["orthogonal"], "shape": ["2048x2048", "4096x4096"], "network": []}
+def test_orthogonal_is_left_out_where_it_would_take_seconds(read):
+    settings = read(law=["orthogonal"], shape=["2048x2048", "4096x4096"], network=[])
     assert [case.target.name for case in cases_of(settings, "cpu")] == ["2048x2048"]
 
 
@@ -169,15 +175,15 @@ def test_what_is_handed_to_pytest_is_plain():
         ({"shape": "64"}, "'64' is no shape"),
         ({"shape": ["0x3"]}, "'0x3' is no shape"),
         ({"network": ["resnet9"]}, "no model is named 'resnet9'; did you mean"),
-        ({"blocks": 1}, "blocks=1 gives no interval"),
-        ({"blocks": 2.5}, "blocks=2.5 gives no interval"),
-        ({"seconds": 0}, "seconds=0 is no time"),
+        ({"blocks": 1}, "blocks takes a whole number of at least 2, not 1"),
+        ({"blocks": 2.5}, "blocks takes a whole number of at least 2, not 2.5"),
+        ({"seconds": 0}, "seconds takes a number above 0, not 0"),
         ({"shape": [], "network": []}, "nothing is measured"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_with_the_way_out(wrong, sentence):
+def test_what_cannot_be_measured_is_refused_with_the_way_out(wrong, sentence, read):
     with pytest.raises(UserError, match=sentence):
-        measure({**SETTINGS, **wrong})
+        measure(read(**wrong))
 
 
 @pytest.mark.parametrize("missing", [["pytest", "pytest_benchmark"], ["pytest_benchmark"]])
@@ -195,7 +201,7 @@ def test_without_its_timer_nothing_is_measured_and_a_sentence_names_the_extra(tm
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_gpu_is_timed_by_its_own_clock():
-    rows, remarks = measure({**SETTINGS, "device": "cuda"})
+def test_a_gpu_is_timed_by_its_own_clock(read):
+    rows, remarks = measure(read(device="cuda"))
     assert remarks == []
     assert all(0 < block["initbench"] < 60 for row in rows for block in row.curve)
