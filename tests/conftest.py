@@ -1,3 +1,4 @@
+import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -81,8 +82,23 @@ def own_signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
+def own_logging() -> Iterator[None]:
+    """The handlers of the root logger as they were before, once a test is over: Hydra's `--info` adds one."""
+    root = logging.getLogger()
+    before, level = {*root.handlers}, root.level
+    yield
+    for handler in {*root.handlers} - before:
+        root.removeHandler(handler)
+    root.setLevel(level)
+
+
+@pytest.fixture
 def bench(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_signals: None, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    own_signals: None,
+    own_logging: None,
+    capfd: pytest.CaptureFixture[str],
 ) -> Callable[..., CompletedProcess[str]]:
     """Run one command in an empty folder, on a terminal of 100 columns, in this process, which has imported torch.
 

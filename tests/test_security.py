@@ -258,13 +258,14 @@ def test_a_secret_that_an_error_quotes_is_not_in_its_row(tmp_path, monkeypatch):
     assert KEY not in text_of(row)
 
 
-def test_a_secret_is_in_no_printed_configuration_and_in_no_mistake(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["sweep", "--cfg", "all"], 0), (["plan", "--info", "all"], 0), (["sweep", f"tracking.api_key={KEY}"], 2)],
+)
+def test_a_secret_is_in_no_printed_configuration_and_in_no_mistake(bench, monkeypatch, words, code):
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    for words in (["sweep", "--cfg", "all"], ["plan", "--info", "all"], ["sweep", f"tracking.api_key={KEY}"]):
-        door.main(words)
-        said = capsys.readouterr()
-        assert KEY not in said.out + said.err, words
+    done = bench(*words, code=code)
+    assert KEY not in done.stdout + done.stderr
 
 
 def test_a_secret_is_in_nothing_that_a_sweep_writes_or_prints(tmp_path, bench, monkeypatch):
