@@ -5,7 +5,7 @@ In: settings. Out: text, and an exit code. Touches: what bench/launch/doctor tou
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -23,7 +23,7 @@ UNKNOWN = "cannot be found out"
 class DoctorSettings(Settings):
     """The settings of `doctor`."""
 
-    precision: str | None  # of the runs; None: as conf/ has it
+    precision: Literal["fp32", "bf16", "auto"] | None  # of the runs; None: as conf/ has it
     ceilings: bool
 
 

@@ -40,7 +40,13 @@ def sheet(summary: Summary) -> Sheet:
         heading = f"The question: {' against '.join(comparison.arms)}, Holm-adjusted over the blocks"
         section, reply = Section(heading, (question(comparison),)), answer.question(summary)
         parts, page, ending = [*parts, section], [reply, section, *page], [*ending, reply]
-    return Sheet((*parts, *ending), frame.table(frame.arms(summary.findings)), record(summary), tuple(page))
+    whole = Section(f"{summary.name}: {summary.about['law']}", tuple(page), level=2) if summary.about else None
+    return Sheet(
+        (*parts, *ending),
+        frame.table(frame.arms(summary.findings)),
+        record(summary),
+        (whole,) if whole else tuple(page),
+    )
 
 
 def block(summary: Summary, finding: Finding) -> Table:

@@ -1,0 +1,20 @@
+"""results/README.md is what the committed rows say."""
+
+from bench import __main__ as door
+from bench.catalogue import CONF
+from bench.rows.store import studies
+
+HOME = CONF.parent
+STUDIES = ("question", "speed_avx2", "speed", "throughput", "scale", "coverage")
+
+
+def test_the_page_is_what_the_report_prints_of_the_committed_rows(monkeypatch, capsys):
+    monkeypatch.chdir(HOME)
+    assert door.main(["report", f"study={','.join(STUDIES)}", "format=markdown", "output=off"]) == 0
+    assert capsys.readouterr().out == (HOME / "results" / "README.md").read_text(encoding="utf-8"), (
+        f"python -m bench report study={','.join(STUDIES)} format=markdown output=off > results/README.md"
+    )
+
+
+def test_every_committed_study_is_on_the_page():
+    assert set(studies(HOME / "results")) == set(STUDIES)
