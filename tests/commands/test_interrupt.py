@@ -87,7 +87,7 @@ def statuses(store):
 
 
 def test_ctrl_c_lets_the_runs_under_way_end_with_a_checkpoint_and_leaves_no_process(tmp_path, store):
-    terminal = Terminal(tmp_path, *TINY, "seed=range(20)", "epochs=500", "hydra.launcher.n_jobs=2")
+    terminal = Terminal(tmp_path, *TINY, "seed=range(20)", "epochs=500", "hydra.launcher.n_jobs=2", "packing=1")
     until(lambda: terminal.read() and len(under_way(store)) == 2)
     terminal.press_ctrl_c()
     assert terminal.end() == 130
@@ -116,7 +116,7 @@ def test_ctrl_c_at_any_time_shows_no_traceback_and_leaves_no_process(tmp_path, s
 
 @pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(tmp_path, store):
-    terminal = Terminal(tmp_path, *TINY, "seed=range(20)", "epochs=500", "hydra.launcher.n_jobs=2")
+    terminal = Terminal(tmp_path, *TINY, "seed=range(20)", "epochs=500", "hydra.launcher.n_jobs=2", "packing=1")
     until(lambda: terminal.read() and len(under_way(store)) == 2)
     for lease in under_way(store):  # a run that does not come to its next step
         os.kill(lease.holder.pid, signal.SIGSTOP)

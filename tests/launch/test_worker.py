@@ -1,21 +1,16 @@
-import errno
 import platform
 import signal
 import subprocess
 import sys
 
 import pytest
-import torch
 from omegaconf import OmegaConf
 
 from bench import registry
 from bench.launch import worker
-from bench.launch.failure import failure_class
-from bench.machine.machine import machine_of
-from bench.machine.settings import Settings
 from bench.plan.job import Job
 from bench.rows.store import Store
-from bench.schema import FAILED, OK, UserError
+from bench.schema import FAILED, OK
 from bench.train import stop
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=2", "batch_size=16")
@@ -192,21 +187,3 @@ def test_a_run_that_has_a_final_row_is_not_done_again(runs_of, work_on, monkeypa
 def test_a_process_that_was_asked_to_stop_begins_no_run(runs_of, work_on):
     stop.request(signal.SIGTERM)
     assert work_on(runs_of(*TINY, "seed=0,1")) == {}
-
-
-def test_failures_have_classes():
-    assert failure_class(torch.OutOfMemoryError()) == "out_of_memory"
-    assert failure_class(MemoryError()) == "out_of_memory"
-    assert failure_class(OSError(errno.ENOMEM, "Cannot allocate memory")) == "out_of_memory"
-    assert failure_class(OSError(errno.ENOSPC, "No space left on device")) == "error"
-    assert failure_class(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")) == "out_of_memory"
-    assert failure_class(RuntimeError("can't start new thread")) == "out_of_memory"
-    assert failure_class(ValueError("out of memory")) == "error"
-
-
-def test_a_device_that_is_not_here_is_a_mistake(configuration, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert machine_of(Settings.read(configuration | {"device": "auto"})).device == "cpu"
-    for device in ("cuda", "tpu"):
-        with pytest.raises(UserError, match=f"device={device} is not here; there is cpu, or auto"):
-            machine_of(Settings.read(configuration | {"device": device}))

@@ -14,6 +14,7 @@ from bench.report.paper.page import page
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page is not opened")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: the page is not opened"),
 ]
