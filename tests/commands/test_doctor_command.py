@@ -84,8 +84,8 @@ def test_results_that_cannot_be_written_are_exit_code_1_and_a_sentence(told, tmp
     ("word", "sentence"),
     [
         ("device=tpu", "device=tpu is not here"),
-        ("precision=fp16", "no precision is named 'fp16'"),
-        ("precision=16", "precision takes a name or null, not 16"),
+        ("precision=fp16", "precision takes fp32 or bf16 or auto or null, not 'fp16'; did you mean bf16?"),
+        ("precision=16", "precision takes fp32 or bf16 or auto or null, not 16"),
         ("ceilings=perhaps", "ceilings takes true or false"),
         ("hydra/launcher=jobli", "did you mean joblib"),
         ("epochs=3", "no key is named 'epochs'"),
