@@ -63,7 +63,7 @@ def failed(run: Run, reading: Reading, failure: str = "failed") -> bool:
 
 
 def try_out(runs: Sequence[Run], settings: Settings) -> tuple[dict[Shape, Expected], Workers]:
-    """What is expected of each shape, and which processes train. Only this imports torch: a finished study needs none."""
+    """The preflight of the runs: what is expected of each shape, and which processes train. Imports torch."""
     from bench.launch.preflight import preflight
     from bench.machine import allocator
     from bench.machine.machine import machine_of
