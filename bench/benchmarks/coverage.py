@@ -1,4 +1,4 @@
-"""How often each kind of interval covers the mean it is about, by simulation.
+"""How often each kind of interval covers the true mean, by simulation.
 
 In: settings. Out: one row per method, number of runs and shape. Touches: nothing.
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.bounds import Bound, Natural
 from bench.machine import environment
-from bench.machine.settings import Settings, as_list, stored_from
+from bench.machine.settings import Settings, list_of
 from bench.report.statistics import wilson
 from bench.report.statistics.intervals import METHODS, RESAMPLES
 from bench.report.statistics.simulation import SHAPES
@@ -29,9 +29,9 @@ Runs = Annotated[int, Bound(least=2)]  # of one run there is no interval
 class CoverageSettings(Settings):
     """Every method is simulated at every number of runs `n` of every shape."""
 
-    method: list[str] = field(metadata=stored_from("method", Method | list[Method], as_list))
-    n: list[int] = field(metadata=stored_from("n", Runs | list[Runs], as_list))
-    shape: list[str] = field(metadata=stored_from("shape", Shape | list[Shape], as_list))
+    method: list[str] = field(metadata=list_of(Method))
+    n: list[int] = field(metadata=list_of(Runs))
+    shape: list[str] = field(metadata=list_of(Shape))
     level: Annotated[float, Bound(above=0, below=1)]
     simulations: Annotated[int, Bound(least=100)]  # arms per case
     seed: Natural
@@ -49,16 +49,16 @@ def measure(settings: CoverageSettings) -> Iterator[Row]:
     for method, n, shape in itertools.product(settings.method, settings.n, settings.shape):
         choices = {"task": "coverage", "method": method, "n": n, "shape": shape, "resamples": RESAMPLES, **shared}
         generator = np.random.default_rng([settings.seed, n, *shape.encode()])
-        found = simulate(method, n, SHAPES[shape], settings.level, settings.simulations, generator)
-        rate = wilson(found.covered, found.judged)
+        result = simulate(method, n, SHAPES[shape], settings.level, settings.simulations, generator)
+        rate = wilson(result.covered, result.judged)
         measures = {
             "coverage": rate.value,
             "coverage_low": rate.low,
             "coverage_high": rate.high,
-            "judged": found.judged,
-            "mean_width": found.mean_width if np.isfinite(found.mean_width) else None,
-            "median_width": found.median_width if np.isfinite(found.median_width) else None,
-            "values": found.values,
+            "judged": result.judged,
+            "mean_width": result.mean_width if np.isfinite(result.mean_width) else None,
+            "median_width": result.median_width if np.isfinite(result.median_width) else None,
+            "values": result.values,
         }
         finished = datetime.now(UTC).isoformat(timespec="seconds")
         study = settings.study.name

@@ -1,4 +1,4 @@
-"""What each command does, in terms of runs, rows and reports: one module per kind of command.
+"""The commands: one module per kind of command.
 
 `COMMANDS` lists them. The first comment of conf/COMMAND.yaml says how a command is used and what it is for.
 """
@@ -10,11 +10,11 @@ from importlib import import_module
 
 @dataclass(frozen=True)
 class Command:
-    """Where a command is carried out, and how its command line is read.
+    """The function of a command, and how its command line is read.
 
-    The function of a command takes its settings, in an argument of that name whose annotation says which they are, and
-    returns the exit code. A `planned` command goes through Hydra's sweeper: before the settings, its function takes how
-    to compose a configuration and how to launch jobs. `positional` is the key of the words that have none.
+    The function takes the argument `settings`, whose annotation names their class, and returns the exit code. A
+    `planned` command goes through Hydra's sweeper: before the settings, its function takes a function that composes a
+    configuration and one that launches jobs. `positional` is the key of the words that are given without a key.
     """
 
     module: str

@@ -1,4 +1,4 @@
-"""The function of a command gets its settings: those that its annotation names, read from what Hydra composed.
+"""Calls the function of a command with its settings, read from what Hydra composed.
 
 In: the name of a command, Hydra's configuration. Out: an exit code. Touches: what the command touches.
 """

@@ -1,4 +1,4 @@
-"""The command `doctor`: what the machine is, what a sweep would use of it and why, and what it can do at most.
+"""The command `doctor`: the machine, what a sweep would use of it and why, and its peak speeds.
 
 In: settings. Out: text, and an exit code. Touches: what bench/launch/doctor touches.
 """
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
+from bench.commands.help import text_of
 from bench.commands.shared import answer
 from bench.machine.settings import Settings
 from bench.report.document import Cell, Table
@@ -28,7 +29,7 @@ class DoctorSettings(Settings):
 
 
 def doctor(settings: DoctorSettings) -> int:
-    """Print what a sweep would meet here; 1 where something would stop it."""
+    """Print what a sweep would use here and what is in its way; 1 where something would stop it."""
     from bench.launch import doctor as room
     from bench.launch.decisions import ChosenLauncher, decisions
 
@@ -36,9 +37,11 @@ def doctor(settings: DoctorSettings) -> int:
     use, folders = decisions(settings, settings.precision, launcher), room.folders(settings)
     record = {
         "machine": room.machine(launcher),
-        "used": {name: asdict(one) for name, one in use.items()},
-        "folders": {name: asdict(one) for name, one in folders.items()},
-        "ceilings": [asdict(one) for one in room.measured(str(use["device"].value))] if settings.ceilings else [],
+        "used": {name: asdict(decision) for name, decision in use.items()},
+        "folders": {name: asdict(folder) for name, folder in folders.items()},
+        "ceilings": [asdict(ceilings) for ceilings in room.measured(str(use["device"].value))]
+        if settings.ceilings
+        else [],
         "remarks": room.remarks(settings, use, folders),
         "wrong": room.wrong(settings, folders),
     }
@@ -54,8 +57,8 @@ def chosen_launcher() -> tuple[str, Mapping[str, Any], list[str]]:
 
 
 def in_words(record: Mapping[str, Any]) -> str:
-    """The record in words."""
-    used = [[name, spoken(one["value"]), one["because"]] for name, one in record["used"].items()]
+    """The record as text."""
+    used = [[name, text_of(one["value"]), one["because"]] for name, one in record["used"].items()]
     parts = [["This machine", *listed(machine(record["machine"]))], ["A sweep would use", *listed(used)]]
     parts += [["Folders", *listed([[name, *folder(one)] for name, one in record["folders"].items()])]]
     if record["ceilings"]:
@@ -79,7 +82,7 @@ def listed(facts: Sequence[Sequence[str]]) -> list[str]:
 
 
 def machine(about: Mapping[str, Any]) -> list[list[str]]:
-    """What the machine is, in words."""
+    """The machine as pairs of a name and a text."""
     return [
         ["processor", ", ".join([about["processor"], *about["flags"]])],
         ["cores", cores(about["cores"], about["quota_cores"], about["load"])],
@@ -94,7 +97,7 @@ def machine(about: Mapping[str, Any]) -> list[list[str]]:
 
 
 def cores(count: int, quota: float | None, load: float | None) -> str:
-    """The cores of this process, and how many threads were ready to run before it started."""
+    """The cores of this process, and how many threads wanted a core in the last minute."""
     limited = "" if quota is None else f", of which a container's quota leaves {quota:g}"
     busy = f"how busy they are {UNKNOWN}" if load is None else f"in the last minute {load:.1f} threads wanted one"
     return f"{count} for this process{limited}; {busy}"
@@ -116,7 +119,7 @@ def gpus(found: Sequence[Mapping[str, Any]] | None) -> str:
 
 
 def code(version: str, commit: str | None, dirty: bool | None) -> str:
-    """Which code this is."""
+    """The version of the code, and its commit."""
     if commit is None:
         return f"{version}, in no git checkout"
     return f"{version}, commit {commit[:12]}" + " with changes that are not committed" * bool(dirty)
@@ -150,10 +153,5 @@ def ceiling(one: Mapping[str, Any]) -> list[str]:
 
 
 def size(count: int) -> str:
-    """Bytes, for people."""
+    """Bytes in GB."""
     return f"{count / 1e9:.1f} GB"
-
-
-def spoken(value: str | int | bool) -> str:
-    """A value as it stands on a command line."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,4 +1,4 @@
-"""How a command ends that does not end well: an error as a sentence on standard error, and its exit code.
+"""How a command ends with an error: a sentence on standard error, and an exit code.
 
 In: an exception. Out: an exit code. Touches: standard error; standard output, once nobody reads it.
 """

@@ -15,18 +15,18 @@ from bench.schema import UserError
 
 
 def for_hydra(command: str, words: list[str]) -> list[str]:
-    """The words as Hydra takes them.
+    """The words in the form that Hydra takes.
 
-    For a planned command, the words about a run's choices travel as one list. Hydra would apply them to a single
+    For a planned command, the words about a run's choices become one list. Hydra would apply them to a single
     configuration, which has no place for an argument of the second option of an axis.
     """
     words = with_retry(words)
     parsed = get_args_parser().parse_intermixed_args(words)
     flags = [word for word in words if word not in parsed.overrides]
-    keyed = (
-        for_report(parsed.overrides, parsed.config_dir) if command == "report" else with_key(command, parsed.overrides)
-    )
-    overrides = [part for word in keyed for part in named_study(word, parsed.config_dir)]
+    overrides = with_key(command, parsed.overrides)
+    if command == "report":
+        overrides = for_report(overrides, parsed.config_dir)
+    overrides = [part for word in overrides for part in named_study(word, parsed.config_dir)]
     if not COMMANDS[command].planned or parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
         return [*flags, *overrides]
     settings = [word for word in overrides if re.split(r"[.=/@]", word)[0] in {"hydra", *catalogue.settings()}]
@@ -44,7 +44,7 @@ def with_retry(words: list[str]) -> list[str]:
 
 
 def with_key(command: str, words: list[str]) -> list[str]:
-    """The words with a key each: those without one become the value of the key that the command is about.
+    """The words with a key each: those without one become the value of the command's positional key.
 
     Raises UserError for several words where the key takes one value.
     """

@@ -1,4 +1,4 @@
-"""The paper behind the command `report`: of which studies, of which rows, in which folder.
+"""The paper of the command `report`: its studies, their rows, its folder.
 
 In: studies with their settings and rows. Out: a folder, or what is stale in it, and an exit code. Touches: the folder.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 AUTO, OFF, FOLDER = "auto", "off", "paper/generated"
 MEANS = "bench.report.tables.means"
-# of the rows of each benchmark, the module that makes a table of them
+# by benchmark: the module that makes a table of its rows
 TABLES = {
     "throughput": "bench.benchmarks.throughput.table",
     "speed": "bench.benchmarks.speed.table",
@@ -81,7 +81,7 @@ def paper(named: Studies, place: Path) -> int:
 
 
 def table_of(rows: Sequence[Row]) -> str | None:
-    """The module that makes a table of the rows; None where they compare arms, which is what a paper is about."""
+    """The module that makes a table of the rows; None where they compare arms, as the rows of a paper do."""
     tasks = {str(row.choices.get("task")) for row in rows}
     if len(tasks) != 1:
         return None
@@ -98,7 +98,7 @@ def rows_of(settings: Settings, name: str) -> list[Row]:
 
 
 def _sources(settings: ReportSettings, simulated: Sequence[Row]) -> "Sources":
-    """Options, template, and what the rows of throughput and coverage show, where there are any."""
+    """Options, template, and the tables and sentences of the rows of throughput and coverage, where there are any."""
     from bench.benchmarks.throughput import table as throughput
     from bench.benchmarks.throughput.figure import figure
     from bench.report.analysis.coverage import sentences as of_coverage

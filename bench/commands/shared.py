@@ -30,7 +30,7 @@ def known_store(settings: Settings) -> Store:
 
 
 def answer(record: Mapping[str, Any], text: str, settings: Settings) -> str:
-    """The answer of a command that prints no table: one JSON document, or text."""
+    """The output of a command that prints no table: one JSON document, or text."""
     if settings.format not in ("text", "json"):
         raise UserError(f"format={settings.format} is not known here; there are text and json")
     return json.dumps(record, indent=1, ensure_ascii=False) if settings.format == "json" else text

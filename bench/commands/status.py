@@ -55,7 +55,7 @@ def seconds_left(rows: Collection[Row], left: int, running: int) -> float | None
 
 
 def in_words(record: Mapping[str, Any]) -> str:
-    """The record in words."""
+    """The record as text."""
     if not record["total"]:
         return f"study {record['study']}: {record['rows']} rows; no sweep here has planned any runs of it"
     text = (

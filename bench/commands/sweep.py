@@ -20,7 +20,7 @@ from bench.schema import FAILED, FINAL, UserError
 
 
 def sweep(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
-    """Train what a study lacks and print its table; 1 when a run failed."""
+    """Train the missing runs of a study and print its table; 1 when a run failed."""
     planned = plan_runs(compose, settings.study, settings.overrides)
     store = _swept(planned, launch, settings)
     print(table(store, settings), end="")
@@ -47,7 +47,7 @@ def _swept(planned: Plan, launch: Launch, settings: PlannedSettings) -> Store:
 
 
 def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
-    """Print what a sweep with the same overrides would do, and how long it would take; nothing is trained."""
+    """Print what a sweep with the same overrides would train, and how long it would take; train nothing."""
     from bench.launch.sweep import left, try_out
 
     planned = plan_runs(compose, settings.study, settings.overrides)

@@ -1,4 +1,4 @@
-"""The command `verify`: whether a study's rows can be believed. It goes through the sweeper, which composes the study.
+"""The command `verify`: checks a study's rows. It goes through the sweeper, which composes the study.
 
 In: a function that composes, the settings. Out: text, and an exit code. Touches: nothing; rows are read.
 """

@@ -29,15 +29,16 @@ def why(compose: Compose, launch: Any, settings: WhySettings) -> int:
     """Print for each run what the next sweep of its study would do with it, and why."""
     if not settings.runs:
         raise UserError("which run? Write `python -m bench why ID`, or the first digits of its id")
-    reasons = [reason for asked in settings.runs for reason in reasons_for(str(asked), compose, settings)]
-    print(answer({"runs": [asdict(one) for one in reasons]}, "\n".join(one.text for one in reasons), settings))
+    reasons = [reason for prefix in settings.runs for reason in reasons_for(str(prefix), compose, settings)]
+    record = {"runs": [asdict(reason) for reason in reasons]}
+    print(answer(record, "\n".join(reason.text for reason in reasons), settings))
     return 0
 
 
 def reasons_for(prefix: str, compose: Compose, settings: WhySettings) -> list[Reason]:
-    """The reasons in the study of the command line if the run is known there, else in every study that knows it.
+    """The reasons in the study of the command line if it has the run, else in every study that has it.
 
-    Raises UserError when none does.
+    Raises UserError when none has.
     """
     if not re.fullmatch("[0-9a-f]{1,16}", prefix):
         raise UserError(
@@ -56,9 +57,9 @@ def reasons_for(prefix: str, compose: Compose, settings: WhySettings) -> list[Re
 def here(compose: Compose, settings: WhySettings) -> Iterator[StudyState]:
     """The study of the command line, as it would be swept."""
     study, overrides = settings.study, settings.overrides
-    known = bool(study.axes or overrides)  # only the command line of its sweep knows the runs of any other study
-    asked = plan(compose, study, overrides).runs if known else None
-    yield state_of(Store(settings.results, study.name), asked)
+    known = bool(study.axes or overrides)  # only the command line of its sweep names the runs of any other study
+    runs = plan(compose, study, overrides).runs if known else None
+    yield state_of(Store(settings.results, study.name), runs)
 
 
 def elsewhere(compose: Compose, settings: WhySettings) -> Iterator[StudyState]:
@@ -77,7 +78,7 @@ def declared_runs(compose: Compose, study: str) -> list[Run] | None:
     return plan(compose, found, []).runs if found.axes else None
 
 
-def state_of(store: Store, asked: list[Run] | None) -> StudyState:
+def state_of(store: Store, runs: list[Run] | None) -> StudyState:
     """A study's runs, rows and last plan."""
-    runs = None if asked is None else {run.id: run for run in asked}
-    return StudyState(store.folder.name, runs, store.read(curves=False), store.read_plan() or [])
+    declared = None if runs is None else {run.id: run for run in runs}
+    return StudyState(store.folder.name, declared, store.read(curves=False), store.read_plan() or [])

@@ -1,4 +1,4 @@
-"""How many runs to stack and how many processes to use: measured for a few seconds, then remembered.
+"""How many runs to stack and how many processes to use: measured for a few seconds, then kept in a file.
 
 In: a run and the machine. Out: numbers, and the speeds that decide them. Touches: the device, processes, a file in a
 cache folder.
@@ -47,21 +47,23 @@ class Form:
 
 
 class Memory:
-    """Speeds that were measured before, by what they depend on. Without a writable file, each sweep measures anew."""
+    """Speeds that were measured before, by what they depend on. Without a writable file, each sweep measures again."""
 
     def __init__(self, folder: Path | None) -> None:
         default = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "initbench"
         self.path = (folder or default) / "speeds.json"
 
     def everything(self) -> dict[str, dict[int, float]]:
-        """All speeds, by what they depend on, in words."""
+        """All speeds by key, which names what they depend on."""
         with contextlib.suppress(OSError, ValueError, AttributeError):
             read = json.loads(self.path.read_text(encoding="utf-8"))
-            return {key: {int(number): float(speed) for number, speed in own.items()} for key, own in read.items()}
+            return {
+                key: {int(count): float(speed) for count, speed in by_count.items()} for key, by_count in read.items()
+            }
         return {}
 
     def speeds(self, key: str, measure: Callable[[], Speeds]) -> Speeds:
-        """The speeds of this key, measured if nobody has."""
+        """The speeds of this key; measured where the file has none."""
         known = self.everything()
         if not known.get(key):
             known[key] = dict(measure())
@@ -72,7 +74,7 @@ class Memory:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A run by which the speed of all runs of its shape is measured."""
+    """A run that stands for all runs of its shape when their speed is measured."""
 
     run: Run
     machine: Machine
@@ -81,7 +83,7 @@ class Trial:
 
     @cached_property
     def alone(self) -> float:
-        """Steps per second of one run after the other; a guess where none fits in memory, which its row will say."""
+        """Steps per second of runs one after the other; 1.0 where not even one fits in memory: its row will say so."""
         try:
             return self.speed(1, graphed=False)
         except (RuntimeError, MemoryError) as raised:
@@ -91,18 +93,18 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """What the speed depends on, in words: device, model and batch."""
+        """What the speed depends on: device, model and batch."""
         device = device_name(self.machine)
         return f"{device}, torch {torch.__version__}, threads={self.machine.threads} {self.cost.key}"
 
-    def packings(self, asked: int | str, graphed: bool, most: int, worth: bool) -> Speeds:
-        """The speed of packs by their size, at most `most`: of the size that is asked for, or of several sizes."""
-        if asked != AUTO or not worth or not self.cost.stacks or self.machine.device == "cpu":
-            size = 1 if asked == AUTO or not self.cost.stacks else min(int(asked), most)
+    def packings(self, packing: int | str, graphed: bool, most: int, worth: bool) -> Speeds:
+        """The speed of packs by their size, at most `most`: of the size `packing`, or of several sizes for auto."""
+        if packing != AUTO or not worth or not self.cost.stacks or self.machine.device == "cpu":
+            size = 1 if packing == AUTO or not self.cost.stacks else min(int(packing), most)
             return {size: self.demanded(size, graphed)}
         key = f"{self.key} graph={graphed}: runs side by side"
-        found = self.memory.speeds(key, lambda: climb(partial(self.speed, graphed=graphed), PACKINGS))
-        return {size: speed for size, speed in found.items() if size <= most}
+        speeds = self.memory.speeds(key, lambda: climb(partial(self.speed, graphed=graphed), PACKINGS))
+        return {size: speed for size, speed in speeds.items() if size <= most}
 
     def demanded(self, size: int, graphed: bool) -> float:
         """As `speed`. A pack too large for memory is split later; UserError for a model that cannot be stacked."""
@@ -131,7 +133,7 @@ class Trial:
 
 
 def trial_of(run: Run, machine: Machine, memory: Memory) -> Trial:
-    """The trial of a run, with everything that the run is made of. Raises UserError for a mistake in it."""
+    """Build the parts of a run and return its trial. Raises UserError for a mistake in the run."""
     task = task_of(run)
     task.check()
     return Trial(run, machine, task.cost(run, machine, task.prepare(run, machine)), memory)
@@ -142,23 +144,23 @@ def climb(measure: Callable[[int], float], numbers: Iterable[int]) -> dict[int, 
 
     Raises what the first number raises.
     """
-    found: dict[int, float] = {}
+    speeds: dict[int, float] = {}
     for number in numbers:
         try:
-            found[number] = measure(number)
+            speeds[number] = measure(number)
         except (RuntimeError, MemoryError):
-            if not found:
+            if not speeds:
                 raise
             break
-        if found[number] < max(found.values()):
+        if speeds[number] < max(speeds.values()):
             break
-    return found
+    return speeds
 
 
 def form_of(trial: Trial, packing: int | str, graph: bool | str, most: int, worth: bool) -> Form:
-    """The form in which up to `most` runs go fastest; `worth`: they train long enough to measure several.
+    """The form in which up to `most` runs train fastest; `worth`: they train long enough to measure several.
 
-    Raises UserError where a form is asked for that this model or device cannot have.
+    Raises UserError where `packing` or `graph` names a form that this model or device cannot have.
     """
     speeds = {
         (size, graphed): speed
@@ -178,22 +180,22 @@ def fastest(speeds: Mapping[Number, float]) -> Number:
     return chosen
 
 
-def graphs(asked: bool | str, device: str, worth: bool) -> list[bool]:
-    """Whether steps are captured: as asked, or both ways, to compare.
+def graphs(graph: bool | str, device: str, worth: bool) -> list[bool]:
+    """Whether steps are captured: as `graph` says, or both ways for auto, to compare.
 
-    Raises UserError where they cannot be.
+    Raises UserError for graph=true without a GPU.
     """
-    if asked is True and device != "cuda":
+    if graph is True and device != "cuda":
         raise UserError(f"graph=true captures steps on a GPU, and device={device} is none; write graph=auto")
-    return [False, True] if asked == AUTO and device == "cuda" and worth else [asked is True]
+    return [False, True] if graph == AUTO and device == "cuda" and worth else [graph is True]
 
 
 def processes(trial: Trial, packing: int, graphed: bool, most: int) -> int:
     """The number of processes at once that is fastest, at most `most`."""
     numbers = [2**power for power in range(most.bit_length()) if 2**power < most] + [most]
     key = f"{trial.key} packing={packing} graph={graphed}: processes at once"
-    found = trial.memory.speeds(key, lambda: climb(partial(together, trial, packing, graphed), numbers))
-    return fastest({number: speed for number, speed in sorted(found.items()) if number <= most})
+    speeds = trial.memory.speeds(key, lambda: climb(partial(together, trial, packing, graphed), numbers))
+    return fastest({number: speed for number, speed in sorted(speeds.items()) if number <= most})
 
 
 def together(trial: Trial, packing: int, graphed: bool, number: int) -> float:
@@ -202,7 +204,7 @@ def together(trial: Trial, packing: int, graphed: bool, number: int) -> float:
     barrier = context.Barrier(number)
     with ProcessPoolExecutor(number, context, initializer=_begin, initargs=(barrier,)) as pool:
         work = [pool.submit(_steps, trial.run, trial.machine, packing, graphed, place) for place in range(number)]
-        return sum(one.result() for one in work)
+        return sum(speed.result() for speed in work)
 
 
 _barrier: list[Barrier] = []  # of the process that is measured

@@ -1,6 +1,6 @@
-"""What a sweep with these settings would use of this machine, each with the reason.
+"""What a sweep with these settings would use of this machine, and why.
 
-In: settings, Hydra's launcher. Out: decisions. Touches: nothing; the device is asked.
+In: settings, Hydra's launcher. Out: decisions. Touches: nothing; the device is queried.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from typing import Any
 from bench import catalogue
 from bench.launch.autotune import PER_GPU, WORTH_S, Memory, graphs
 from bench.launch.launcher import processes_of, starts_all
+from bench.launch.preflight import process_counts
 from bench.machine import environment, precision
-from bench.machine.gpus import gpu_count
 from bench.machine.machine import machine_of
 from bench.machine.settings import Settings
 from bench.schema import AUTO, Interval
@@ -52,29 +52,26 @@ def decisions(settings: Settings, precision: str | None, launcher: ChosenLaunche
     }
 
 
-def device(asked: str, here: str) -> Decision:
+def device(setting: str, here: str) -> Decision:
     """Where runs train."""
-    return Decision(
-        here, asked_for("device", asked) or f"device=auto: torch can use {'a' if here == 'cuda' else 'no'} GPU"
-    )
+    return Decision(here, reason("device", setting, f"torch can use {'a' if here == 'cuda' else 'no'} GPU"))
 
 
-def numbers(asked: str | None, here: str) -> Decision:
-    """In which precision runs compute; None stands for the default of conf/.
+def numbers(setting: str | None, here: str) -> Decision:
+    """The precision in which runs compute; None stands for the default of conf/.
 
     Raises UserError for another precision.
     """
     automatic, units = precision.resolved(AUTO, here), units_of(here)
-    if asked is None:
+    if setting is None:
         default = catalogue.options("task")["train"]["precision"]
         return Decision(default, f"the default of a run; precision=auto would be {automatic}: {units}")
-    return Decision(
-        precision.resolved(str(asked), here), f"{asked_for('precision', asked) or 'precision=auto'}: {units}"
-    )
+    chosen = precision.resolved(str(setting), here)
+    return Decision(chosen, reason("precision", setting, units) + (f": {units}" if setting != AUTO else ""))
 
 
 def units_of(here: str) -> str:
-    """What a device has to multiply bf16 with, in words."""
+    """A sentence on what a device has to multiply bf16 with."""
     if here == "cuda":
         return f"the GPU has {'units' if precision.resolved(AUTO, here) == precision.BF16 else 'no units'} for bf16"
     return f"the processor has {' and '.join(flags()) or 'none of ' + ', '.join(precision.FLAGS)}"
@@ -85,46 +82,43 @@ def flags() -> list[str]:
     return [flag for flag in precision.FLAGS if flag in environment.processor_flags()]
 
 
-def processes(asked: int | str, launcher: ChosenLauncher, here: str) -> Decision:
-    """How many processes train at once, as the sweeper and the rehearsal decide it."""
-    told, configuration = f"hydra/launcher={launcher.name}", launcher.configuration
-    count = processes_of(asked, configuration)
+def processes(setting: int | str, launcher: ChosenLauncher, here: str) -> Decision:
+    """How many processes train at once; `launcher.processes_of` and `preflight.process_counts` decide it."""
+    name, configuration = f"hydra/launcher={launcher.name}", launcher.configuration
+    count = processes_of(setting, configuration)
     if configuration["_target_"].endswith("basic_launcher.BasicLauncher"):
-        return Decision(count, f"{told} trains in the process of the sweep itself")
+        return Decision(count, f"{name} trains in the process of the sweep itself")
     if starts_all(configuration):
-        return Decision(count, asked_for("processes", asked) or f"processes=auto: {told} starts one per core")
+        return Decision(count, reason("processes", setting, f"{name} starts one per core"))
     if "n_jobs" not in configuration:
-        return Decision("as launched", f"{told} decides how many jobs run at once")
-    if count != AUTO:
-        return Decision(count, asked_for("processes", asked) or f"hydra.launcher.n_jobs={configuration['n_jobs']}")
-    if here == "cuda":
-        return Decision(
-            max(1, gpu_count()),
-            f"processes=auto: one per GPU; up to {PER_GPU}, where a sweep measures that to be faster",
-        )
-    return Decision(
-        environment.usable_cores(), "processes=auto: one per core; fewer, where a sweep measures that to be faster"
-    )
+        return Decision("as launched", f"{name} decides how many jobs run at once")
+    if count == AUTO:
+        unit = f"GPU; up to {PER_GPU}" if here == "cuda" else "core; fewer"
+        text = f"one per {unit}, where a sweep measures that to be faster"
+        return Decision(process_counts(here)[0], reason("processes", AUTO, text))
+    if setting == AUTO:
+        return Decision(count, f"hydra.launcher.n_jobs={configuration['n_jobs']}")
+    return Decision(count, reason("processes", setting))
 
 
-def packing(asked: int | str, cache: Path | None, here: str) -> Decision:
+def packing(setting: int | str, cache: Path | None, here: str) -> Decision:
     """How many runs of one shape a process trains side by side."""
-    if asked == AUTO and here == "cpu":
-        return Decision(1, "packing=auto: on a CPU no pack is faster than runs one after the other")
+    if setting == AUTO and here == "cpu":
+        return Decision(1, reason("packing", AUTO, "on a CPU no pack is faster than runs one after the other"))
     known = len(Memory(cache).everything())
     lasting = f"where more than {WORTH_S:g} s of training are left, a sweep measures what is fastest and remembers it"
-    return Decision(asked, asked_for("packing", asked) or f"packing=auto: {lasting} ({known} so far)")
+    return Decision(setting, reason("packing", setting, f"{lasting} ({known} so far)"))
 
 
-def graph(asked: bool | str, here: str) -> Decision:
-    """Whether the steps of a training are captured once and played again.
+def graph(setting: bool | str, here: str) -> Decision:
+    """Whether the steps of a training are captured once and replayed.
 
-    Raises UserError where they are to be and cannot.
+    Raises UserError for graph=true without a GPU.
     """
-    captured, *others = graphs(asked, here, worth=True)
+    captured, *others = graphs(setting, here, worth=True)
     if others:
-        return Decision(AUTO, "graph=auto: where it is worth it, a sweep measures which way is faster")
-    return Decision(captured, asked_for("graph", asked) or "graph=auto: steps are captured on a GPU alone")
+        return Decision(AUTO, reason("graph", AUTO, "where it is worth it, a sweep measures which way is faster"))
+    return Decision(captured, reason("graph", setting, "steps are captured on a GPU alone"))
 
 
 def checkpoints(interval: Interval) -> Decision:
@@ -135,6 +129,8 @@ def checkpoints(interval: Interval) -> Decision:
     return Decision(f"every {every}", "checkpoint.every, and when it is asked to stop")
 
 
-def asked_for(key: str, value: str | int | bool) -> str:
-    """The reason where the user gives a value; "" for auto."""
-    return "" if value == AUTO else f"{key}={str(value).lower() if isinstance(value, bool) else value} is asked for"
+def reason(key: str, setting: str | int | bool, automatic: str = "") -> str:
+    """Why a setting has its value: the user gave it, or, for auto, what decides it."""
+    if setting == AUTO:
+        return f"{key}=auto: {automatic}"
+    return f"{key}={str(setting).lower() if isinstance(setting, bool) else setting} is asked for"

@@ -28,7 +28,7 @@ LEAST_BYTES = 10**8  # of free disk: some 10,000 rows, or the checkpoints of a f
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder, why it cannot be written ("" where it can), and the bytes free on its disk, if known."""
+    """A folder; `refusal` says why it cannot be written ("" where it can), `free_bytes` is None where unknown."""
 
     path: str
     refusal: str
@@ -47,7 +47,7 @@ class Ceilings:
 
 
 def machine(launcher: ChosenLauncher) -> dict[str, Any]:
-    """What this machine is and what is installed; None for what is absent or unknown."""
+    """The hardware of this machine and what is installed; None for what is absent or unknown."""
     about = environment.describe()
     total, free = environment.memory_bytes()
     return {
@@ -86,12 +86,12 @@ def load() -> float | None:
 def seen_gpus() -> list[dict[str, Any]] | None:
     """Name, memory and compute capability of each GPU that torch can use; None where one of them does not answer."""
     try:
-        found = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+        gpus = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     except (RuntimeError, AssertionError):
         return None
     return [
-        {"name": one.name, "memory_bytes": one.total_memory, "compute_capability": f"{one.major}.{one.minor}"}
-        for one in found
+        {"name": gpu.name, "memory_bytes": gpu.total_memory, "compute_capability": f"{gpu.major}.{gpu.minor}"}
+        for gpu in gpus
     ]
 
 
@@ -112,35 +112,36 @@ def folders(settings: Settings) -> dict[str, Folder]:
     return {name: Folder(str(path.absolute()), refusal(path), free_bytes(path)) for name, path in paths.items()}
 
 
-def wrong(settings: Settings, there: Mapping[str, Folder]) -> list[str]:
+def wrong(settings: Settings, folders: Mapping[str, Folder]) -> list[str]:
     """What would stop a sweep, and the way out."""
-    results, data, found = there["results"], there["data"], []
+    results, data, sentences = folders["results"], folders["data"], []
     if results.refusal:
-        found.append(f"{results.path} cannot be written: {results.refusal}; choose another folder with results=DIR")
+        sentences.append(f"{results.path} cannot be written: {results.refusal}; choose another folder with results=DIR")
     elif results.free_bytes is not None and results.free_bytes < LEAST_BYTES:
         left = f"{results.free_bytes / 1e6:.0f} MB are free on the disk of {results.path}"
-        found.append(f"{left}, too few for the rows of a study; make room, or choose another folder with results=DIR")
+        way_out = "make room, or choose another folder with results=DIR"
+        sentences.append(f"{left}, too few for the rows of a study; {way_out}")
     if settings.download and data.refusal:
-        found.append(f"{data.path} cannot be written: {data.refusal}; choose another folder with data=DIR")
-    return found
+        sentences.append(f"{data.path} cannot be written: {data.refusal}; choose another folder with data=DIR")
+    return sentences
 
 
-def remarks(settings: Settings, use: Mapping[str, Decision], there: Mapping[str, Folder]) -> list[str]:
+def remarks(settings: Settings, use: Mapping[str, Decision], folders: Mapping[str, Folder]) -> list[str]:
     """What would slow a sweep without stopping it, and the way out."""
-    found = []
+    cache, sentences = folders["cache"], []
     if gpu_count() and not torch.cuda.is_available():
-        found.append(
+        sentences.append(
             f"torch, built for {torch_build()}, can use none of the GPUs that are here or that CUDA_VISIBLE_DEVICES "
             f"names ({gpu_count()}); install a build of torch that fits the driver which nvidia-smi names"
         )
     if use["device"].value == "cpu" and isinstance(count := use["processes"].value, int):
-        found += crowded(count, settings.threads)
-    if there["cache"].refusal:
-        found.append(
-            f"{there['cache'].path} cannot be written: {there['cache'].refusal}; each sweep would measure anew, so "
-            "choose another folder with cache=DIR"
+        sentences += crowded(count, settings.threads)
+    if cache.refusal:
+        sentences.append(
+            f"{cache.path} cannot be written: {cache.refusal}; each sweep would measure anew, so choose another folder "
+            "with cache=DIR"
         )
-    return found
+    return sentences
 
 
 def crowded(processes: int, threads: int) -> list[str]:
@@ -149,31 +150,30 @@ def crowded(processes: int, threads: int) -> list[str]:
     if processes * threads <= free:
         return []
     fitting, cores, quota = min(threads, free), environment.describe()["cores"], container.cores()
-    told = f"{cores} cores" if quota is None or quota >= cores else f"the {quota:g} cores of this container's quota"
+    available = (
+        f"{cores} cores" if quota is None or quota >= cores else f"the {quota:g} cores of this container's quota"
+    )
     return [
         f"processes={processes} with threads={threads} make {processes * threads} threads, which wait for each other "
-        f"on {told}; write processes={free // fitting} threads={fitting}"
+        f"on {available}; write processes={free // fitting} threads={fitting}"
     ]
 
 
 def measured(device: str) -> list[Ceilings]:
     """The ceilings of the GPU, where runs train on one, and of the processor with one thread and with all cores."""
-    places = [("cuda", 1)] if device == "cuda" else []
-    return [
-        ceilings_of(*place)
-        for place in [*places, *(("cpu", count) for count in sorted({1, environment.usable_cores()}))]
-    ]
+    gpu = [ceilings_of("cuda", 1)] if device == "cuda" else []
+    return gpu + [ceilings_of("cpu", threads) for threads in sorted({1, environment.usable_cores()})]
 
 
 def ceilings_of(device: str, threads: int) -> Ceilings:
-    """The ceilings of one of them."""
+    """The ceilings of the GPU, or of the processor with this number of threads."""
     matmuls = [partial(peak.matmul, name, device, threads) for name in (FP32, BF16)]
     copy = partial(peak.copy, device, threads)
     return Ceilings(device, threads, *(billions(measure) for measure in (*matmuls, copy)))
 
 
 def billions(measure: Callable[[], float]) -> float | None:
-    """What is measured, in billions per second; None where this machine cannot do it."""
+    """The measured speed in billions per second; None where this machine cannot do the work."""
     try:
         return measure() / 1e9
     except (RuntimeError, MemoryError):

@@ -1,6 +1,6 @@
-"""Failures: how a run that failed is recorded.
+"""How a failed run is recorded.
 
-In: what was raised. Out: a class of failure, a row. Touches: nothing.
+In: an exception. Out: a class of failure, a row. Touches: nothing.
 """
 
 import errno

@@ -19,7 +19,7 @@ AnySettings = TypeVar("AnySettings", bound=PlannedSettings)
 
 
 class Launcher:
-    """Starts jobs in processes by whatever launcher `hydra/launcher` names."""
+    """Starts jobs in processes by the launcher that `hydra/launcher` names."""
 
     def __init__(self, context: Any, task_function: Any, config: DictConfig) -> None:
         self.context, self.task_function, self.config = context, task_function, config
@@ -29,7 +29,7 @@ class Launcher:
     def __call__(self, jobs: Sequence[str], processes: int) -> None:
         """Start these jobs, at most `processes` at once, with the settings of this command; wait for all of them.
 
-        Raises what a job raised, and whatever Hydra's launcher raises when a process dies.
+        Raises what a job raised, and what Hydra's launcher raises when a process dies.
         """
         at_once = processes if starts_all(self.config.hydra.launcher) else max(1, len(jobs))
         for first in range(0, len(jobs), at_once):
@@ -65,21 +65,21 @@ def as_launched(settings: AnySettings, launcher: Configuration) -> AnySettings:
     return replace(settings, processes=processes)
 
 
-def processes_of(asked: int | str, launcher: Configuration) -> Any:
+def processes_of(setting: int | str, launcher: Configuration) -> Any:
     """How many processes the launcher starts at once, by `processes` or its own `n_jobs`; auto: to be measured.
 
-    1 for a launcher that does not say: it works in this process, or a cluster decides.
+    1 for a launcher without `n_jobs`: it works in this process, or a cluster decides.
     """
     if starts_all(launcher):
-        return environment.usable_cores() if asked == AUTO else asked
+        return environment.usable_cores() if setting == AUTO else setting
     if "n_jobs" not in launcher:
         return 1
-    jobs: int | str = launcher["n_jobs"] if asked == AUTO else asked
+    jobs: int | str = launcher["n_jobs"] if setting == AUTO else setting
     if not isinstance(jobs, int) or jobs == -1:
         return AUTO
     return jobs if jobs > 0 else max(1, environment.usable_cores() + 1 + jobs)  # as joblib counts: -2, all but one
 
 
 def starts_all(launcher: Configuration) -> bool:
-    """Whether the launcher starts all jobs that it is handed at once, each in an interpreter of its own."""
+    """Whether the launcher starts all its jobs at once, each in an interpreter of its own."""
     return str(launcher["_target_"]).endswith("submitit_launcher.LocalLauncher")

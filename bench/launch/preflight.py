@@ -1,7 +1,6 @@
-"""The preflight of a sweep: every part is built once, so that a mistake is found before anything is trained.
+"""The preflight of a sweep: it builds every part once, so that a mistake is found before anything is trained.
 
-In: runs, settings. Out: what is expected of each shape, and how many processes train. Touches: what autotune touches;
-trains nothing.
+In: runs, settings. Out: what is expected of each shape, and how many processes train. Touches: what autotune touches.
 """
 
 import sys
@@ -36,9 +35,9 @@ def preflight(runs: Sequence[Run], machine: Machine, settings: Settings) -> tupl
             f"precision=bf16: {machine.device} has no units for it here, fp32 may be many times faster", file=sys.stderr
         )
     expected = {shape: expectation(trial, settings, len(alike[shape])) for shape, trial in trials.items()}
-    whole = {shape: len(alike[shape]) * one.seconds for shape, one in expected.items()}
-    costliest = max(whole, key=lambda shape: whole[shape])
-    return expected, workers(trials[costliest], expected[costliest], settings, sum(whole.values()))
+    seconds = {shape: len(alike[shape]) * each.seconds for shape, each in expected.items()}
+    costliest = max(seconds, key=lambda shape: seconds[shape])
+    return expected, workers(trials[costliest], expected[costliest], settings, sum(seconds.values()))
 
 
 def built(alike: Mapping[Shape, Iterable[Run]], machine: Machine, memory: Memory) -> dict[Shape, Trial]:
@@ -56,7 +55,7 @@ def built(alike: Mapping[Shape, Iterable[Run]], machine: Machine, memory: Memory
 
 
 def chosen(run: Run, *words: str) -> tuple[tuple[str, str], ...]:
-    """What the run chose for these words, arguments included."""
+    """The options that the run has for these words, with their arguments."""
     return tuple((key, repr(value)) for key, value in run.choices.items() if key.partition(".")[0] in words)
 
 
@@ -85,12 +84,18 @@ def run_seconds(trial: Trial, steps_per_second: float) -> float:
 
 
 def workers(trial: Trial, expected: Expected, settings: Settings, seconds: float) -> Workers:
-    """How many processes train; measured on the shape that takes most of the time, if that is long enough."""
-    on_gpus = trial.machine.device == "cuda"
+    """How many processes train: as set, or measured on the trial where the sweep takes long enough."""
     if settings.processes != AUTO:
         return Workers(int(settings.processes), settings.job_seconds)
-    count = max(1, gpu_count()) if on_gpus else environment.usable_cores()  # some GPUs have no device file
-    most = PER_GPU * count if on_gpus else count
+    count, most = process_counts(trial.machine.device)
     if seconds > WORTH_S and most > 1:
         count = processes(trial, expected.packing, expected.graphed, most)
     return Workers(count, settings.job_seconds)
+
+
+def process_counts(device: str) -> tuple[int, int]:
+    """The number of processes without a measurement, one per GPU or core, and the most that a measurement may give."""
+    if device != "cuda":
+        return environment.usable_cores(), environment.usable_cores()
+    gpus = max(1, gpu_count())  # some GPUs have no device file
+    return gpus, PER_GPU * gpus

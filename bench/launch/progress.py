@@ -1,4 +1,4 @@
-"""The progress of a sweep, read from its rows as they appear, from whatever process on whatever machine.
+"""The progress of a sweep, read from its rows as they appear, whichever process or machine writes them.
 
 In: a store and the runs to wait for. Out: a live bar on a terminal, plain lines elsewhere, on standard error.
 Touches: a thread.
@@ -64,7 +64,7 @@ class Progress:
             return dict(self.finished)
 
     def text(self) -> str:
-        """Done, left, diverged, failed, and the time that is left at the pace so far."""
+        """The numbers of runs done, left, diverged and failed, and the time left at the pace so far."""
         count, done = Counter(self.finished.values()), len(self.finished)
         left = len(self.waiting) - done
         pace = (time.monotonic() - self.started) / done if done else None
@@ -86,11 +86,7 @@ class Progress:
 
 
 def minutes(seconds: float) -> str:
-    """A duration in words: 45 s, 12 min, 3.5 h."""
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
+    """A duration with its unit: 45 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

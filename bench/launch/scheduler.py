@@ -1,5 +1,4 @@
-"""The scheduler of a sweep: it hands the missing runs to Hydra's launcher, and again where processes died, until all
-have a row.
+"""The scheduler of a sweep: it launches the missing runs, again where processes died, until each has a row.
 
 In: runs, what is expected of them, a launcher. Out: rows, written by the processes that it starts. Touches: results/
 through rows.
@@ -27,7 +26,7 @@ WAIT_S = 1.0
 
 
 class Scheduler:
-    """What one sweep has to do, and what became of it so far."""
+    """The runs that one sweep has left, and the deaths of processes so far."""
 
     def __init__(
         self,
@@ -51,8 +50,8 @@ class Scheduler:
     def train(self) -> None:
         """Launch until every run has a row, from this sweep or another.
 
-        Raises UserError when several launches in a row come to nothing, and KeyboardInterrupt when asked to stop, once
-        no run of this sweep is under way.
+        Raises UserError when several launches in a row finish nothing. Raises KeyboardInterrupt when a signal stops the
+        sweep, once no run of this sweep is under way.
         """
         try:
             with shutdown.stoppable(self.leases, self.sweep), self.progress:
@@ -70,7 +69,7 @@ class Scheduler:
             )
 
     def turn(self) -> None:
-        """One launch of what nobody else trains, or a wait where others train everything."""
+        """Launch the runs that no other sweep trains; where other sweeps train all of them, wait."""
         if stop.requested():
             raise KeyboardInterrupt
         others = {id: lease for id, lease in self.leases.read().items() if lease.alive}
@@ -78,8 +77,8 @@ class Scheduler:
         if free:
             before = self.halfway()
             self.begin(self.batch(free))
-            came_on = self.look() or self.halfway() != before
-            self.idle = 0 if came_on else self.idle + 1
+            progressed = self.look() or self.halfway() != before
+            self.idle = 0 if progressed else self.idle + 1
         else:
             self.wait(list(others.values()))
             self.look()
@@ -94,7 +93,7 @@ class Scheduler:
         return before != (len(self.missing), len(self.died))
 
     def halfway(self) -> dict[str, float | int | None]:
-        """The steps that are done of each run that was stopped, by id."""
+        """By id, the number of steps done of each run that was stopped."""
         rows = (self.store.row(run.id) for run in self.missing)
         return {row.id: row.measures.get("steps") for row in rows if row and row.status == PREEMPTED}
 
@@ -104,7 +103,7 @@ class Scheduler:
         Runs that were under way at a death go on one by one, and packs are halved: memory may have been too small.
         """
         apart = bool({run.id for run in runs} & set(self.died.values()))
-        expected = {shape: self.smaller(one, apart) for shape, one in self.expected.items()}
+        expected = {shape: self.smaller(each, apart) for shape, each in self.expected.items()}
         workers = replace(self.workers, job_seconds=0.0) if apart else self.workers
         handed = [job.as_override() for job in jobs(runs, expected, workers, self.sweep)]
         try:
@@ -116,11 +115,11 @@ class Scheduler:
             print(f"a process died{self.cause}; what is missing is launched again", file=sys.stderr)
 
     def smaller(self, expected: Expected, apart: bool) -> Expected:
-        """What is expected, in packs that are halved for each launch in which a process died; `apart`: packs of one."""
+        """The expectation with packs halved for each launch in which a process died; `apart`: packs of one."""
         return replace(expected, packing=1 if apart else max(1, expected.packing >> self.deadly))
 
     def batch(self, runs: list[Run]) -> list[Run]:
-        """The runs with the fewest deaths; from two deaths on a single run, as a launcher may end all jobs for one."""
+        """The runs with the fewest deaths; from two deaths on one run alone, as a launcher may end all jobs with it."""
         deaths = Counter(self.died.values())
         fewest = min(deaths[run.id] for run in runs)
         batch = [run for run in runs if deaths[run.id] == fewest]
@@ -150,7 +149,7 @@ class Scheduler:
                 self.leases.trace(run.id).unlink(missing_ok=True)
 
     def wait(self, others: list[Lease]) -> None:
-        """Wait for the other sweeps, and say so once."""
+        """Wait for the other sweeps, and print a remark once."""
         processes = sorted({f"process {lease.holder.pid} on {lease.holder.host}" for lease in others})
         remark = f"another sweep trains what is left here ({', '.join(processes)}): waiting for its rows"
         if remark != self.remark:

@@ -1,4 +1,4 @@
-"""The shutdown of a sweep: asked once, its runs end with a checkpoint; asked twice, it ends at once.
+"""The shutdown of a sweep: at the first signal its runs end with a checkpoint, at the second it ends at once.
 
 In: signals to the sweep, a file in results/ for the processes that train for it, wherever they run. Out: a request to
 stop for those, KeyboardInterrupt for the sweep. Touches: the signal handlers of these processes, a thread, results/
@@ -23,7 +23,7 @@ POLL_S = 0.5
 SENTENCE = b"\nstopping: no run begins, those under way end at their next step with a checkpoint; again: stop at once\n"
 
 _driven: set[str] = set()  # the sweeps that this process drives
-_followed: set[str] = set()  # those that it trains for
+_followed: set[str] = set()  # the sweeps that this process trains for
 
 
 def new_name() -> str:
@@ -96,8 +96,7 @@ def _ctrl_c_as(number: int) -> Iterator[None]:
 
 def under_way(leases: Leases, sweep: str) -> list[Holder]:
     """The processes that train for this sweep now."""
-    found = leases.read().values()
-    return [lease.holder for lease in found if lease.alive and lease.holder.sweep == sweep]
+    return [lease.holder for lease in leases.read().values() if lease.alive and lease.holder.sweep == sweep]
 
 
 def follow(leases: Leases, sweep: str) -> None:
@@ -111,22 +110,22 @@ def follow(leases: Leases, sweep: str) -> None:
 
 
 def raise_if_stopped(sweep: str) -> None:
-    """Raise KeyboardInterrupt where this process drives the sweep and is asked to stop: it ends the launcher's loop."""
+    """Raise KeyboardInterrupt, which ends the launcher's loop, where this process drives the sweep and has to stop."""
     if sweep in _driven and stop.requested():
         raise KeyboardInterrupt
 
 
 def _watch(leases: Leases, sweep: str) -> None:
-    """Watch for the stop of the sweep.
+    """Stop this process when the sweep is stopped.
 
-    A worker that the sweep started ends as soon as the sweep is gone, so that a killed sweep leaves nothing behind that
-    trains. A process that a cluster started finishes its pack.
+    A worker that the sweep started ends as soon as the sweep is gone, so that no worker of a killed sweep goes on. A
+    process that a cluster started finishes its pack.
     """
-    own = multiprocessing.current_process().name != "MainProcess"
+    started_by_sweep = multiprocessing.current_process().name != "MainProcess"
 
     def watch() -> None:
         while not leases.stopped(sweep):
-            if own and os.getppid() != pid_of(sweep):
+            if started_by_sweep and os.getppid() != pid_of(sweep):
                 os._exit(1)
             time.sleep(POLL_S)
         stop.request(signal.SIGTERM)

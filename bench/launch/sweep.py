@@ -1,4 +1,4 @@
-"""The sweep: the runs of a plan that have no final row are packed and launched, until none is left.
+"""The sweep: it trains the runs of a plan that have no final row.
 
 In: a plan, a launcher, settings. Out: rows in the store. Touches: results/ through rows, processes through Hydra.
 """
@@ -18,9 +18,10 @@ from bench.schema import FAILED, FINAL, Run, UserError
 
 
 def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> None:
-    """Train what is missing.
+    """Train the runs of the plan that have no final row.
 
-    Raises UserError, before anything is trained, for a mistake in the plan or the data; and what `Scheduler` raises.
+    Raises UserError, before anything is trained, for a mistake in the plan or the data; also raises what
+    `Scheduler.train` raises.
     """
     store.prepare()
     reading = store.read(curves=False)
@@ -39,7 +40,7 @@ def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> None:
 
 
 def left(runs: Sequence[Run], reading: Reading, retry: str | None, retried: Mapping[str, int]) -> list[Run]:
-    """The runs to do: those without a final row or, with `retry`, those that failed, or failed in that way.
+    """The runs to train: those without a final row or, with `retry`, those that failed, or failed in that way.
 
     Raises UserError when there is nothing to retry.
     """
@@ -56,17 +57,17 @@ def left(runs: Sequence[Run], reading: Reading, retry: str | None, retried: Mapp
 
 
 def failed(run: Run, reading: Reading, failure: str = "failed") -> bool:
-    """Whether the run has a row that says it failed, and in the way that `failure` names."""
+    """Whether the row of the run is that of a failure, and of the class `failure` where one is named."""
     row = reading.rows.get(run.id)
     return row is not None and row.status == FAILED and failure in ("failed", (row.error or {}).get("class"))
 
 
 def try_out(runs: Sequence[Run], settings: Settings) -> tuple[dict[Shape, Expected], Workers]:
-    """What is expected of each shape, and who trains. Imports torch, which a finished study does not need."""
+    """The preflight of the runs: what is expected of each shape, and which processes train. Imports torch."""
     from bench.launch.preflight import preflight
     from bench.machine import allocator
     from bench.machine.machine import machine_of
 
-    found = preflight(runs, machine_of(settings), settings)
+    expected, workers = preflight(runs, machine_of(settings), settings)
     allocator.release_memory()  # the memory of the trials: other processes train now
-    return found
+    return expected, workers

@@ -1,7 +1,7 @@
 """A limit on the time of one run.
 
-In: seconds. Out: a request to stop, which the run meets at its next step. Touches: the process, which is ended where
-the run hangs and does not come to a next step.
+In: seconds. Out: a request to stop, which the run follows at its next step. Touches: the process, which is ended where
+the run hangs before its next step.
 """
 
 import faulthandler
@@ -19,11 +19,11 @@ GRACE_S = 30.0  # to come to the next step
 
 @contextmanager
 def limited(seconds: float | None, runs: int, trace: Path | None) -> Iterator[Callable[[], bool]]:
-    """Ask the runs in this context to stop after `seconds` for each of them; the value says whether. None: never.
+    """Stop the runs in this context after `seconds` for each of them; None: never. Yields whether that has happened.
 
-    An exception raised from outside would be simpler, and could leave a half-done import behind for the next runs. A
-    grace period later the process is ended from outside Python. Its traceback is left in `trace`, if that is given, so
-    that the scheduler finds there why the process is dead.
+    An exception from another thread would be simpler, but could leave a half-done import behind for the next runs. A
+    grace period later faulthandler ends the process and writes its traceback to `trace`, if that is given, where the
+    scheduler reads why the process died.
     """
     if seconds is None:
         yield lambda: False

@@ -1,6 +1,6 @@
-"""What a launched process does: it trains the runs of its job in packs, and leaves a row for each.
+"""A launched process: it trains the runs of its job in packs, and writes a row for each.
 
-In: the configuration that Hydra's launcher hands over. Out: nothing. Touches: the device, results/ through rows.
+In: the configuration of a job, from Hydra's launcher. Out: rows. Touches: the device, results/ through rows.
 """
 
 import atexit
@@ -24,7 +24,7 @@ from bench.machine import allocator
 from bench.machine.gpus import own_gpu
 from bench.machine.machine import machine_of
 from bench.machine.settings import MINUTE_S, Settings
-from bench.plan import job
+from bench.plan.job import from_text
 from bench.plan.shape import packs
 from bench.rows import tracking
 from bench.rows.redaction import redacted
@@ -40,25 +40,25 @@ atexit.register(gc.freeze)
 def work(config: DictConfig) -> None:
     """Train the runs of `config.job`. Hydra's launcher calls this, here or in another process."""
     configuration: Any = OmegaConf.to_container(config, resolve=True)
-    settings, own = Settings.read(configuration), job.from_text(configuration["job"])
-    store = Store(settings.results, own.runs[0].study)
-    machine = dataclasses.replace(machine_of(settings), graphed=own.graphed)
-    allocator.configure(machine.threads, own.packing)
-    shutdown.follow(store.leases(settings.lease_expiry_seconds), own.sweep)
-    with own_gpu(own.processes) if machine.device == "cuda" else nullcontext():
-        waiting = packs(own.runs, own.packing)
+    settings, job = Settings.read(configuration), from_text(configuration["job"])
+    store = Store(settings.results, job.runs[0].study)
+    machine = dataclasses.replace(machine_of(settings), graphed=job.graphed)
+    allocator.configure(machine.threads, job.packing)
+    shutdown.follow(store.leases(settings.lease_expiry_seconds), job.sweep)
+    with own_gpu(job.processes) if machine.device == "cuda" else nullcontext():
+        waiting = packs(job.runs, job.packing)
         while waiting and not stop.requested():
             pack, *waiting = waiting
-            if failure := train(pack, machine, store, own.sweep, settings):
+            if failure := train(pack, machine, store, job.sweep, settings):
                 waiting = halved(pack, waiting, failure)
             failpoint.reach("between_runs")
-    shutdown.raise_if_stopped(own.sweep)
+    shutdown.raise_if_stopped(job.sweep)
 
 
 def train(runs: Sequence[Run], machine: Machine, store: Store, sweep: str, settings: Settings) -> str:
-    """Train the runs of a pack side by side and write their rows, without those that another process does or has done.
+    """Train the runs of a pack side by side and write their rows; skip those that another process trains or has done.
 
-    Returns the class of failure where several runs failed together, which says little of each of them; else "". Raises
+    Returns the class of failure where several runs failed together: which of them caused it is unknown; else "". Raises
     UserError as soon as the disk refuses, before the training where that is known by then.
     """
     leases = store.leases(settings.lease_expiry_seconds)
@@ -94,7 +94,7 @@ def keep(row: Row, attempt: int, store: Store, settings: Settings) -> None:
 
 
 def halved(pack: Sequence[Run], waiting: Sequence[Sequence[Run]], failure: str) -> list[list[Run]]:
-    """What is left to do after a pack has failed: its halves, and the packs behind it.
+    """The packs left after a pack has failed: its halves, and the packs behind it.
 
     A pack that does not fit in memory will not fit later either, so all packs are made smaller then.
     """
@@ -107,7 +107,7 @@ def halved(pack: Sequence[Run], waiting: Sequence[Sequence[Run]], failure: str) 
 def rows_of(runs: Sequence[Run], machine: Machine) -> list[Row] | str:
     """The rows of runs that train side by side, or the class of failure where several of them fail together.
 
-    What a run raises that trains alone becomes its failed row, so that one bad run never costs the rows of others.
+    An error of a run that trains alone becomes its failed row, so that one bad run never costs the rows of others.
     """
     try:
         rows = task_of(runs[0]).perform(runs, machine)
@@ -125,8 +125,7 @@ def rows_of(runs: Sequence[Run], machine: Machine) -> list[Row] | str:
 
 
 def in_words(run: Run) -> str:
-    """The run in words: resnet20/batch/relu/he_normal/digits seed 0."""
+    """The main choices of the run: resnet20/batch/relu/he_normal/digits seed 0."""
     words = ("model", "normalization", "activation", "initializer", "dataset")
-    return (
-        "/".join(str(run.choices[word]) for word in words if word in run.choices) + f" seed {run.choices.get('seed')}"
-    )
+    parts = [str(run.choices[word]) for word in words if word in run.choices]
+    return f"{'/'.join(parts)} seed {run.choices.get('seed')}"

@@ -42,10 +42,9 @@ def _folders(controller: str, groups: Path, own: Path) -> Iterator[Path]:
             continue
         top = groups / controller if controllers else groups
         inside = top / path.lstrip("/")
-        above = [folder for folder in (inside, *inside.parents) if folder.is_relative_to(top)]
-        yield from [
-            folder for folder in above if ".." not in folder.parts
-        ]  # "..": the group lies outside what this process sees
+        for folder in (inside, *inside.parents):
+            if folder.is_relative_to(top) and ".." not in folder.parts:  # "..": a group that this process cannot see
+                yield folder
 
 
 def _read(file: Path) -> str:

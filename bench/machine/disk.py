@@ -1,7 +1,7 @@
 """Whether a folder can be written to, and how much room its disk has left.
 
-In: a path. Out: an error's words, bytes. Touches: the folder, or the one it would be made in: a file without a name,
-removed at once.
+In: a path. Out: the reason of an error, bytes. Touches: the folder, or the one it would be made in, where it writes a
+file without a name and removes it at once.
 """
 
 import os
@@ -15,7 +15,7 @@ PROBE = b"can this be written?\n"
 
 
 def refusal(folder: Path) -> str:
-    """Why a folder cannot be written to, in the operating system's words; "" where it can."""
+    """The operating system's reason why a folder cannot be written to; "" where it can."""
     try:
         with tempfile.TemporaryFile(dir=_nearest(folder)) as file:
             file.write(PROBE)

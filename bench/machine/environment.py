@@ -1,4 +1,4 @@
-"""The environment a row was made in: the interpreter, the machine, the versions, the commit.
+"""The environment in which a row is made: the interpreter, the machine, the versions, the commit.
 
 In: nothing. Out: plain values for the row. Touches: /proc and the git repository, which it reads.
 """
@@ -24,7 +24,7 @@ HOME = Path(bench.__file__).resolve().parent
 
 
 def describe() -> dict[str, Any]:
-    """What is the same for all runs of this process, looked up once: later edits of the code are not what runs."""
+    """What is the same for all runs of this process, looked up once: later edits of the code do not run in it."""
     return dict(_describe())
 
 

@@ -57,7 +57,7 @@ def remove(paths: Iterable[Path]) -> None:
 
 
 def os_reason(error: OSError) -> str:
-    """The operating system's words for an error."""
+    """The operating system's reason for an error."""
     return error.strerror or str(error)
 
 

@@ -17,7 +17,7 @@ WAIT_S = 1.0
 
 
 def gpu_count() -> int:
-    """How many GPUs this process may see, without the two seconds that importing and asking torch takes."""
+    """How many GPUs this process may see, without importing torch, which takes two seconds."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])

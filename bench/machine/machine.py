@@ -1,6 +1,6 @@
 """The machine that a run happens on, from the settings of a command.
 
-In: settings. Out: a Machine. Touches: nothing; torch is asked for its devices.
+In: settings. Out: a Machine. Touches: nothing; torch is queried for its devices.
 """
 
 import torch

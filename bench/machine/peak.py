@@ -42,9 +42,8 @@ def matmul(precision: str, device: str, threads: int) -> float:
 def copy(device: str, threads: int) -> float:
     """Bytes read plus bytes written per second when a tensor too large for the caches is copied."""
     with _threads(threads):
-        source = torch.ones(
-            COPIED[device] // torch.float32.itemsize, device=device
-        )  # torch copies a tensor of bytes slower
+        count = COPIED[device] // torch.float32.itemsize  # torch copies a tensor of bytes slower
+        source = torch.ones(count, device=device)
         return 2 * source.nbytes / _quickest(partial(torch.empty_like(source).copy_, source), device)
 
 

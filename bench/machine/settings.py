@@ -1,4 +1,4 @@
-"""The settings of a command: what no result depends on, checked once, in seconds and bytes from then on.
+"""The settings of a command, which change no result: checked once, then in seconds and bytes.
 
 In: the configuration that Hydra composed. Out: Settings. Touches: nothing.
 
@@ -7,7 +7,7 @@ The defaults are in conf/settings.yaml; a command with keys of its own extends t
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
@@ -34,16 +34,16 @@ class Options:
         Raises UserError for a value that is of another type than its field, or out of its bounds.
         """
         hints = get_type_hints(cls, include_extras=True)
-        found = {}
+        values = {}
         for one in fields(cls):
             key = one.metadata.get("key", one.name)
             value, kind = configuration[key], one.metadata.get("kind", hints[one.name])
-            if isinstance(kind, type) and is_dataclass(kind) and issubclass(kind, Options):
-                found[one.name] = kind.read(value, f"{prefix}{key}.")
+            if isinstance(kind, type) and issubclass(kind, Options):
+                values[one.name] = kind.read(value, f"{prefix}{key}.")
             else:
-                convert = one.metadata.get("convert", _as_it_is)
-                found[one.name] = convert(checked(f"{prefix}{key}", value, kind))
-        return cls(**found)
+                convert = one.metadata.get("convert", lambda value: value)
+                values[one.name] = convert(checked(f"{prefix}{key}", value, kind))
+        return cls(**values)
 
 
 def stored_from(key: str, kind: Any, convert: Callable[[Any], Any]) -> dict[str, Any]:
@@ -51,18 +51,13 @@ def stored_from(key: str, kind: Any, convert: Callable[[Any], Any]) -> dict[str,
     return {"key": key, "kind": kind, "convert": convert}
 
 
-def names(key: str) -> dict[str, Any]:
-    """The metadata of a list of names, of which a single one may stand without brackets. Each counts once."""
-    return stored_from(key, str | list[str], as_list)
+def list_of(kind: Any) -> dict[str, Any]:
+    """The metadata of a list, of which a single value may stand without brackets. Each value counts once."""
+    return {"kind": kind | list[kind], "convert": _distinct}
 
 
-def as_list(value: Any) -> list[Any]:
-    """A single value as a list of one; of several, each once."""
+def _distinct(value: Any) -> list[Any]:
     return list(dict.fromkeys(value if isinstance(value, list) else [value]))
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 def _seconds(minutes: float | None) -> float | None:
@@ -116,7 +111,7 @@ class Tracking(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Options):
-    """What every command is told. Times are in seconds."""
+    """The settings of every command. Times are in seconds."""
 
     study: Study
     tracking: Tracking
@@ -144,6 +139,6 @@ class Settings(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedSettings(Settings):
-    """Of a command that plans runs: what the command line says of their choices, as overrides."""
+    """The settings of a command that plans runs, with the overrides of the command line for their choices."""
 
     overrides: list[str]

@@ -1,4 +1,4 @@
-"""Jobs: the runs that are handed to a process at once.
+"""Jobs: the runs that a process gets at once.
 
 In: runs, and what is expected of them. Out: jobs, and their text for Hydra's launcher. Touches: nothing.
 """
@@ -28,7 +28,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Workers:
-    """The processes that train: their number, and the seconds of training that each is handed at a time."""
+    """The processes that train: their number, and the seconds of training in one job."""
 
     processes: int
     job_seconds: float  # at least; 0 for one pack
@@ -61,24 +61,24 @@ def jobs(runs: Sequence[Run], expected: Mapping[Shape, Expected], workers: Worke
     A job takes half a second to start, so jobs are long while much is left. The last ones are short, so that all
     processes end at about the same time.
     """
-    alike = sorted(by_shape(runs).items(), key=lambda one: -expected[one[0]].seconds)
-    left = sum(len(own) * expected[shape].seconds for shape, own in alike)
+    shapes = sorted(by_shape(runs).items(), key=lambda item: -expected[item[0]].seconds)
+    left = sum(len(alike) * expected[shape].seconds for shape, alike in shapes)
     least = min(workers.job_seconds, left / workers.processes)
     most = math.ceil(len(runs) / workers.processes)  # runs: no process goes without while there are some
     made = []
-    for shape, own in alike:
-        one, taken = expected[shape], 0
-        while taken < len(own):
-            size = min(most, _whole_packs(max(least, _share(left, workers)), one))
-            job = Job(sweep, own[taken : taken + size], one.packing, one.graphed, workers.processes)
+    for shape, alike in shapes:
+        each, taken = expected[shape], 0
+        while taken < len(alike):
+            size = min(most, _whole_packs(max(least, _share(left, workers)), each))
+            job = Job(sweep, alike[taken : taken + size], each.packing, each.graphed, workers.processes)
             made.append(job)
             taken += size
-            left -= len(job.runs) * one.seconds
+            left -= len(job.runs) * each.seconds
     return made
 
 
 def _share(left: float, workers: Workers) -> float:
-    """The seconds of all that are left that one job may take; 0 where one process may stand for a cluster."""
+    """The share of the seconds left that one job may take; 0 where one process may stand for a cluster."""
     return min(left / (SHARES * workers.processes), LONGEST * workers.job_seconds) if workers.processes > 1 else 0.0
 
 

@@ -1,4 +1,4 @@
-"""A study becomes runs: every combination of its axes, composed once per option instead of once per run.
+"""The plan of a study: a run for every combination of its axes, composed once per option instead of once per run.
 
 In: Hydra's composer, the study, the overrides of the command line. Out: runs. Touches: nothing.
 """
@@ -47,13 +47,13 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
     """
     axes = {**axes_of(study), **parse(overrides)}
     base = compose([f"{key}={values[0]}" for key, values in axes.items() if key in WORDS])
-    slots = [slot(compose, base, word, own) for word, own in by_word(axes).items()]
+    slots = [slot(compose, base, word, of_word) for word, of_word in by_word(axes).items()]
     rest = fixed(base, axes)
     combinations = [merged([rest, *parts]) for parts in itertools.product(*slots)]
-    kept = [one for one in combinations if not skips(study.skip, one.choices)]
+    kept = [combination for combination in combinations if not skips(study.skip, combination.choices)]
     if not kept:
         raise UserError(f"study {study.name} has no runs: {len(combinations)} combinations, all of them skipped")
-    runs = [Run(study.name, one.choices, one.functions) for one in kept]
+    runs = [Run(study.name, combination.choices, combination.functions) for combination in kept]
     if len({run.id for run in runs}) < len(runs):
         raise UserError(f"study {study.name} asks for the same run twice: two values of an axis mean the same")
     return Plan(study.name, runs, len(combinations) - len(kept))

@@ -1,6 +1,6 @@
-"""Why a run is done, or would be done again, and which of its ingredients changed.
+"""Why a run is done, or would be done again, and which of its choices changed.
 
-In: an id, what a study asks for, what its folder holds. Out: a reason. Touches: nothing.
+In: an id, the runs that a study declares, what its folder holds. Out: a reason. Touches: nothing.
 """
 
 import json
@@ -17,33 +17,33 @@ SHOWN = 5  # ids of a prefix that begins several
 
 @dataclass(frozen=True)
 class StudyState:
-    """A study: the runs that it asks for now by id, its rows, and the ids of its last plan.
+    """A study: the runs that it declares now by id, its rows, and the ids of its last plan.
 
-    `asked` is None where only the command line of the last sweep knew the runs.
+    `declared` is None where only the command line of the last sweep named the runs.
     """
 
     study: str
-    asked: Mapping[str, Run] | None
+    declared: Mapping[str, Run] | None
     reading: Reading
     planned: Sequence[str]
 
     def find(self, prefix: str) -> str | None:
         """The only id that begins with `prefix`; None where none does. Raises UserError for several."""
-        known = {*self.reading.rows, *self.reading.unread, *(self.asked or ()), *self.planned}
-        found = sorted(id for id in known if id.startswith(prefix))
-        if len(found) > 1:
-            some = ", ".join(found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
-            raise UserError(f"{len(found)} ids of study {self.study} begin with {prefix} ({some}); give more digits")
-        return found[0] if found else None
+        known = {*self.reading.rows, *self.reading.unread, *(self.declared or ()), *self.planned}
+        ids = sorted(id for id in known if id.startswith(prefix))
+        if len(ids) > 1:
+            some = ", ".join(ids[:SHOWN]) + (", ..." if len(ids) > SHOWN else "")
+            raise UserError(f"{len(ids)} ids of study {self.study} begin with {prefix} ({some}); give more digits")
+        return ids[0] if ids else None
 
 
 @dataclass(frozen=True)
 class Reason:
     """Whether the next sweep of the study would do the run, and why.
 
-    `nearest` is the id with the most choices in common: of a row, for a run without one; of a run that the study asks
-    for, for a row that it does not ask for. `changed` maps each choice that differs to [of the row, asked for now].
-    Both are empty where there is nothing to compare.
+    `nearest` is the id with the most choices in common: of a row, for a run without one; of a declared run, for a row
+    whose run is not declared. `changed` maps each choice that differs to [of the row, of the declared run]. Both are
+    empty where there is nothing to compare.
     """
 
     study: str
@@ -65,19 +65,19 @@ class Reason:
 
 def explain(state: StudyState, id: str) -> Reason:
     """The reason for one id of a study."""
-    row, run, asked = state.reading.rows.get(id), (state.asked or {}).get(id), state.asked
-    if row and (run or asked is None):
+    row, run, declared = state.reading.rows.get(id), (state.declared or {}).get(id), state.declared
+    if row and (run or declared is None):
         return Reason(state.study, id, row.status not in FINAL, _status_of(row))
-    if row and asked:
-        near = nearest(row.choices, {other.id: other.choices for other in asked.values()})
+    if row and declared:
+        near = nearest(row.choices, {other.id: other.choices for other in declared.values()})
         because = f"it has a row ({row.status}), but the study does not ask for this run now"
-        return Reason(state.study, id, False, because, near, differences(row.choices, asked[near].choices))
+        return Reason(state.study, id, False, because, near, differences(row.choices, declared[near].choices))
     because = state.reading.unread.get(id, "it has no row")
     if run and id not in state.reading.unread:
         near = nearest(run.choices, {other.id: other.choices for other in state.reading.rows.values()})
         changed = differences(state.reading.rows[near].choices, run.choices) if near else {}
         return Reason(state.study, id, True, because, near, changed)
-    if run or asked is None:
+    if run or declared is None:
         return Reason(state.study, id, True, because)
     return Reason(state.study, id, False, f"{because}, and the study does not ask for this run now")
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: when one is due, and how a training goes on from the newest that fits.
+"""Checkpoints of a run: when one is due, and how a training resumes from the newest that fits.
 
 In: a run, a machine, a training. Out: the training, resumed. Touches: results/ through rows.
 """
@@ -17,11 +17,11 @@ from bench.train import stop
 
 
 class Training(Protocol):
-    """What can be stopped between two steps and resumed."""
+    """A training that can be stopped between two steps and resumed."""
 
     @property
     def steps(self) -> int:
-        """How many steps are done."""
+        """The number of steps done."""
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next step and the row depend on, as tensors and plain values."""
@@ -36,8 +36,8 @@ AnyTraining = TypeVar("AnyTraining", bound=Training)
 class Keeper:
     """The checkpoints of one run on one machine.
 
-    `made_with` is what decides how a run is rounded: code, data, threads, kind of device. A run is rounded one way from
-    its first step to its last, so a checkpoint made with anything else is left where it is, with a remark.
+    `made_with` decides how a run is rounded: code, data, threads, kind of device. A run is rounded one way from its
+    first step to its last, so a checkpoint made with anything else stays where it is, with a remark.
     """
 
     def __init__(self, run: Run, machine: Machine, made_with: Mapping[str, Any], epoch_steps: int) -> None:
@@ -70,7 +70,7 @@ class Keeper:
         return training
 
     def interrupts(self, training: Training) -> bool:
-        """Whether the process is asked to stop. Leaves a checkpoint then, and whenever one is due."""
+        """Whether the process has to stop. Saves a checkpoint then, and whenever one is due."""
         stopped = stop.requested()
         if stopped or self.due(training.steps):
             self.save(training)
@@ -83,7 +83,7 @@ class Keeper:
         return self.interval.seconds is not None and time.monotonic() - self.saved >= self.interval.seconds
 
     def save(self, training: Training) -> None:
-        """Leave a checkpoint. Where the disk refuses, a remark says so, and nothing but the checkpoint is lost."""
+        """Save a checkpoint. Where the disk refuses, print a remark; nothing but the checkpoint is lost."""
         if self.files:
             try:
                 self.files.save(saved(training.state_dict()), training.steps, self.made_with)
@@ -98,9 +98,9 @@ class Keeper:
 
 def saved(state: Mapping[str, Any]) -> bytes:
     """A state as bytes."""
-    content = io.BytesIO()
-    torch.save(state, content)
-    return content.getvalue()
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
 
 
 def loaded(content: bytes) -> dict[str, Any]:

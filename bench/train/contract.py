@@ -1,10 +1,10 @@
-"""The contract of a task: what the suite asks of whatever is done in a run.
+"""The contract of a task: the methods that the suite calls on what a run does.
 
 In: nothing. Out: the class that every task extends. Touches: nothing.
 
 A task is a class with `@task` and a yaml, conf/task/NAME.yaml. Its arguments are the fields of a frozen dataclass. The
-yaml says what its rows mean to a report, which imports no torch and so no task. `report: comparison`: rows have the
-measure test_accuracy, and arms are compared by it. `report: means`: the report lists the mean of each measure.
+yaml names its report, since a report imports no torch and so no task. `report: comparison`: rows have the measure
+test_accuracy, and arms are compared by it. `report: means`: the report lists the mean of each measure.
 """
 
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ class Cost:
     """What a run costs: the time of `steps` equal steps.
 
     `step(count, graphed)` returns a function that takes one step of `count` runs side by side and waits for the device.
-    `key` names, in words, what the time of a step depends on besides the machine. A run whose task does not `stack` is
+    `key` names what the time of a step depends on besides the machine. A run whose task does not `stack` is
     always alone.
     """
 
@@ -32,11 +32,11 @@ class Cost:
 
 
 class Task(ABC):
-    """What is done in a run. An instance has the arguments that conf/ and the command line give the task."""
+    """The work of a run. An instance has the arguments that conf/ and the command line give the task."""
 
     @abstractmethod
     def prepare(self, run: Run, machine: Machine) -> Any:
-        """Build everything that the run is made of, as the run itself does.
+        """Build every part of the run, as the run itself does.
 
         A sweep calls this before anything is trained, once per combination of parts. Raises UserError for a mistake: an
         argument that a part refuses, data that are missing or corrupt.
@@ -44,7 +44,7 @@ class Task(ABC):
 
     @abstractmethod
     def cost(self, run: Run, machine: Machine, prepared: Any) -> Cost:
-        """What the run costs, by what `prepare` built."""
+        """What the run costs; `prepared` is what `prepare` returned."""
 
     @abstractmethod
     def perform(self, runs: Sequence[Run], machine: Machine) -> list[Row]:

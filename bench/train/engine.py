@@ -74,8 +74,8 @@ def builder(autocast: torch.autocast, *, compiled: bool = False, graphed: bool =
     """How engines are built: in which precision, by torch.compile or not, captured as a graph or not."""
 
     def build(models: Sequence[nn.Module]) -> Engine:
-        one = len(models) == 1
-        engine = Alone(models[0], autocast, compiled) if one else Stacked(models, autocast, compiled)
+        alone = len(models) == 1
+        engine = Alone(models[0], autocast, compiled) if alone else Stacked(models, autocast, compiled)
         return Graphed(engine, models) if graphed else engine
 
     return build
@@ -115,8 +115,8 @@ class Stacked:
                 parameter.data = self.parameters[name].detach()[place]
                 self.parameters[name].requires_grad_(parameter.requires_grad)
             for name in self.buffers:
-                module, _, own = name.rpartition(".")
-                model.get_submodule(module)._buffers[own] = self.buffers[name][place]
+                module, _, buffer = name.rpartition(".")
+                model.get_submodule(module)._buffers[buffer] = self.buffers[name][place]
 
     def losses(self, batches: Sequence[Batch]) -> list[Tensor]:
         """The losses of the R batches; the gradients are in the parameters of each model."""
@@ -149,7 +149,7 @@ class Stacked:
 class Graphed:
     """An engine whose step is captured on a GPU and replayed from then on: one launch instead of hundreds.
 
-    It reads from tensors of its own, and leaves losses and gradients where the capture put them.
+    It copies each batch into its own tensors, and leaves losses and gradients where the capture put them.
     """
 
     def __init__(self, engine: Engine, models: Sequence[nn.Module], capture: "Capture | None" = None) -> None:
@@ -160,18 +160,18 @@ class Graphed:
         """The losses of these batches, which are of the shape of the first."""
         if not self.batches:
             self._begin(batches)
-        for own, batch in zip(self.batches, batches, strict=True):
-            own.images.copy_(batch.images)
-            own.labels.copy_(batch.labels)
-        self.play()
-        return [loss.clone() for loss in self.found]
+        for captured, batch in zip(self.batches, batches, strict=True):
+            captured.images.copy_(batch.images)
+            captured.labels.copy_(batch.labels)
+        self.replay()
+        return [loss.clone() for loss in self.captured_losses]
 
     def _begin(self, batches: Sequence[Batch]) -> None:
         """Capture the step, and undo what its trials did to the running statistics."""
-        self.batches = [Batch(one.images.clone(), one.labels.clone(), one.label_smoothing) for one in batches]
+        self.batches = [Batch(batch.images.clone(), batch.labels.clone(), batch.label_smoothing) for batch in batches]
         statistics = [buffer for model in self.models for buffer in model.buffers()]
         before = [buffer.clone() for buffer in statistics]
-        self.play, self.found = self.capture(lambda: self.engine.losses(self.batches))
+        self.replay, self.captured_losses = self.capture(lambda: self.engine.losses(self.batches))
         for buffer, value in zip(statistics, before, strict=True):
             buffer.copy_(value)
 
@@ -190,8 +190,8 @@ def on_gpu(step: Callable[[], list[Tensor]]) -> tuple[Callable[[], None], list[T
     torch.cuda.current_stream().wait_stream(beside)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        found = step()
-    return graph.replay, found
+        losses = step()
+    return graph.replay, losses
 
 
 def loss_of(logits: Tensor, images: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
@@ -201,5 +201,5 @@ def loss_of(logits: Tensor, images: Tensor, labels: Tensor, label_smoothing: flo
 
 def stacked(states: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Tensors of several models by name, each (R, ...)."""
-    each = list(states)
-    return {name: torch.stack([one[name].detach() for one in each]) for name in each[0]}
+    states = list(states)
+    return {name: torch.stack([state[name].detach() for state in states]) for name in states[0]}

@@ -1,6 +1,6 @@
 """The segments of a run: one, and one more for each time that it was resumed from a checkpoint.
 
-In: a machine and times. Out: the sums over all segments. Touches: nothing; the device is asked.
+In: a machine and times. Out: the sums over all segments. Touches: nothing; the device is queried.
 """
 
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Pair = tuple[int, ...]  # of rows and columns, as nn.Conv2d types it
-PLAIN = ("zeros", tuple)  # a padding of zeros, so many on each side
+PLAIN = ("zeros", tuple)  # padding by a number of zeros on each side
 
 
 class Convolution(nn.Conv2d):
@@ -53,7 +53,7 @@ def reach(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair)
 
 
 def with_products(model: nn.Module) -> nn.Module:
-    """The model, its plain convolutions turned into such; those that a user has derived stay as they are."""
+    """The model, its plain convolutions turned into `Convolution`; subclasses of a user stay as they are."""
     for module in model.modules():
         if type(module) is nn.Conv2d and module.groups == 1 and (module.padding_mode, type(module.padding)) == PLAIN:
             module.__class__ = Convolution

@@ -14,11 +14,11 @@ _received: list[int] = []  # no threading.Event: a handler that interrupts anoth
 
 
 def listen() -> None:
-    """Take the signals as a request to stop from now on; a second Ctrl-C interrupts at once.
+    """Treat the signals as a request to stop from now on; a second Ctrl-C interrupts at once.
 
-    Python receives signals in the main thread of a process alone. Called in another thread (of a Ray actor, say) this
-    changes nothing: the signals keep the meaning they have there, and a run that they kill goes on from the newest
-    checkpoint that `checkpoint.every` has left.
+    Python receives signals in the main thread of a process alone. In another thread (of a Ray actor, say) this call
+    changes nothing: the signals act as before, and a run that they kill resumes from the newest checkpoint that
+    `checkpoint.every` has left.
     """
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
@@ -26,7 +26,7 @@ def listen() -> None:
 
 
 def requested() -> bool:
-    """Whether to start no further run, and to end the present one, with a checkpoint, at its next step."""
+    """Whether this process has to stop: it starts no further run and ends the present one at its next step."""
     return bool(_received)
 
 

@@ -49,7 +49,7 @@ def budget_of(data: Dataset, epochs: int, steps: int | None, batch_size: int, wa
 
 @dataclass
 class Trainer:
-    """The training of one run, and what it has seen so far."""
+    """The training of one run: its model, its budget, and its losses and measures so far."""
 
     run: Run
     machine: Machine
@@ -71,8 +71,8 @@ class Trainer:
     def __post_init__(self) -> None:
         self.optimizer = registry.build(self.run, "optimizer")(self.model)
         self.schedule: Callable[[float], float] = registry.build(self.run, "schedule")
-        own = self.run.choices["order_seed"]
-        seed = self.run.choices["seed"] if own is None else own
+        order_seed = self.run.choices["order_seed"]
+        seed = self.run.choices["seed"] if order_seed is None else order_seed
         self.order, self.augmentation = generator(seed, "order"), generator(seed, "augment")
         self.epoch_order = self.order.get_state()
         generators.seed(generator(seed, "global").initial_seed())

@@ -8,6 +8,7 @@ import pytest
 
 from bench import __main__ as door
 from bench.commands import doctor
+from bench.commands.help import text_of
 from bench.machine import environment, peak
 
 
@@ -54,7 +55,7 @@ def test_json_is_strict_and_says_the_same(told):
     words = " ".join(text.split())
     assert f"{said['machine']['cores']} for this process" in words
     for name, use in said["used"].items():
-        assert f"{name} {doctor.spoken(use['value'])} {use['because']}" in words
+        assert f"{name} {text_of(use['value'])} {use['because']}" in words
     for name, folder in said["folders"].items():
         assert re.search(rf"{name} can be written, [\d.]+ GB free {folder['path']}", words)
     assert said["ceilings"][0] == {

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from bench.bounds import Bound, Count, Natural, Positive
-from bench.machine.settings import Settings, names
+from bench.machine.settings import Settings, list_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpeedSettings(Settings):
     """Works are MODEL/IMAGE; `sweep` holds overrides of the default study."""
 
-    work: list[str] = field(metadata=names("work"))
+    work: list[str] = field(metadata=list_of(str))
     batch_size: Count
     precision: Literal["fp32", "bf16", "auto"]
     blocks: Annotated[int, Bound(least=2)]  # two give an interval
     seconds: Positive  # that plain takes per block
-    sweep: list[str] = field(metadata=names("sweep"))
+    sweep: list[str] = field(metadata=list_of(str))
     sweep_blocks: Count
     soak: Natural  # runs; 0 for no soak
     quick: bool

@@ -93,8 +93,8 @@ class Train(Task):
     def perform(self, runs: Sequence[Run], machine: Machine) -> list[Row]:
         """Train the models of runs of one shape side by side.
 
-        When the process is asked to stop, each run ends as `preempted` after its present step, with a checkpoint from
-        which the next start goes on.
+        When a signal stops the process, each run ends as `preempted` after its present step, with a checkpoint from
+        which the next start resumes.
         """
         started = time.perf_counter()
         if machine.device == "cuda":
@@ -106,8 +106,9 @@ class Train(Task):
             keeper = Keeper(run, machine, arithmetic(run, machine, trainer.data), trainer.budget.epoch_steps)
             trainers.append(keeper.resume(trainer, begin))
             courses.append(trainers[-1].fit(keeper.interrupts))
-        ended = engine.train([trainer.model for trainer in trainers], courses, self._builder(machine, machine.graphed))
-        return [row_of(trainer, status) for trainer, status in zip(trainers, ended, strict=True)]
+        models = [trainer.model for trainer in trainers]
+        statuses = engine.train(models, courses, self._builder(machine, machine.graphed))
+        return [row_of(trainer, status) for trainer, status in zip(trainers, statuses, strict=True)]
 
     def budget(self, data: Dataset) -> Budget:
         """The budget of a run on these data."""
@@ -152,7 +153,7 @@ def row_of(trainer: Trainer, status: str) -> Row:
 
 
 def arithmetic(run: Run, machine: Machine, data: Dataset) -> dict[str, object]:
-    """What decides a run's numbers besides its choices: a run goes on only from a checkpoint made with the same."""
+    """What decides a run's numbers besides its choices: a run resumes only from a checkpoint made with the same."""
     about = environment.describe()
     return {
         **{name: about[name] for name in ("initbench", "git_commit", "git_dirty", "torch")},
