@@ -122,12 +122,7 @@ def text_of(value: Any) -> str:
 def filled(text: str, indent: str = "") -> str:
     """The text in lines that fit the terminal."""
     return textwrap.fill(
-        text,
-        width(),
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-        break_long_words=False,
+        text, width(), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
     )
 
 

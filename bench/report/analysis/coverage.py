@@ -24,9 +24,8 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
     """
     lines = [{"id": row.id, **row.choices, **row.measures} for row in rows]
     table = pd.DataFrame(lines).drop(columns="task")
-    table["covers"] = (
-        table["coverage"] - table["level"]
-    ).abs() <= SLACK + 1e-9  # 0.97 - 0.95 is a little more than 0.02
+    off = (table["coverage"] - table["level"]).abs()
+    table["covers"] = off <= SLACK + 1e-9  # 0.97 - 0.95 is a little more than 0.02
     table["used"] = [one.method == method(int(one.values)) for one in table.itertuples()]
     place = {name: index for index, name in enumerate((*SHAPES, *NAMES))}
     return table.sort_values(

@@ -8,15 +8,7 @@ from collections.abc import Sequence
 
 from bench.report.analysis.arms import Arm
 from bench.report.analysis.finding import Finding
-from bench.report.analysis.pairs import (
-    DIFFERENT,
-    EQUIVALENT,
-    MARGIN_IMAGES,
-    UNDECIDED,
-    Pair,
-    scaled_margin,
-    seen_from,
-)
+from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, MARGIN_IMAGES, UNDECIDED, Pair, scaled_margin, seen_from
 from bench.report.wording.format import accuracy, number, points, range_of
 
 
