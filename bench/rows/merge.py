@@ -1,4 +1,4 @@
-"""Rows of several machines brought together: nothing twice, nothing lost, no two results for one run.
+"""Merges the rows of several machines: nothing twice, nothing lost, no two results for one run.
 
 In: folders of rows. Out: their rows in this results/, counts, and a sentence for each row that was not taken.
 Touches: results/ through the store; the merged folders are only read.

@@ -1,4 +1,4 @@
-"""Every library on every case, block after block, timed by pytest-benchmark.
+"""Measures every library on every case, block after block, with pytest-benchmark.
 
 In: settings. Out: one row per case. Touches: the device, and a temporary folder.
 

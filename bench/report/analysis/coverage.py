@@ -1,4 +1,4 @@
-"""How often each kind of interval covers in simulation, whether a report uses it there, and what that means for it.
+"""How often each kind of interval covers in simulation, and what that means for the intervals of a report.
 
 In: the rows of `python -m bench coverage`. Out: a frame, sentences. Touches: nothing.
 """
@@ -47,10 +47,9 @@ def sentences(rows: Iterable[Row]) -> list[str]:
 
 
 def note(rows: Iterable[Row], sizes: Iterable[int]) -> str:
-    """The sentence for a report whose means have these numbers of values; empty where its intervals cover or nothing
-    was simulated.
+    """The sentence for a report whose means have these numbers of values; empty where its intervals cover.
 
-    Each number is judged by the nearest simulated one that is not larger, or the smallest.
+    Each number is judged by the nearest simulated one that is not larger, or the smallest. Empty without simulations.
     """
     rows = [row for row in rows if row.choices.get("task") == "coverage"]
     if not rows:

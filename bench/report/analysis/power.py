@@ -1,4 +1,4 @@
-"""What a study could see: the seeds that its margin needs, and how much of the spread each kind of seed brings.
+"""The power of a study: the seeds that its margin needs, and how much of the spread comes from each kind of seed.
 
 In: findings. Out: Powers and Spreads. Touches: nothing.
 """

@@ -1,4 +1,4 @@
-"""What came out: every arm in every block, the blocks at a glance, the study's question, every run.
+"""The results: every arm in every block, the blocks at a glance, the study's question, every run.
 
 In: a Summary. Out: Tables. Touches: nothing.
 """
