@@ -1,6 +1,6 @@
 """Measures every arm on every work, block after block: a row per work, then one of whole sweeps and one of short runs.
 
-In: a function that composes, settings. Out: rows, each as soon as it is measured. Touches: the device, processes, temporary folders.
+In: a function that composes, settings. Out: rows, one by one. Touches: the device, processes, temporary folders.
 
 In a block every arm trains the same runs once, in an order that is drawn for the block, so that a drift of the machine
 affects all arms alike. Ratios are taken within a block.
