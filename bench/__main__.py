@@ -1,4 +1,4 @@
-"""The front door: names the command, hands over, exits.
+"""The entry point: finds the command, runs it, exits.
 
 In: the command line. Out: an exit code: 0 done, 1 a run failed, 2 a mistake in the command or the data,
 130 interrupted. Touches: nothing. Neither torch nor Hydra is imported before a command needs it.

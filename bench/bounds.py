@@ -1,6 +1,6 @@
-"""What a value may be: a type with bounds, declared next to the value's default; one check answers for every value.
+"""Types with bounds for settings and arguments, and the one check of every value.
 
-In: a key, a value, a type such as `Count | None`. Out: the value, or a sentence on what it may be. Touches: nothing.
+In: a key, a value, a type such as `Count | None`. Out: the value, or a sentence on what fits. Touches: nothing.
 """
 
 import difflib
@@ -67,10 +67,10 @@ WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
 
 
 def checked(key: str, value: Any, kind: Any) -> Any:
-    """The value as its type has it: a whole number becomes a float, and a text a path, where the type says so.
+    """The value in its type: a whole number becomes a float, and a text a path, where the type says so.
 
-    `kind` is a type, or types joined by |, each of which may be annotated with a bound. Raises UserError, with what the
-    key takes, for any other value: of another type, out of bounds, empty, or a number that is not finite.
+    `kind` is a type, or types joined by |, each of which may be annotated with a bound. Raises UserError, with the
+    values that the key takes, for any other value: of another type, out of bounds, empty, or not finite.
     """
     for one in _alternatives(kind):
         fitting, found = _fit(value, one)

@@ -20,13 +20,7 @@ CONF = next(
     folder for folder in (Path(__file__).parent / "conf", Path(__file__).parents[1] / "conf") if folder.is_dir()
 )
 
-ABOUT = (
-    "name",
-    "law",
-    "source",
-    "function",
-    "report",
-)  # what an option says of itself; its other keys are arguments
+ABOUT = ("name", "law", "source", "function", "report")  # of an option; its other keys are arguments
 PLUMBING = {"hydra", "job", "overrides", "studies"}  # keys that a command line is translated to; nobody types them
 HEADINGS = {"choices": "What a run is made of", "settings": "Settings"}  # of the keys of these two files
 GROUPS = {"choices": "task", "settings": "tracking"}  # chosen in these two files: their arguments are keys as well
@@ -50,8 +44,8 @@ def option_files(word: str, folders: Iterable[Path] = (CONF,)) -> dict[str, Path
 
 def options(word: str, folders: Iterable[Path] = (CONF,)) -> dict[str, dict[str, Any]]:
     """Every option of `word` by name, sorted, as its file has it."""
-    read = {name: load(file) for name, file in option_files(word, folders).items()}
-    return {name: {**option.pop(word, {}), **option} for name, option in read.items()}  # a task's stand one level up
+    found = {name: load(file) for name, file in option_files(word, folders).items()}
+    return {name: {**option.pop(word, {}), **option} for name, option in found.items()}  # a task's stand one level up
 
 
 def load(file: Path) -> dict[str, Any]:
@@ -60,7 +54,7 @@ def load(file: Path) -> dict[str, Any]:
 
 
 def arguments(option: Mapping[str, Any]) -> dict[str, Any]:
-    """What an option hands to its function, without what it says about itself."""
+    """The arguments that an option gives its function: its keys without name, law, source, function and report."""
     return {key: value for key, value in option.items() if key not in ABOUT}
 
 
@@ -143,12 +137,8 @@ def leaves(name: str, node: yaml.Node, lines: Sequence[str]) -> Iterator[tuple[s
         inside = [(f"{name}.{key.value}", value) for key, value in node.value]
     else:
         comment = re.fullmatch(r"[\s}\]]*# ?(.*)", lines[node.end_mark.line][node.end_mark.column :])
-        # a command names its study by the key of the group
-        yield (
-            name if name != "study.name" else "study",
-            yaml.safe_load(yaml.serialize(node)),
-            comment[1] if comment else "",
-        )
+        key = "study" if name == "study.name" else name  # a command names its study by the key of the group
+        yield key, yaml.safe_load(yaml.serialize(node)), comment[1] if comment else ""
         return
     for inner, value in inside:
         yield from leaves(inner, value, lines)

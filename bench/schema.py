@@ -1,4 +1,4 @@
-"""The nouns: a run, the machine it happens on, the row it leaves, and a mistake of the user.
+"""The types that all rooms share: a run, the machine it happens on, its row, and a mistake of the user.
 
 In: nothing. Out: dataclasses. Touches: nothing.
 """
@@ -86,7 +86,7 @@ class Machine:
 
 @dataclass
 class Row:
-    """What a run left. `measures` are fractions (0..1), seconds, bytes; None where a number was not finite."""
+    """The result of a run. `measures` are fractions (0..1), seconds, bytes; None where a number was not finite."""
 
     id: str
     study: str

@@ -1,4 +1,4 @@
-"""The public API, for use outside a sweep: initialize any torch module, preview what it would get, compute a gain.
+"""The public API, for use outside a sweep: initialize any torch module, preview its weights, compute a gain.
 
 In: a module, an initializer's name. Out: the module, filled in place, or a table. Touches: the tensors it is handed.
 """

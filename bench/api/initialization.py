@@ -1,4 +1,4 @@
-"""Initialize any torch module in place, or preview what it would get.
+"""Initializes any torch module in place, or previews its weights.
 
 In: a module, the name of an initializer in conf/. Out: the module, or a table. Touches: the module, if nothing failed.
 """
@@ -103,7 +103,7 @@ def initialize(
     if next(module.parameters(recurse), None) is None and recurse:
         raise UserError(
             f"{type(module).__name__} has no parameters to initialize; where each module is handed over by itself, "
-            "as by FSDP's param_init_fn, say recurse=False and give a generator"
+            "as by FSDP's param_init_fn, set recurse=False and give a generator"
         )
     with torch.random.fork_rng(devices=[]), torch.enable_grad(), on_copies(module, recurse) as slots:
         try:

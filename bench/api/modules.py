@@ -151,7 +151,7 @@ def _restarts(owner: nn.Module) -> bool:
 def _unknown_sentence(names: Sequence[str]) -> str:
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     return (
-        f"no initializer knows {shown}; give the module a reset_parameters() without a draw, or say others='keep' "
+        f"no initializer knows {shown}; give the module a reset_parameters() without a draw, or set others='keep' "
         "(as they are) or others='fill' (matrices by the law, biases 0, other vectors 1)"
     )
 
@@ -172,7 +172,7 @@ def _keep(owner: nn.Module, own: Own, generator: Generator) -> set[str]:
         reset = getattr(owner, "reset_parameters", None) or getattr(owner, "_reset_parameters", None)
         if reset is None:
             raise UserError(
-                f"{next(iter(own.values())).name} is on the meta device: no value to keep; say others='fill'"
+                f"{next(iter(own.values())).name} is on the meta device: no value to keep; set others='fill'"
             )
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         reset()

@@ -1,4 +1,4 @@
-"""Tables that print well: what each parameter gets from an initializer, and which initializers there are.
+"""Tables that print well: the preview of each parameter, and the initializers of conf/.
 
 In: a module that an initializer has filled. Out: one entry per parameter. Touches: nothing.
 """

@@ -1,4 +1,4 @@
-"""Speeds measured in blocks: ratios within a block, what a control shows of their error, and their cells in a table.
+"""Speeds measured in blocks: rates, ratios within a block, the error that a control shows, and cells of a table.
 
 In: seconds per block. Out: estimates, sentences, cells. Touches: nothing.
 """
@@ -13,6 +13,16 @@ import pandas as pd
 from bench.report import statistics
 from bench.report.document import Cell
 from bench.report.wording.format import PERCENT, interval, number, percent, three_digits
+
+
+def block_rates(unit: str, amount: float, seconds: Any) -> dict[str, float]:
+    """The columns of a speed in a frame: `amount` per second in the median, the slowest and the fastest block."""
+    return {
+        "blocks": len(seconds),
+        f"{unit}_per_second": amount / float(np.median(seconds)),
+        "slowest_block": amount / float(seconds.max()),
+        "fastest_block": amount / float(seconds.min()),
+    }
 
 
 def times_as_fast(ours: Any, theirs: Any) -> statistics.Estimate | None:

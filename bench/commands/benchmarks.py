@@ -1,6 +1,6 @@
 """The commands that measure the suite itself: speed, throughput, coverage and scale.
 
-In: settings. Out: text, and an exit code. Touches: what the measurement touches, and results/ through rows.
+In: settings. Out: text, and an exit code. Touches: the device, processes, and results/ through rows.
 """
 
 import sys
@@ -50,7 +50,7 @@ def coverage(settings: CoverageSettings) -> int:
 
 
 def scale(settings: ScaleSettings) -> int:
-    """Measure the commands on a store of synthetic rows, and print the table of all there are."""
+    """Measure the commands on a store of synthetic rows, and print the table of all rows of the study."""
     from bench.benchmarks.scale.measure import measure
 
     store, study = prepared_store(settings), declared(compose([]))

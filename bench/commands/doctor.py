@@ -45,7 +45,7 @@ def doctor(settings: DoctorSettings) -> int:
         "remarks": room.remarks(settings, use, folders),
         "wrong": room.wrong(settings, folders),
     }
-    print(answer(record, in_words(record), settings))
+    print(answer(record, as_text(record), settings))
     return int(bool(record["wrong"]))
 
 
@@ -56,7 +56,7 @@ def chosen_launcher() -> tuple[str, Mapping[str, Any], list[str]]:
     return hydra.runtime.choices["hydra/launcher"], hydra.launcher, names
 
 
-def in_words(record: Mapping[str, Any]) -> str:
+def as_text(record: Mapping[str, Any]) -> str:
     """The record as text."""
     used = [[name, text_of(one["value"]), one["because"]] for name, one in record["used"].items()]
     parts = [["This machine", *listed(machine(record["machine"]))], ["A sweep would use", *listed(used)]]

@@ -1,4 +1,4 @@
-"""What `--help` prints: all commands, or one command with all its keys.
+"""The output of `--help`: all commands, or one command with all its keys.
 
 In: the name of a command, folders of configuration. Out: text. Touches: conf/, read only; neither torch nor Hydra.
 """
@@ -97,7 +97,7 @@ def description(key: Key, folders: Sequence[Path]) -> str:
 
 
 def entry(left: str, right: str, column: int) -> list[str]:
-    """The lines of a key or a command; the description starts at a column, below where there is no room beside it."""
+    """The lines of a key or a command; the description starts at a column, on the next line after a long key."""
     indent = " " * (column + 3)
     lines = textwrap.wrap(right, width() - len(indent), break_on_hyphens=False, break_long_words=False)
     if len(left) > column:
@@ -122,12 +122,7 @@ def text_of(value: Any) -> str:
 def filled(text: str, indent: str = "") -> str:
     """The text in lines that fit the terminal."""
     return textwrap.fill(
-        text,
-        width(),
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-        break_long_words=False,
+        text, width(), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
     )
 
 

@@ -29,7 +29,7 @@ def status(settings: Settings) -> int:
     record |= {one: count[one] for one in ("ok", "diverged", "failed", "preempted")}
     record |= {"running": running, "seconds_left": seconds_left(rows.values(), len(left), len(running))}
     record |= {"rows": len(reading.rows), "remarks": reading.remarks}
-    print(answer(record, in_words(record), settings))
+    print(answer(record, as_text(record), settings))
     return 0
 
 
@@ -54,7 +54,7 @@ def seconds_left(rows: Collection[Row], left: int, running: int) -> float | None
     return round(statistics.fmean(took) * left / running, 1) if took and running and left else None
 
 
-def in_words(record: Mapping[str, Any]) -> str:
+def as_text(record: Mapping[str, Any]) -> str:
     """The record as text."""
     if not record["total"]:
         return f"study {record['study']}: {record['rows']} rows; no sweep here has planned any runs of it"

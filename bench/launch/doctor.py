@@ -104,11 +104,7 @@ def torch_build() -> str:
 
 def folders(settings: Settings) -> dict[str, Folder]:
     """The folders that a sweep writes to, or reads data from."""
-    paths = {
-        "results": settings.results,
-        "data": settings.data,
-        "cache": Memory(settings.cache).path.parent,
-    }
+    paths = {"results": settings.results, "data": settings.data, "cache": Memory(settings.cache).path.parent}
     return {name: Folder(str(path.absolute()), refusal(path), free_bytes(path)) for name, path in paths.items()}
 
 

@@ -6,7 +6,7 @@ In: nothing. Out: dataclasses. Touches: nothing.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -19,6 +19,11 @@ class Cell:
     text: str
     value: float | str | None = None  # to sort by, and for csv; the text where None
     runs: tuple[str, ...] = ()
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the cell is the id of a run, with which the line of that run begins."""
+        return self.runs == (self.text,)
 
 
 @dataclass(frozen=True)
@@ -104,4 +109,12 @@ class Document:
     references: tuple[Reference, ...]
     footer: str
     digest: str = ""  # of the rows, 64 hexadecimal digits
-    studies: tuple[str, ...] = field(default=())
+    studies: tuple[str, ...] = ()
+
+    @property
+    def appendix(self) -> int:
+        """The index of the list of runs, or of the prose that opens it: references stand before it; the end if none."""
+        for index, block in enumerate(self.blocks):
+            if isinstance(block, Table) and any(line[0].is_run for line in block.lines):
+                return index - (index > 0 and isinstance(self.blocks[index - 1], Prose))
+        return len(self.blocks)

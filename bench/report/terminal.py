@@ -68,11 +68,8 @@ def aligned(table: Table) -> list[str]:
     """The lines of a table as text, its columns under each other, its numbers to the right."""
     lines, left = texts(table), labelled(table)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        "  "
-        + "  ".join(f"{text:{'<>'[not label]}{width}}" for text, label, width in zip(line, left, widths, strict=True))
-        for line in lines
-    ]
+    forms = [f"{'<' if label else '>'}{width}" for label, width in zip(left, widths, strict=True)]
+    return ["  " + "  ".join(map(format, line, forms)) for line in lines]
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:

@@ -1,6 +1,6 @@
-"""Leases: who trains which run, so that sweeps that share a folder, on one machine or many, train each run once.
+"""Leases: the process that trains a run, so that sweeps that share a folder, on one machine or many, train it once.
 
-In: the id of a run. Out: whether this process may train it, and who trains the others. Touches: results/STUDY/leases/.
+In: the id of a run. Out: whether this process may train it, and the other holders. Touches: results/STUDY/leases/.
 
 A lease is a file named ID. It is written whole under another name and then linked to ID, which only one process can do,
 on NFS too. Its holder touches the file as long as it is alive. A lease is stale when its holder is dead or, where that
@@ -103,7 +103,7 @@ class Leases:
             (self.folder / f".{sweep}.stop").touch()
 
     def stopped(self, sweep: str) -> bool:
-        """Whether this sweep was asked to stop."""
+        """Whether `stop` was called for this sweep, in any process."""
         return (self.folder / f".{sweep}.stop").exists()
 
     def trace(self, id: str) -> Path:

@@ -1,4 +1,4 @@
-"""Rows of several machines brought together: nothing twice, nothing lost, no two results for one run.
+"""Merges the rows of several machines: nothing twice, nothing lost, no two results for one run.
 
 In: folders of rows. Out: their rows in this results/, counts, and a sentence for each row that was not taken.
 Touches: results/ through the store; the merged folders are only read.
@@ -37,9 +37,8 @@ def merge(folders: Sequence[Path], results: str | Path, study: str | None = None
     Raises UserError for a folder without rows, and when a row cannot be written.
     """
     merged, present = Merged(), dict[str, dict[str, Row]]()
-    for folder in [
-        source for named in folders for source in sources(named)
-    ]:  # all are found before anything is written
+    study_folders = [source for folder in folders for source in sources(folder)]  # all, before anything is written
+    for folder in study_folders:
         found = reading.read(folder)
         merged.remarks += found.remarks
         for row in found.rows.values():

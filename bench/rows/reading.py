@@ -23,8 +23,8 @@ FIRST_KEY = re.compile(rb'\{"id": "([0-9a-f]{16})"')
 class Reading:
     """The rows of a study's folder by id, and one sentence for everything else that looked like a row.
 
-    `redundant` are the remarks on a damaged copy of a row of which another copy is whole. `unread` gives, by id, why
-    the row of every other run is there and does not count. `differing` names the places of rows that differ from an
+    `redundant` are the remarks on a damaged copy of a row of which another copy is whole. `unread` gives, by id, why a
+    row that is present does not count. `differing` names the places of rows that differ from an
     earlier whole row of the same run, which they replace.
     """
 
@@ -79,7 +79,7 @@ def names(folder: Path) -> list[str]:
 
 
 class _Found:
-    """What a reading has found so far."""
+    """The rows and remarks of a reading so far."""
 
     def __init__(self, folder: Path, curves: bool) -> None:
         self.folder, self.curves = folder, curves

@@ -27,12 +27,12 @@ STALE_S = 3600  # a temporary file this old belongs to a writer that was killed
 
 
 class Store:
-    """The rows of one study, in results/STUDY; other modules use its public methods alone.
+    """The rows of one study, in results/STUDY.
 
     A million rows fit (`python -m bench scale` measures it). Beyond that, memory runs out first, since `read` returns
     all rows at once, some 4 kB each without their curves; then the folder of loose files becomes slow to list. Parquet
-    files partitioned by study and block, queried by DuckDB, would hold a hundred times as many: a class with the same
-    methods, whose `read` takes the columns and blocks that are wanted, could replace this one.
+    files partitioned by study and block, queried by DuckDB, would hold a hundred times as many rows: a class with the
+    same methods, whose `read` takes columns and blocks, could replace this one.
     """
 
     def __init__(self, results: str | Path, study: str) -> None:
@@ -151,11 +151,8 @@ class Store:
                 if time.time() - path.stat().st_mtime > STALE_S:
                     path.unlink()
         for id in {path.name.partition(".")[0] for path in (self.folder / "checkpoints").glob("*.pt")}:
-            with contextlib.suppress(
-                OSError, ValueError
-            ):  # a kill between writing a row and deleting its checkpoints leaves some
-                if reading.read_loose(self.folder / f"{id}.json").status in (OK, DIVERGED):
-                    self.checkpoints(id).remove()
+            if self.status(id) in (OK, DIVERGED):  # the writer was killed before it deleted them
+                self.checkpoints(id).remove()
 
 
 def studies(results: str | Path) -> list[str]:

@@ -130,7 +130,7 @@ def _wandb(folder: Path) -> Any:
 
 
 def _key_problem(folder: Path) -> str | None:
-    """Why W&B has no usable key in the environment or its own files; neither the user nor the network is asked."""
+    """Why W&B has no usable key in the environment or its own files; uses neither a prompt nor the network."""
     way_out = "run `wandb login` or set WANDB_API_KEY"
     try:
         return None if _wandb(folder).login(prompt=False, verify=False) else f"no W&B key: {way_out}"

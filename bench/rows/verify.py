@@ -1,4 +1,4 @@
-"""Whether a study's rows can be believed: each check reads all of them and records what is wrong, and where.
+"""Checks a study's rows: each check reads all of them and records every fault with its place.
 
 In: a reading of the study's folder, the ids of its plan. Out: faults and notes. Touches: nothing.
 """
@@ -41,7 +41,7 @@ def check(study: str, reading: Reading, planned: Sequence[str] | None, mixed: bo
 
 
 def notes(rows: Iterable[Row], planned: Sequence[str] | None) -> list[str]:
-    """What is no fault but should be known."""
+    """Remarks that are no faults."""
     rows, found = list(rows), []
     if planned is None:
         found.append("no plan is known here, so no run can be missed: its axes were on a command line; repeat them")
@@ -112,7 +112,7 @@ def machine(rows: Sequence[Row], faults: Faults) -> None:
 
 
 def versions(rows: Sequence[Row], faults: Faults) -> None:
-    """One version of the code, and one that a commit names; mixed=true asks for neither."""
+    """One version of the code, and a commit that names it; mixed=true skips this check."""
     for key in VERSIONS:
         values = _values(rows, key)
         if len(values) > 1:

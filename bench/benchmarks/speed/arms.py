@@ -62,11 +62,7 @@ def arms_of(run: Run, machine: Machine, settings: Settings) -> list[Arm]:
     """
     cores, precision = environment.usable_cores(), run.choices["precision"]
     together = as_swept(TOGETHER, run, machine, settings)
-    arms = [
-        Arm(PLAIN, 1, cores, 1, FP32),
-        Arm(ALONE, 1, cores, 1, precision, together.graphed),
-        together,
-    ]
+    arms = [Arm(PLAIN, 1, cores, 1, FP32), Arm(ALONE, 1, cores, 1, precision, together.graphed), together]
     wide = changed(run, precision=FP32)
     return arms if precision == FP32 else [*arms, as_swept(TOGETHER_FP32, wide, machine, settings)]
 

@@ -1,6 +1,6 @@
-"""Every arm on every work, block after block: one row per work, then one of whole sweeps and one of short runs.
+"""Measures every arm on every work, block after block: a row per work, then one of whole sweeps and one of short runs.
 
-In: how to compose, settings. Out: rows, each as soon as it is there. Touches: the device, processes, temporary folders.
+In: a function that composes, settings. Out: rows, one by one. Touches: the device, processes, temporary folders.
 
 In a block every arm trains the same runs once, in an order that is drawn for the block, so that a drift of the machine
 affects all arms alike. Ratios are taken within a block.
@@ -60,7 +60,7 @@ Found = tuple[dict[str, float | int | None], list[dict[str, float | int | None]]
 
 
 def training(work: Work, run: Run, machine: Machine, settings: SpeedSettings) -> Found:
-    """One work by every arm: measures, the seconds of each block, and what the arms are."""
+    """One work by every arm: measures, the seconds of each block, and the settings of the arms."""
     model = model_of(run, work.shape, CLASSES)
     arms = arms_of(run, machine, settings)
     threads = max(arm.processes * arm.threads for arm in arms)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.benchmarks import ratios as rates
-from bench.benchmarks.ratios import ratio, ratios, share, spread, times_as_fast
+from bench.benchmarks.ratios import block_rates, ratio, ratios, share, spread, times_as_fast
 from bench.report.document import Cell, Sheet, Table, records
 from bench.report.tables.markdown import escaped
 from bench.report.tables.page import page
@@ -60,24 +60,20 @@ def lines(row: Row) -> list[dict[str, Any]]:
 
 def line(arm: str, seconds: Mapping[str, Any], row: Row) -> dict[str, Any]:
     """The speed of one arm. `seconds` has one time per block for each arm."""
-    own, images = row.environment["arms"][arm], float(row.measures["images"] or 0)
-    rate = images / float(np.median(seconds[arm]))
-    flops = rate * float(row.measures["flops_per_image"] or 0)
+    about, speed = row.environment["arms"][arm], block_rates("images", float(row.measures["images"] or 0), seconds[arm])
+    flops = speed["images_per_second"] * float(row.measures["flops_per_image"] or 0)
     return {
         "arm": arm,
-        **{key: own[key] for key in ("processes", "threads", "packing", "precision")},
-        "blocks": len(seconds[arm]),
-        "images_per_second": rate,
-        "slowest_block": images / float(seconds[arm].max()),
-        "fastest_block": images / float(seconds[arm].min()),
+        **{key: about[key] for key in ("processes", "threads", "packing", "precision")},
+        **speed,
         **ratios(times_as_fast(seconds[arm], seconds[REFERENCE])),
         "flops_per_second": flops,
-        "of_peak": flops / float(row.measures[f"matmul_{own['precision']}"] or 0),
+        "of_peak": flops / float(row.measures[f"matmul_{about['precision']}"] or 0),
     }
 
 
 def control(table: pd.DataFrame) -> dict[str, Any]:
-    """What plain against itself shows of the error of this method."""
+    """The error of this method, by plain against itself."""
     return rates.control(table[table["arm"] == CONTROL])
 
 

@@ -1,4 +1,4 @@
-"""The work that is timed: a model on images of a shape, in epochs as long as those of real data of this shape.
+"""The work of a benchmark: a model on images of a shape, in epochs as long as those of real data of this shape.
 
 In: a name such as resnet20/3x32x32, settings. Out: a run, and the operations of training on one image.
 Touches: nothing.

@@ -181,5 +181,5 @@ LIBRARIES: dict[str, Library] = {
 
 def installed() -> dict[str, str | None]:
     """The version of each peer, None where it is not installed."""
-    there = {name: importlib.util.find_spec(module) is not None for name, module in PEERS.items()}
-    return {name: importlib.metadata.version(name) if here else None for name, here in there.items()}
+    present = {name for name, module in PEERS.items() if importlib.util.find_spec(module)}
+    return {name: importlib.metadata.version(name) if name in present else None for name in PEERS}

@@ -1,4 +1,4 @@
-"""Every library on every case, block after block, timed by pytest-benchmark.
+"""Measures every library on every case, block after block, with pytest-benchmark.
 
 In: settings. Out: one row per case. Touches: the device, and a temporary folder.
 
@@ -24,12 +24,13 @@ import torch
 
 from bench import registry
 from bench.benchmarks.throughput import target, timing
-from bench.benchmarks.throughput.libraries import LAWS, LIBRARIES, PEERS, Fill, installed
+from bench.benchmarks.throughput.libraries import LAWS, LIBRARIES, Fill, installed
 from bench.benchmarks.throughput.settings import ThroughputSettings, quickened
 from bench.benchmarks.throughput.target import Target
 from bench.machine import environment
 from bench.machine.machine import machine_of
 from bench.schema import OK, Machine, Row, Run, UserError
+from bench.train.segment import device_name
 
 MEDDLING = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER")  # variables by which an outer pytest would change the timing
 TIMER = ("pytest", "pytest-benchmark")  # the extra [throughput]
@@ -76,11 +77,10 @@ class Plugin:
 
     def parameter(self, one: Measurement) -> Any:
         """The measurement with its name and its group."""
-        name = " ".join(map(str, one.label().values()))
         import pytest
 
-        group = f"{one.case.law} {one.case.target.name}"
-        return pytest.param(one, id=name, marks=pytest.mark.benchmark(group=group, **self.timer))
+        group = pytest.mark.benchmark(group=f"{one.case.law} {one.case.target.name}", **self.timer)
+        return pytest.param(one, id=" ".join(map(str, one.label().values())), marks=group)
 
 
 def measure(settings: ThroughputSettings) -> tuple[list[Row], list[str]]:
@@ -183,9 +183,7 @@ def row(case: Case, found: list[dict[str, Any]], settings: ThroughputSettings, m
 def surroundings(machine: Machine) -> dict[str, Any]:
     """The machine, and the version of each peer."""
     finished = datetime.now(UTC).isoformat(timespec="seconds")
-    peers = {name: version for name, version in installed().items() if name in PEERS}
-    name = torch.cuda.get_device_name() if machine.device == "cuda" else environment.describe()["processor"]
-    return {**environment.describe(), **peers, "finished": finished, "device_name": name}
+    return {**environment.describe(), **installed(), "finished": finished, "device_name": device_name(machine)}
 
 
 def of(case: Case, one: Mapping[str, Any]) -> bool:

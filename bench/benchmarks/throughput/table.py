@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.benchmarks import ratios as rates
-from bench.benchmarks.ratios import ratio, ratios, spread, times_as_fast
+from bench.benchmarks.ratios import block_rates, ratio, ratios, spread, times_as_fast
 from bench.report.document import Cell, Sheet, Table, records
 from bench.report.tables.markdown import escaped
 from bench.report.tables.page import page
@@ -53,13 +53,9 @@ def lines(row: Row) -> list[dict[str, Any]]:
 
 def line(library: str, seconds: Mapping[str, Any], row: Row) -> dict[str, Any]:
     """The speed of one library in one case. `seconds` has one time per block for each library."""
-    elements = float(row.measures["elements"] or 0)
     return {
         "library": library,
-        "blocks": len(seconds[library]),
-        "elements_per_second": elements / float(np.median(seconds[library])),
-        "slowest_block": elements / float(seconds[library].max()),
-        "fastest_block": elements / float(seconds[library].min()),
+        **block_rates("elements", float(row.measures["elements"] or 0), seconds[library]),
         **ratios(times_as_fast(seconds[library], seconds.get(REFERENCE))),
         **{f"of_{limit}": share(seconds[library], seconds.get(limit)) for limit in LIMITS},
     }
@@ -71,7 +67,7 @@ def share(ours: Any, limit: Any) -> float | None:
 
 
 def control(table: pd.DataFrame) -> dict[str, Any]:
-    """What torch.nn.init against itself shows of the error of this method."""
+    """The error of this method, by torch.nn.init against itself."""
     return rates.control(table[table["library"] == CONTROL])
 
 

@@ -1,4 +1,4 @@
-"""What a library fills: one weight tensor, or every parameter of a model.
+"""The target of a measurement: one weight tensor, or the layers of a model.
 
 In: a shape or a model's name. Out: a Target. Touches: the device, and torch's global generator, as torch's layers do.
 """

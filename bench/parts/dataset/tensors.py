@@ -99,14 +99,7 @@ def reader(read: Callable[..., Raw]) -> Callable[..., Dataset]:
 
 
 def prepare(
-    raw: Raw,
-    *,
-    validation: int,
-    subset: int | None,
-    split_seed: int,
-    crop: int,
-    flip: bool,
-    checksum: str | None,
+    raw: Raw, *, validation: int, subset: int | None, split_seed: int, crop: int, flip: bool, checksum: str | None
 ) -> Dataset:
     """Verify, split and normalize raw data.
 

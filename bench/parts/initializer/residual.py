@@ -27,13 +27,7 @@ torch_default = bound(variance_scaling, scale=1 / 3, gain=1.0, mode="fan_in", di
 @initializer
 @all_or_nothing
 def fixup(
-    model: nn.Module,
-    generator: Generator,
-    batch: Split | None,
-    *,
-    gain: float | str,
-    mode: str,
-    residual: str,
+    model: nn.Module, generator: Generator, batch: Split | None, *, gain: float | str, mode: str, residual: str
 ) -> None:
     """Scale the branches' layers by L^(-1/(2m-2)), their last to 0, the classifier to 0 (Zhang, Dauphin & Ma 2019).
 
@@ -77,13 +71,7 @@ def skipinit(
 @initializer
 @all_or_nothing
 def rezero(
-    model: nn.Module,
-    generator: Generator,
-    batch: Split | None,
-    *,
-    gain: float | str,
-    mode: str,
-    residual: str,
+    model: nn.Module, generator: Generator, batch: Split | None, *, gain: float | str, mode: str, residual: str
 ) -> None:
     """Multiply each branch, its last activation included, with a learned alpha that starts at 0 (Bachlechner 2020).
 
@@ -121,13 +109,7 @@ def hanin(
 @initializer
 @all_or_nothing
 def stable_add(
-    model: nn.Module,
-    generator: Generator,
-    batch: Split | None,
-    *,
-    gain: float | str,
-    mode: str,
-    residual: str,
+    model: nn.Module, generator: Generator, batch: Split | None, *, gain: float | str, mode: str, residual: str
 ) -> None:
     """Make blocks (x + f) / sqrt(2), so that a sum keeps the variance of its terms (Balduzzi et al. 2017).
 

@@ -1,4 +1,4 @@
-"""The role of each layer in a model, and the residual branches, for all schemes.
+"""The role of each layer in a model, and the residual branches.
 
 In: a model. Out: names, and the modules behind them. Touches: nothing.
 """

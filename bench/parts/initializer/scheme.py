@@ -1,4 +1,4 @@
-"""What the schemes for a whole model share: an error undoes all of them, and only parameters are left changed.
+"""Helpers for schemes of a whole model: an error undoes a scheme, and only parameters are left changed.
 
 In: a model, a generator, a batch. Out: the model, filled in place. Touches: the tensors it is handed.
 """

@@ -1,4 +1,4 @@
-"""An arm in a block: how many of its runs converged, what they reached, how often it diverged.
+"""An arm in a block: how many of its runs converged, their mean accuracy, how many diverged.
 
 In: the rows of one arm. Out: an Arm. Touches: nothing.
 """

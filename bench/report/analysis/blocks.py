@@ -1,4 +1,4 @@
-"""What is compared with what: blocks of runs that share every choice but the initializer and the seed.
+"""Blocks: runs that share every choice but the initializer and the seed, and so can be compared.
 
 An arm is the initializer: its name, with those of its arguments that vary within that name in the study. A block is
 every other choice, so no mean ever mixes two configurations.

@@ -17,7 +17,7 @@ AGAIN, OF = "again", "initializer.of"
 
 @dataclass(frozen=True)
 class Control:
-    """What the tests say of arms that cannot differ: a pair in each block where the control has a twin.
+    """The verdicts on arms that cannot differ: a pair in each block where the control has a twin.
 
     `of` are the initializers that it repeats. Each pair is a family of its own at the level of the study. `runs` and
     `diverged` count the runs of the control.

@@ -1,4 +1,4 @@
-"""How often each kind of interval covers in simulation, whether a report uses it there, and what that means for it.
+"""How often each kind of interval covers in simulation, and what that means for the intervals of a report.
 
 In: the rows of `python -m bench coverage`. Out: a frame, sentences. Touches: nothing.
 """
@@ -24,9 +24,8 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
     """
     lines = [{"id": row.id, **row.choices, **row.measures} for row in rows]
     table = pd.DataFrame(lines).drop(columns="task")
-    table["covers"] = (
-        table["coverage"] - table["level"]
-    ).abs() <= SLACK + 1e-9  # 0.97 - 0.95 is a little more than 0.02
+    off = (table["coverage"] - table["level"]).abs()
+    table["covers"] = off <= SLACK + 1e-9  # 0.97 - 0.95 is a little more than 0.02
     table["used"] = [one.method == method(int(one.values)) for one in table.itertuples()]
     place = {name: index for index, name in enumerate((*SHAPES, *NAMES))}
     return table.sort_values(
@@ -48,10 +47,9 @@ def sentences(rows: Iterable[Row]) -> list[str]:
 
 
 def note(rows: Iterable[Row], sizes: Iterable[int]) -> str:
-    """The sentence for a report whose means have these numbers of values; empty where its intervals cover or nothing
-    was simulated.
+    """The sentence for a report whose means have these numbers of values; empty where its intervals cover.
 
-    Each number is judged by the nearest simulated one that is not larger, or the smallest.
+    Each number is judged by the nearest simulated one that is not larger, or the smallest. Empty without simulations.
     """
     rows = [row for row in rows if row.choices.get("task") == "coverage"]
     if not rows:

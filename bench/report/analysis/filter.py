@@ -3,6 +3,7 @@
 In: rows and conditions. Out: the rows that meet them all. Touches: nothing.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 
 from bench.registry import unknown
@@ -35,6 +36,4 @@ def _check(rows: Sequence[Row], key: str, values: Sequence[str]) -> None:
 
 def _text(row: Row, key: str) -> str:
     value = row.choices.get(key)
-    return (
-        {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
-    )
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)

@@ -1,4 +1,4 @@
-"""What was found in a block: its arms, its pairs, and the verdict that they make together.
+"""The finding of a block: its arms, its pairs, and the verdict that they make together.
 
 In: a block. Out: a Finding. Touches: nothing.
 """
@@ -158,7 +158,7 @@ class Finding:
 
 
 def find(block: Block, name: str, margin: float, alpha: float) -> Finding:
-    """What the runs of a block show. `margin` is in points at 10,000 test images.
+    """The finding of a block. `margin` is in points at 10,000 test images.
 
     Raises UserError where its runs were tested on different numbers of images or classes, and as `arm` does.
     """

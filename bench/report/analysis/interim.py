@@ -1,4 +1,4 @@
-"""Adding seeds until the study is decided: at which planned interim look it is, and the level of its verdicts there.
+"""Interim looks while seeds are added: the planned look that a study is at, and the level of its verdicts there.
 
 In: the looks that a study declares, and its blocks. Out: an InterimLook. Touches: nothing.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.report.analysis.blocks import Block
 from bench.report.statistics import sequential
-from bench.schema import FINAL, Row, UserError
+from bench.schema import FINAL, Row
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,12 @@ class InterimLook:
     alpha: float
 
 
-def checked(planned: Sequence[int]) -> list[int]:
-    """The plan, which may be empty; UserError unless its numbers of seeds rise from 2 on."""
-    if planned and not sequential.is_plan(planned):
-        raise UserError(f"looks={list(planned)} is no plan; give rising numbers of seeds from 2 on, as looks=[5,10,20]")
-    return list(planned)
-
-
 def interim_look(planned: Sequence[int], blocks: Iterable[Block], alpha: float) -> InterimLook | None:
     """The look that these blocks are at; None where none was planned. A failed run has used its seed, a preempted not.
 
-    Raises UserError where the plan is not one.
+    Raises ValueError unless the planned numbers of seeds rise from 2 on.
     """
-    if not checked(planned):
+    if not planned:
         return None
     counts = {_seeds(rows) for block in blocks for rows in block.arms.values()}
     least, most = min(counts), max(counts)

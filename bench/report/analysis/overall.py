@@ -26,7 +26,7 @@ Scores = dict[str, list[Array]]  # by arm: one array (runs,) per block
 class Ranks:
     """Mean ranks over blocks by arm, the best first, and Nemenyi's p of each pair of arms, the better one first.
 
-    `statistic` and `p` are Friedman's. Mean ranks that lie within `critical_difference` are not told apart at `alpha`:
+    `statistic` and `p` are Friedman's. Mean ranks that lie within `critical_difference` do not differ at `alpha`:
     `groups` are the largest such sets of arms, the best first.
     """
 

@@ -1,4 +1,4 @@
-"""What a study could see: the seeds that its margin needs, and how much of the spread each kind of seed brings.
+"""The power of a study: the seeds that its margin needs, and how much of the spread comes from each kind of seed.
 
 In: findings. Out: Powers and Spreads. Touches: nothing.
 """
@@ -101,9 +101,9 @@ def _grid(rows: Sequence[Row]) -> Array | None:
     cells = {(row.choices["seed"], row.choices[ORDER_SEED]): accuracy(row) for row in rows if row.status == OK}
     seeds, orders = (sorted({cell[at] for cell in cells}, key=repr) for at in (0, 1))
     whole = len(cells) == len(rows) == len(seeds) * len(orders) and min(len(seeds), len(orders)) > 1
-    return (
-        np.array([[cells[seed, order] for order in orders] for seed in seeds]) if whole and None not in orders else None
-    )
+    if not whole or None in orders:
+        return None
+    return np.array([[cells[seed, order] for order in orders] for seed in seeds])
 
 
 def _components(choices: dict[str, Any], name: str, grid: Array) -> Spread:

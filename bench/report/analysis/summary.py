@@ -27,15 +27,15 @@ STATUSES = (OK, DIVERGED, FAILED, PREEMPTED)
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """What the rows of a study say. `findings` has one entry per block, in the order of their choices.
+    """The findings of a study. `findings` has one entry per block, in the order of their choices.
 
     rows: all of them, sorted by id, those of the control too.
     margin_points: the smallest difference that matters, as stated, before it is scaled to a test set.
     alpha: the level of each family of verdicts, 0 between planned interim looks, where none is due.
     question: the comparison that the study was made for, where it names one and its rows have both arms.
-    interim_look: where the study stands among the looks it declares; control: what its hidden A/A arm says.
+    interim_look: the place of the study among its planned looks; control: the verdicts on its hidden A/A arm.
     notes: sentences that no report may leave out. about: the study's yaml, where the rows come from a study.
-    What follows is computed when it is first used.
+    Every property below is computed when it is first used.
     """
 
     rows: tuple[Row, ...]
@@ -127,12 +127,12 @@ def summarize(
     """Summarize the rows of one study. `margin`: the smallest difference that matters, in points at 10,000 test images.
 
     `arms`: the two that the study declares as its question, if it does; `looks`: the numbers of seeds at which an
-    interim look was planned; `notes`: what else the report should say; `about`: the study's yaml.
-    Raises UserError for no rows, a run that stands twice, an unknown status, a margin that is not positive, looks that
-    are no plan, an ok run without a test accuracy, rows of the control alone, or a block whose runs were tested on
-    different numbers of images or classes.
+    interim look was planned; `notes`: sentences that the report prints too; `about`: the study's yaml. The settings
+    have checked margin and looks. Raises UserError for no rows, a run that stands twice, an unknown status, an
+    ok run without a test accuracy, rows of the control alone, or a block whose runs were tested on different numbers of
+    images or classes; ValueError for looks that do not rise.
     """
-    margin, rows = checked_margin(margin), checked(rows)
+    rows = checked(rows)
     for row in rows:
         if row.status not in STATUSES:
             raise UserError(f"a row has the status {row.status!r}; known are {', '.join(STATUSES)}")
@@ -151,10 +151,3 @@ def summarize(
         notes=tuple(notes),
         about=about or {},
     )
-
-
-def checked_margin(margin: float) -> float:
-    """The margin as given; UserError unless it is above 0."""
-    if not margin > 0:
-        raise UserError(f"a margin is a number of percentage points above 0, such as 0.3, not {margin}")
-    return float(margin)

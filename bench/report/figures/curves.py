@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from bench.report.analysis.finding import Finding
@@ -18,7 +17,7 @@ from bench.report.document import Figure
 from bench.report.figures import style
 from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms
 from bench.report.figures.svg import Tips, drawing
-from bench.report.statistics.sample import LEVEL, Estimate
+from bench.report.statistics.sample import LEVEL, Array, Estimate
 from bench.report.wording.format import accuracy_of, counted, left_out, some, with_spread
 from bench.schema import DIVERGED, OK, Row
 
@@ -27,7 +26,6 @@ MEASURE = "validation_accuracy"
 ARMS = 10  # more lines in a panel are a tangle
 LEAST, HEIGHT = 32.0, 38.0  # mm of a panel, where a page is full and where it is not
 MARKS = 6  # on a line
-Array = NDArray[np.float64]
 
 
 def curves(findings: Sequence[Finding]) -> Figure | None:

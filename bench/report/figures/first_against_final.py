@@ -1,4 +1,4 @@
-"""Whether the first epoch tells the end: accuracy after the first epoch against the final one, a mark per run.
+"""Whether the first epoch predicts the end: accuracy after the first epoch against the final one, a mark per run.
 
 In: findings. Out: a Figure. Touches: nothing.
 """
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from bench.report.analysis.finding import Finding
@@ -16,6 +15,7 @@ from bench.report.document import Figure
 from bench.report.figures import style
 from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms
 from bench.report.figures.svg import Tips, drawing
+from bench.report.statistics import Array
 from bench.report.wording.format import counted, left_out, some
 from bench.schema import OK
 
@@ -23,7 +23,6 @@ NAME = "first_against_final"
 ARMS = 10  # more kinds of marks in a panel are noise
 LEAST, HEIGHT = 33.0, 40.0  # mm of a panel, where a page is full and where it is not
 RUNS = 200  # marks in a panel; beyond it a mark is the mean of an arm
-Array = NDArray[np.float64]
 
 
 def first_against_final(findings: Sequence[Finding]) -> Figure | None:

@@ -1,4 +1,4 @@
-"""The critical-difference diagram: mean ranks over blocks, a bar under arms that cannot be told apart (Demšar 2006).
+"""The critical-difference diagram: mean ranks over blocks, a bar under arms whose ranks do not differ (Demšar 2006).
 
 In: the ranks of a summary. Out: a Figure. Touches: nothing.
 """

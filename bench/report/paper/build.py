@@ -1,6 +1,6 @@
 """A paper of studies: its document, in reading order.
 
-In: summaries, and what else the paper shows. Out: a Document. Touches: paper/, which it reads.
+In: summaries, and tables and figures of other rows. Out: a Document. Touches: paper/, which it reads.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,10 +37,9 @@ OF_STUDY: tuple[Callable[[Summary], Table | None], ...] = (
 
 @dataclass(frozen=True)
 class Sources:
-    """What a paper is made of beside its studies: options of conf/, template, references, and ready made extras.
+    """The sources of a paper beside its studies: options of conf/, template, references, and more tables and figures.
 
-    `shown` are tables and figures of other kinds of rows; `sentences` are about them, by the name that the template has
-    for them.
+    `shown` are tables and figures of other kinds of rows; `sentences` are about them, by their names in the template.
     """
 
     options: protocol.Options

@@ -1,4 +1,4 @@
-"""Every number of a study by its key, so that a text can print it: acc.he_normal.resnet20.batch.relu.
+"""Every number of a study by its key, for a text to print: acc.he_normal.resnet20.batch.relu.
 
 In: a Summary. Out: Keys. Touches: nothing.
 """
@@ -57,7 +57,7 @@ def evidence(summary: Summary, suffix: str = "") -> Keys:
 
 
 def common() -> dict[str, str | int]:
-    """What holds for every study: the level of intervals, the margin's test set, what counts as near chance."""
+    """The keys of every study: the level of intervals, the margin's test set, the factor of near chance."""
     return {
         "level": confidence(),
         "many": MANY,
@@ -72,7 +72,7 @@ def path(finding: Finding) -> tuple[str, ...]:
 
 
 def _texts(summary: Summary, suffix: str) -> dict[str, Any]:
-    """What is written whole: sentences, and lists of them."""
+    """Whole sentences, and lists of them, by key."""
     texts: dict[str, Any] = {
         "answer": answer.answer(summary),
         "margin": f"{summary.margin_points:g}",

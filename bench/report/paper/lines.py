@@ -24,7 +24,7 @@ class Lines:
 
     def __init__(self, tables: Iterable[Table]) -> None:
         lines = [line for table in tables for line in table.lines]
-        own = [line[0].text for line in lines if is_run(line)]
+        own = [line[0].text for line in lines if line[0].is_run]
         cited = [run for line in lines for cell in line for run in cell.runs]
         self.ids = tuple(dict.fromkeys([*own, *cited]))
         self._positions = {run: position for position, run in enumerate(self.ids)}
@@ -35,7 +35,7 @@ class Lines:
         """The lines, each a `tr`."""
         numeric = numbers(table)
         for line in table.lines:
-            run = line[0].text if is_run(line) else None
+            run = line[0].text if line[0].is_run else None
             anchor = f' id="{anchored(run)}"' if run in self._anchors else ""
             self._anchors.discard(run or "")
             cells = (self._cell(cell, i < table.labels, numeric[i], run) for i, cell in enumerate(line))
@@ -54,11 +54,6 @@ class Lines:
         if runs not in self._known:
             self._known[runs] = ",".join(ranges(self._positions[run] for run in runs))
         return self._known[runs]
-
-
-def is_run(line: tuple[Cell, ...]) -> bool:
-    """Whether a line is that of a run: its first cell is the id of the only run that it refers to."""
-    return line[0].runs == (line[0].text,)
 
 
 def anchored(run: str) -> str:

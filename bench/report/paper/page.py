@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from bench.report.document import Document, Figure, Prose, Reference, Table
 from bench.report.paper import PAPER
-from bench.report.paper.lines import Lines, is_run
+from bench.report.paper.lines import Lines
 from bench.report.paper.prose import inline, sections
 from bench.report.tables.export import numbers
 
@@ -76,15 +76,10 @@ def page(document: Document) -> str:
 
 
 def _blocks(document: Document) -> list[Block]:
-    """The blocks with the references before the appendix: the text that opens it, and the first list of runs."""
+    """The blocks with the references before the appendix."""
     blocks: list[Block] = [*document.blocks]
     if document.references:
-        runs = (
-            index for index, block in enumerate(blocks) if isinstance(block, Table) and any(map(is_run, block.lines))
-        )
-        index = next(runs, len(blocks))
-        index -= 0 < index < len(blocks) and isinstance(blocks[index - 1], Prose)
-        blocks[index:index] = [Prose("## References"), References(document.references)]
+        blocks[document.appendix : document.appendix] = [Prose("## References"), References(document.references)]
     return blocks
 
 

@@ -18,7 +18,6 @@ from bench.report.tables import tree
 from bench.schema import UserError
 
 FONTS = ("Libertinus Serif", "DejaVu Sans Mono")  # of report.typ
-APPENDIX = "runs"  # how the name of a table that lists every run begins
 UNNUMBERED = ("Abstract", "Appendix")  # how a heading begins that has no number
 SHORT = 12  # digits of the digest at the foot of each page
 Block = Prose | Table | Figure
@@ -46,7 +45,7 @@ def content(document: Document) -> dict[str, Any]:
     _number(blocks)
     if document.references:
         entries = [{"key": one.key, "body": tree.inline(one.markdown)} for one in document.references]
-        blocks.insert(_before_appendix(document.blocks), {"is": "references", "entries": entries})
+        blocks.insert(document.appendix, {"is": "references", "entries": entries})
     _check_links(document, blocks)
     foot = f"rows {document.digest[:SHORT]}" if document.digest else ""
     return {"title": document.title, "blocks": blocks, "footer": document.footer, "foot": foot}
@@ -63,14 +62,14 @@ def _block(block: Block, put: Put) -> dict[str, Any]:
 
 def _put(document: Document) -> Put:
     """How a cell becomes plain data: with a link to its first run in the appendix, or as the target of such links."""
-    listed = {cell.text for cell in _cells(document) if _is_run(cell)}
-    led_to = {cell.runs[0] for cell in _cells(document) if cell.runs and not _is_run(cell)} & listed
+    listed = {cell.text for cell in _cells(document) if cell.is_run}
+    led_to = {cell.runs[0] for cell in _cells(document) if cell.runs and not cell.is_run} & listed
 
     def put(cell: Cell, text: str) -> Any:
-        if _is_run(cell) and cell.text in led_to:
+        if cell.is_run and cell.text in led_to:
             led_to.remove(cell.text)  # a run of two studies has one place
             return {"text": text, "at": f"run-{cell.text}"}
-        if cell.runs and not _is_run(cell) and cell.runs[0] in listed:
+        if cell.runs and not cell.is_run and cell.runs[0] in listed:
             return {"text": text, "to": f"run-{cell.runs[0]}"}
         return text
 
@@ -81,10 +80,6 @@ def _cells(document: Document) -> Iterator[Cell]:
     return (cell for block in document.blocks if isinstance(block, Table) for line in block.lines for cell in line)
 
 
-def _is_run(cell: Cell) -> bool:
-    return cell.runs == (cell.text,)
-
-
 def _number(blocks: list[dict[str, Any]]) -> None:
     """Make the highest heading one of level 1 and number the headings, but for those of abstract and appendix."""
     headings = [node for block in blocks if block["is"] == "prose" for node in block["body"] if node["is"] == "heading"]
@@ -92,14 +87,6 @@ def _number(blocks: list[dict[str, Any]]) -> None:
     for heading in headings:
         heading["level"] -= highest - 1
         heading["numbered"] = not tree.text(heading["body"]).startswith(UNNUMBERED)
-
-
-def _before_appendix(blocks: tuple[Block, ...]) -> int:
-    """The place of the prose that opens the appendix; the end where there is none."""
-    for place, block in enumerate(blocks):
-        if isinstance(block, Table) and block.name.split("-")[0] == APPENDIX:
-            return place - (place > 0 and isinstance(blocks[place - 1], Prose))
-    return len(blocks)
 
 
 def _check_links(document: Document, blocks: list[dict[str, Any]]) -> None:

@@ -4,7 +4,6 @@ In: rows. Out: text. Touches: git, to read.
 """
 
 import hashlib
-import importlib.metadata
 from collections.abc import Iterable, Sequence
 
 from bench.machine import environment
@@ -28,7 +27,7 @@ def footer(rows: Sequence[Row]) -> str:
     here = environment.describe()
     runs = listed(sorted({_state(row.environment.get("git_commit"), row.environment.get("git_dirty")) for row in rows}))
     made = "; ".join(f"{name} {_several(rows, name)}" for name in MADE_OF if _several(rows, name))
-    built = ", ".join(f"{name} {version}" for name in BUILT_WITH if (version := _version(name)))
+    built = ", ".join(f"{name} {version}" for name, version in environment.versions(BUILT_WITH).items() if version)
     return (
         f"{counted(len(rows), 'row')}, sha256 {digest(rows)}; made at {runs} with {made}. "
         f"Built by initbench {here['initbench']} at {_state(here['git_commit'], here['git_dirty'])} with {built}."
@@ -43,10 +42,3 @@ def _state(commit: object, dirty: object) -> str:
 
 def _several(rows: Iterable[Row], name: str) -> str:
     return ", ".join(sorted({str(row.environment[name]) for row in rows if row.environment.get(name)}))
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -62,10 +62,8 @@ class Bibliography:
 def label(entry: Mapping[str, str], year: str) -> str:
     """One name, two names, three names, or the first `et al.`; `year` says how the year stands: `{}` or `({})`."""
     names = [author.partition(",")[0] for author in entry["author"].split(" and ")]
-    who = entry.get("shorthand") or (
-        f"{names[0]} et al." if len(names) > 2 else " & ".join(names)  # as conf/ writes its sources
-    )
-    return f"{who} {year.format(entry['year'])}"
+    authors = f"{names[0]} et al." if len(names) > 2 else " & ".join(names)  # as conf/ writes its sources
+    return f"{entry.get('shorthand') or authors} {year.format(entry['year'])}"
 
 
 def shown(entry: Mapping[str, Any]) -> str:

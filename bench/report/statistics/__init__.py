@@ -8,14 +8,4 @@ from bench.report.statistics.intervals import interval, mean
 from bench.report.statistics.rates import wilson
 from bench.report.statistics.sample import Array, Estimate
 
-__all__ = [
-    "Array",
-    "Difference",
-    "Estimate",
-    "equivalence",
-    "holm",
-    "interval",
-    "mean",
-    "paired_difference",
-    "wilson",
-]
+__all__ = ["Array", "Difference", "Estimate", "equivalence", "holm", "interval", "mean", "paired_difference", "wilson"]

@@ -1,4 +1,4 @@
-"""What a study needs: how many seeds for an effect, and how much of the spread each kind of seed brings.
+"""How many seeds an effect needs, and how much of the spread comes from each kind of seed.
 
 In: numbers. Out: numbers, or a Variance. Touches: nothing.
 """

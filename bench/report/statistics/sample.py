@@ -1,4 +1,4 @@
-"""What every statistic is built on: a checked sample, its standard error, and the dataclass of an estimate.
+"""A checked sample, its standard error, and the dataclass of an estimate: the base of every statistic.
 
 In: arrays of numbers. Out: arrays, or an Estimate. Touches: nothing.
 

@@ -1,4 +1,4 @@
-"""How often an interval covers the mean it is about, by simulation on values of known shape.
+"""How often an interval covers the true mean, by simulation on values of known shape.
 
 In: a method, the number of runs, a shape, and a generator. Out: a Coverage. Touches: nothing.
 

@@ -1,1 +1,1 @@
-"""The tables of a paper, each a function from a study to a Table; every cell knows the runs it was made of."""
+"""The tables of a paper, each a function from a study to a Table; every cell holds the ids of its runs."""

@@ -1,4 +1,4 @@
-"""What the runs cost, and where they were made.
+"""The cost of the runs, and the machines and versions that made them.
 
 In: a Summary. Out: Tables. Touches: nothing.
 """
@@ -19,7 +19,7 @@ STATE = ("git_commit", "git_dirty")
 
 
 def environment(summary: Summary) -> Table:
-    """Processor, versions and commit, as the rows say."""
+    """Processor, versions and commit of the rows."""
     lines = []
     for key in (*MACHINE, *VERSIONS, *STATE):
         found = _by_value(summary.rows, key)

@@ -16,6 +16,4 @@ def escaped(text: object) -> Markdown:
         return text
     line = " ".join(str(text).split())
     line = re.sub(r"([\\`*_\[\]<>&!#~|$])", r"\\\1", line)
-    return Markdown(
-        re.sub(r"^([0-9]+)([.)])(?!\S)|^([-+=:])", r"\1\\\2\3", line)
-    )  # no list, no rule where a line begins
+    return Markdown(re.sub(r"^([0-9]+)([.)])(?!\S)|^([-+=:])", r"\1\\\2\3", line))  # no list and no rule

@@ -1,4 +1,4 @@
-"""The initializers over all blocks: ranks, aggregates, probability of improvement, and the seeds that it takes.
+"""The initializers over all blocks: ranks, aggregates, probability of improvement, and the seeds that are needed.
 
 In: a Summary. Out: Tables. Touches: nothing.
 """

@@ -1,4 +1,4 @@
-"""What was measured beside training, as a section of a markdown page: heading, parts, origin.
+"""The rows of a benchmark as a section of a markdown page: heading, parts, origin.
 
 In: rows, parts. Out: a Section. Touches: nothing.
 """

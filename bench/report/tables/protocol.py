@@ -1,4 +1,4 @@
-"""What was compared, on what, and how: initializers with law and source, data, models, and settings shared by all runs.
+"""The protocol: initializers with law and source, data, models, and the settings that all runs share.
 
 In: summaries, and the options of conf/. Out: Tables. Touches: nothing.
 """

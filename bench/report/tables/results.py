@@ -1,4 +1,4 @@
-"""What came out: every arm in every block, the blocks at a glance, the study's question, every run.
+"""The results: every arm in every block, the blocks at a glance, the study's question, every run.
 
 In: a Summary. Out: Tables. Touches: nothing.
 """
@@ -145,9 +145,8 @@ def means(finding: Finding, arms: list[str], intervals: bool = True) -> list[Cel
 
 
 def _mean(finding: Finding, one: Arm, intervals: bool = True, star: bool = True) -> Cell:
-    shown = (
-        estimate(one.test_accuracy, finding.digits, PERCENT) if intervals else number(one.mean, finding.digits, PERCENT)
-    )
+    digits = finding.digits
+    shown = estimate(one.test_accuracy, digits, PERCENT) if intervals else number(one.mean, digits, PERCENT)
     return Cell(shown + "*" * (star and bool(one.diverged)), one.mean, one.ids)
 
 

@@ -50,7 +50,7 @@ def sheet(summary: Summary) -> Sheet:
 
 
 def block(summary: Summary, finding: Finding) -> Table:
-    """One line per arm: its runs and what they reached, the highest mean first."""
+    """One line per arm: its runs, accuracies and seconds, the highest mean first."""
     lost = lost_statuses(summary)
     lines = tuple(
         (*arm_cells(finding, one, lost, star=False), Cell(number(one.seconds, 1), one.seconds)) for one in finding.arms
@@ -82,7 +82,7 @@ def question(comparison: Question) -> Table:
 
 
 def record(summary: Summary) -> dict[str, Any]:
-    """Everything that the summary says, for a program: numbers in full precision, None where there is none."""
+    """The whole summary for a program: numbers in full precision, None where there is none."""
     return {
         "answer": answer.answer(summary),
         "question": _question(summary),

@@ -50,7 +50,7 @@ def question(summary: Summary) -> str:
 
 
 def abstract(summary: Summary) -> tuple[str, str, str]:
-    """What was done; the study's question, or where the initializer matters; the rest."""
+    """Three sentences: the setup; the study's question, or where the initializer matters; the rest."""
     verdicts, diverged = _verdicts(summary), _diverged(summary)
     if summary.question is None:
         return _setup(summary), f"{verdicts}.", f"{diverged}{_keeping_up(summary)}."

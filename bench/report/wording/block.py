@@ -1,4 +1,4 @@
-"""A block in a sentence or two, for a person in a hurry.
+"""A block in a sentence or two.
 
 In: a finding. Out: text. Touches: nothing.
 """
@@ -8,20 +8,12 @@ from collections.abc import Sequence
 
 from bench.report.analysis.arms import Arm
 from bench.report.analysis.finding import Finding
-from bench.report.analysis.pairs import (
-    DIFFERENT,
-    EQUIVALENT,
-    MARGIN_IMAGES,
-    UNDECIDED,
-    Pair,
-    scaled_margin,
-    seen_from,
-)
+from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, MARGIN_IMAGES, UNDECIDED, Pair, scaled_margin, seen_from
 from bench.report.wording.format import accuracy, number, points, range_of
 
 
 def sentence(finding: Finding) -> str:
-    """What the block shows: divergence and losses first, then which differences are real, equivalent or undecided."""
+    """The result of a block: divergence and lost runs first, then real, equivalent and undecided differences."""
     clauses = [_diverged(finding), _lost(finding), _near_chance(finding), _split(finding), _comparison(finding)]
     return " ".join(filter(None, clauses))
 

@@ -24,7 +24,7 @@ ENDED = {OK: "converged", DIVERGED: "diverged", FAILED: "failed", PREEMPTED: "we
 
 
 def notes(summary: Summary) -> list[str]:
-    """What no report may leave out: the interim look, the control, and the notes handed to the summary."""
+    """The sentences that no report may leave out: the interim look, the control, and the notes of the summary."""
     found = [look(summary.interim_look)] if summary.interim_look else []
     found += [control(summary.control)] if summary.control else []
     return [*found, *summary.notes]
@@ -80,12 +80,11 @@ def ranks(found: Ranks) -> str:
 def counts(summary: Summary) -> str:
     """`400 runs: 390 ok, 10 diverged, 0 failed, 0 preempted.`"""
     by_status = ", ".join(f"{count} {status}" for status, count in summary.counts.items())
-    total = len(summary.rows)
-    return f"{total} run{'s' * (total != 1)}: {by_status}."
+    return f"{counted(len(summary.rows), 'run')}: {by_status}."
 
 
 def title(summaries: Sequence[Summary]) -> str:
-    """What a paper is about: the question of its one study, or the studies compared."""
+    """The title of a paper: the question of its one study, or the studies compared."""
     comparison = summaries[0].question
     if len(summaries) == 1 and comparison:
         return f"{comparison.arms[0]} or {comparison.arms[1]}: does the weight initializer matter?"
@@ -115,19 +114,12 @@ def power(summary: Summary) -> str:
 
 def spread(summary: Summary) -> str:
     """How far the arms of a block lie apart after the first epoch and at the end."""
-    both = [
-        [
-            (one.first_epoch_accuracy, one.mean)
-            for one in finding.arms
-            if None not in (one.first_epoch_accuracy, one.mean)
-        ]
-        for finding in summary.findings
-    ]
-    ranges = [
-        [PERCENT * (max(values) - min(values)) for values in zip(*means, strict=True)]
-        for means in both
-        if len(means) > 1
-    ]
+    ranges = []
+    for finding in summary.findings:
+        means = [(one.first_epoch_accuracy, one.mean) for one in finding.arms]
+        known = [pair for pair in means if None not in pair]
+        if len(known) > 1:
+            ranges.append([PERCENT * (max(values) - min(values)) for values in zip(*known, strict=True)])
     if not ranges:
         return "No block has two means to compare."
     first, last = (number(median(values), 1) for values in zip(*ranges, strict=True))
@@ -172,12 +164,8 @@ def cost(summary: Summary) -> str:
     memory = [row.measures["peak_memory_bytes"] or 0 for row in rows if row.measures.get("peak_memory_bytes")]
     where = listed(sorted({str(row.environment.get("device_name", "an unknown device")) for row in rows}))
     peak = f", with at most {max(memory) / MEBIBYTE:,.0f} MiB of memory in a process" if memory else ""
-    each = (
-        f"{median(seconds):.1f} s in the median run, {sum(seconds) / 60:,.1f} minutes in all"
-        if seconds
-        else "no time kept"
-    )
-    return f"{counted(len(rows), 'run')} of study {summary.name} on {where}: {each}{peak}."
+    times = f"{median(seconds):.1f} s in the median run, {sum(seconds) / 60:,.1f} minutes in all" if seconds else ""
+    return f"{counted(len(rows), 'run')} of study {summary.name} on {where}: {times or 'no time kept'}{peak}."
 
 
 def listing(summary: Summary) -> str:
@@ -187,7 +175,7 @@ def listing(summary: Summary) -> str:
 
 
 def threats(summary: Summary) -> list[str]:
-    """What the study cannot show, as far as its rows know."""
+    """The limits of the study that follow from its rows."""
     each = (_recipe, _resolution, _budget, _seeds, _undecided, _lost, _dirty)
     return [sentence for threat in each if (sentence := threat(summary))]
 
@@ -246,17 +234,11 @@ def _undecided(summary: Summary) -> str:
 
 def _lost(summary: Summary) -> str:
     lost = summary.counts[FAILED] + summary.counts[PREEMPTED]
-    return (
-        f"{counted(lost, 'run')} did not end and {'is' if lost == 1 else 'are'} in no mean; the appendix says why."
-        if lost
-        else ""
-    )
+    verb = "is" if lost == 1 else "are"
+    return f"{counted(lost, 'run')} did not end and {verb} in no mean; the appendix says why." if lost else ""
 
 
 def _dirty(summary: Summary) -> str:
     dirty = sum(bool(row.environment.get("git_dirty")) for row in summary.rows)
-    return (
-        f"{counted(dirty, 'run')} of study {summary.name} were made from sources with uncommitted changes."
-        if dirty
-        else ""
-    )
+    runs = f"{counted(dirty, 'run')} of study {summary.name}"
+    return f"{runs} were made from sources with uncommitted changes." if dirty else ""

@@ -63,11 +63,7 @@ class Train(Task):
         data: Dataset = registry.build(run, "dataset")(machine.data, machine.download)
         activation: Callable[[], nn.Module] = registry.build(run, "activation")
         model: nn.Module = registry.build(run, "model")(
-            data.shape,
-            data.classes,
-            activation,
-            registry.build(run, "normalization"),
-            run.choices.get(RESIDUAL, SUM),
+            data.shape, data.classes, activation, registry.build(run, "normalization"), run.choices.get(RESIDUAL, SUM)
         )
         batch = data.train.take(torch.arange(min(self.batch_size, data.sizes[0])))
         numbers = resolved(run.arguments("initializer"), activation())

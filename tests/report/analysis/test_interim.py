@@ -9,7 +9,7 @@ from bench.report import Summary, render, sheet, summarize, summarize_study
 from bench.report.statistics.sequential import levels
 from bench.report.wording.study import look as sentence
 from bench.report.wording.study import notes
-from bench.schema import Row, UserError
+from bench.schema import Row
 
 LOOKS = [5, 10, 20]
 MakeArm = Callable[..., list[Row]]
@@ -102,7 +102,7 @@ def test_a_study_without_looks_has_its_whole_level(study: MakeArm) -> None:
 
 @pytest.mark.parametrize("looks", [[10, 5], [0, 5], [1], [5.5], "5,10"])
 def test_looks_that_are_no_plan_are_refused(study: MakeArm, looks: Any) -> None:
-    with pytest.raises(UserError, match=r"looks.*\[5,10"):
+    with pytest.raises(ValueError, match=r"looks.*\[5, 10"):
         summarize(study(5), 0.3, looks=looks)
 
 

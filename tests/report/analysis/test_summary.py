@@ -162,12 +162,6 @@ def test_a_status_nobody_knows_is_refused(row: MakeRow) -> None:
         summarize([row(status="lost")], 0.3)
 
 
-@pytest.mark.parametrize("margin", [0, -1, math.nan])
-def test_a_margin_that_is_not_positive_is_refused(row: MakeRow, margin: float) -> None:
-    with pytest.raises(UserError, match="margin"):
-        summarize([row()], margin)
-
-
 def test_no_rows_are_an_error_and_not_an_empty_report() -> None:
     with pytest.raises(UserError, match="no rows"):
         summarize([], 0.3)
