@@ -57,13 +57,34 @@ class Rising:
         return f"that rise from at least {self.least}"
 
 
+@dataclass(frozen=True)
+class NoneOrTwo:
+    """No values, or two different ones."""
+
+    def holds(self, values: Sequence[object]) -> bool:
+        """Whether there are none, or two that differ."""
+        return not values or (len(values) == 2 and values[0] != values[1])
+
+    def __str__(self) -> str:
+        return "of which there are two different ones, or none"
+
+
 Count = Annotated[int, Bound(least=1)]
 Natural = Annotated[int, Bound(least=0)]
 Positive = Annotated[float, Bound(above=0)]
 Share = Annotated[float, Bound(least=0, most=1)]
 Auto = Literal["auto"]
 
-WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a name", Path: "a path", dict: "keys"}
+WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a name",
+    Path: "a path",
+    dict: "keys {KEY: VALUE}",
+}
+
+PLURALS = {int: "whole numbers", float: "numbers", str: "names", dict: "keys {KEY: VALUE}"}
 
 
 def checked(key: str, value: Any, kind: Any) -> Any:
@@ -146,11 +167,10 @@ def _described(kind: Any) -> str:
     if origin is Literal:
         return " or ".join(map(str, arguments))
     if origin is list:
-        return f"a list [a,b] of {_plural(arguments[0])}" if arguments[0] is not Any else "a list [a,b]"
+        plural = PLURALS.get(typing.get_origin(arguments[0]) or arguments[0])
+        return "a list [a,b]" + (
+            f" of {plural}" if plural else f", each {described(arguments[0])}" * (arguments[0] is not Any)
+        )
     if kind in (type(None), None):
         return "null"
     return WORDS.get(origin or kind, getattr(kind, "__name__", str(kind)))
-
-
-def _plural(kind: Any) -> str:
-    return {int: "whole numbers", float: "numbers", str: "names", dict: "keys"}.get(kind, described(kind))

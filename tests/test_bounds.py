@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from bench.bounds import Auto, Bound, Count, Natural, Positive, Rising, Share, checked, described
+from bench.bounds import Auto, Bound, Count, Natural, NoneOrTwo, Positive, Rising, Share, checked, described
 from bench.schema import UserError
 
 
@@ -22,6 +22,8 @@ from bench.schema import UserError
         ([1, 2.5], list[float], [1.0, 2.5]),
         ([["a"], []], list[list[str]], [["a"], []]),
         ([2, 5], Annotated[list[int], Rising(2)], [2, 5]),
+        ([], Annotated[list[str], NoneOrTwo()], []),
+        (["a", "b"], Annotated[list[str], NoneOrTwo()], ["a", "b"]),
         ([], Annotated[list[int], Rising(2)], []),
         ({"a": 1}, dict[str, Any], {"a": 1}),
         (True, bool | Auto, True),
@@ -56,6 +58,8 @@ def test_a_value_that_fits_is_as_its_type_has_it(value, kind, found):
         ("a", list[str]),
         ([1, 3], Annotated[list[int], Rising(2)]),
         ([5, 5], Annotated[list[int], Rising(2)]),
+        (["a"], Annotated[list[str], NoneOrTwo()]),
+        (["a", "a"], Annotated[list[str], NoneOrTwo()]),
         (1, Literal[True]),
         (None, Count | Auto),
     ],
@@ -78,6 +82,9 @@ def test_the_sentence_names_everything_that_the_key_takes_and_the_nearest_name()
         (Annotated[float, Bound(above=0, below=1)], "a number above 0 and below 1"),
         (Annotated[int, Bound(least=1, most=8)] | None, "a whole number from 1 to 8 or null"),
         (Annotated[list[int], Rising(2)], "a list [a,b] of whole numbers that rise from at least 2"),
+        (list[Count] | Count, "a list [a,b], each a whole number of at least 1 or a whole number of at least 1"),
+        (list[str], "a list [a,b] of names"),
+        (Annotated[list[str], NoneOrTwo()], "a list [a,b] of names of which there are two different ones, or none"),
         (bool, "true or false"),
         (Path, "a path"),
     ],

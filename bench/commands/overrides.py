@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
 
-from bench import catalogue
+from bench import catalogue, registry
 from bench.commands import COMMANDS
 from bench.schema import UserError
 
@@ -22,6 +22,9 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     """
     words = with_retry(words)
     parsed = get_args_parser().parse_intermixed_args(words)
+    for key in (word.partition("=")[0] for word in parsed.overrides):
+        if key in catalogue.PLUMBING - {"hydra"}:
+            raise UserError(registry.unknown("key", key, catalogue.keys(command)))
     flags = [word for word in words if word not in parsed.overrides]
     overrides = with_key(command, parsed.overrides)
     if command == "report":

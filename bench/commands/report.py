@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 def report(settings: ReportSettings) -> int:
     """Print the tables of each study and build their paper; 1 when the paper to check is stale."""
     place = folder(settings)
+    if settings.check and place is None:
+        raise UserError(
+            "check=true compares a paper, and these settings make none; leave out format, or write output=DIR"
+        )
     readings = [(one, _read(known_store(one), curves=place is not None)) for one in _each(settings)]
     studies = [(one, _chosen(reading, settings.where)) for one, reading in readings]
     if not settings.check:

@@ -1,4 +1,4 @@
-"""The settings of a command, which change no result: checked once, then in seconds and bytes.
+"""The settings of a command, none of which is part of a run's id: checked once, then in seconds and bytes.
 
 In: the configuration that Hydra composed. Out: Settings. Touches: nothing.
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
-from bench.bounds import Auto, Bound, Count, Positive, Rising, checked
+from bench.bounds import Auto, Bound, Count, NoneOrTwo, Positive, Rising, checked
 from bench.schema import Failure, Interval, UserError
 
 MINUTE_S = 60.0
@@ -64,11 +64,11 @@ def _seconds(minutes: float | None) -> float | None:
     return None if minutes is None else MINUTE_S * minutes
 
 
-def interval(every: str | None) -> Interval:
-    """10min, 90s, 2h or 5epochs as an interval. Raises UserError for any other text, and for zero."""
+def interval(every: Any) -> Interval:
+    """10min, 90s, 2h or 5epochs as an interval. Raises UserError for any other value, and for zero."""
     if every is None:
         return Interval()
-    found = INTERVAL.fullmatch(every)
+    found = INTERVAL.fullmatch(str(every))
     if not found or float(found[1] or found[3]) == 0:
         raise UserError(
             f"checkpoint.every takes minutes (10min, also s and h), epochs (5epochs) or null, not {every!r}; "
@@ -81,7 +81,7 @@ def interval(every: str | None) -> Interval:
 class Checkpoint(Options):
     """The settings of checkpoints."""
 
-    interval: Interval = field(metadata=stored_from("every", str | None, interval))
+    interval: Interval = field(metadata=stored_from("every", Any, interval))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class Study(Options):
     name: str
     law: str
     source: str
-    question: list[str]
+    question: Annotated[list[str], NoneOrTwo()]  # initializers
     margin: Positive | None  # points at 10,000 test images; None: that of the settings
     looks: Annotated[list[int], Rising(2)]
     axes: dict[str, Any]

@@ -1,7 +1,10 @@
 """The words of a command line, as Hydra takes them."""
 
+import pytest
+
 from bench.commands.overrides import for_hydra
 from bench.plan.plan import parse
+from bench.schema import UserError
 
 
 def test_words_about_choices_travel_as_one_list():
@@ -19,6 +22,12 @@ def test_words_without_a_key_become_the_value_of_the_key_of_the_command():
     assert for_hydra("merge", ["a", "study=own", "b"]) == ["study=own", 'folders=["a", "b"]']
     assert for_hydra("list", ["model"]) == ['kind="model"']
     assert for_hydra("why", ["0a"]) == ["--multirun", 'runs=["0a"]', "overrides=[]"]
+
+
+@pytest.mark.parametrize("word", ["overrides=[x]", "job=x", "studies=[a]"])
+def test_a_key_that_only_the_commands_use_is_unknown(word):
+    with pytest.raises(UserError, match=f"no key is named '{word.partition('=')[0]}'"):
+        for_hydra("sweep", [word])
 
 
 def test_retry_may_be_written_as_a_flag():

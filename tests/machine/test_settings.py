@@ -67,7 +67,7 @@ def test_a_mode_of_tracking_that_does_not_exist_is_a_mistake(configuration):
         ("looks", [5, 3], "study.looks takes a list [a,b] of whole numbers that rise from at least 2, not [5, 3]"),
         ("looks", [1, 3], "study.looks takes a list"),
         ("margin", "wide", "study.margin takes a number above 0 or null, not 'wide'"),
-        ("skip", [1], "study.skip takes a list [a,b] of keys, not [1]"),
+        ("skip", [1], "study.skip takes a list [a,b] of keys {KEY: VALUE}, not [1]"),
     ],
 )
 def test_what_a_study_declares_is_checked_too(configuration, key, value, sentence):

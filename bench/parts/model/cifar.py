@@ -6,6 +6,7 @@ In: a shape, a number of classes, the run's activation and normalization. Out: a
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.bounds import Count
 from bench.parts.model.block import BLOCKS, SCALAR_RATE, Block, FixupBlock
 from bench.parts.model.layer import Activation, Normalization, Shape, convolution_and_norm, refuse_other_than_sum
 from bench.parts.model.scalar import Shift
@@ -24,7 +25,7 @@ def resnet(
     residual: str,
     *,
     depth: int,
-    width: int,
+    width: Count,
     shortcut: str,
 ) -> nn.Module:
     """ResNet of depth 6n+2 and stages of width, 2 width, 4 width channels (He et al. 2016, section 4.2).
@@ -48,7 +49,7 @@ def plain(
     residual: str,
     *,
     depth: int,
-    width: int,
+    width: Count,
 ) -> nn.Module:
     """The ResNet of the same depth and width without its shortcuts: the same convolutions in the same order.
 
@@ -69,7 +70,7 @@ class Net(nn.Module):
         normalization: Normalization,
         block: type[Block],
         depth: int,
-        width: int,
+        width: Count,
         shortcut: str | None,
     ) -> None:
         super().__init__()

@@ -55,7 +55,7 @@ class Train(Task):
     label_smoothing: Share
     warmup_steps: Natural
     order_seed: int | None
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "auto"]  # auto is decided when runs are planned
     target_loss: float
 
     def prepare(self, run: Run, machine: Machine) -> Prepared:
