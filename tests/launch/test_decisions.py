@@ -1,4 +1,4 @@
-"""Each reason follows the settings; each number is what the sweeper and the rehearsal make of them."""
+"""Each reason follows the settings; each number is what the sweeper and the preflight make of them."""
 
 import json
 
