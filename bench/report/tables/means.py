@@ -10,12 +10,12 @@ import pandas as pd
 
 from bench.report.analysis.blocks import blocks
 from bench.report.analysis.frame import checked
-from bench.report.document import Cell, Sheet, Table
+from bench.report.document import Cell, Sheet, Table, records
 from bench.report.statistics import Estimate, mean
 from bench.report.wording.format import DASH, interval
 from bench.schema import OK, Row
 
-NOTES = "Means over the runs that ended, with 95 % intervals where there are two of them or more."
+NOTES = "Means over the runs that are ok, with 95 % intervals where there are two of them or more."
 
 
 def sheet(rows: Iterable[Row]) -> Sheet:
@@ -28,7 +28,7 @@ def sheet(rows: Iterable[Row]) -> Sheet:
     header = (*frame.columns[: labels + 1], *measures)
     cells = [(*(Cell(str(one), one) for one in about.values()), *map(_cell, means.values())) for about, means in lines]
     table = Table("means", NOTES, header, tuple(cells), labels)
-    return Sheet((table, NOTES), frame, {"table": frame.to_dict("records")})
+    return Sheet((table, NOTES), frame, {"table": records(frame)})
 
 
 def _lines(rows: Sequence[Row], measures: Sequence[str]) -> Iterator[tuple[dict[str, Any], dict[str, Estimate | None]]]:

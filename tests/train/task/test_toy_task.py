@@ -43,6 +43,21 @@ def test_a_toy_task_is_swept_resumed_and_reported(toy, tmp_path):
     assert json.loads(toy("plan", *WORDS, "format=json").stdout)["left"] == 0
 
 
+def test_an_arm_of_a_single_seed_has_a_mean_and_no_interval_beside_one_that_has_both(toy):
+    toy("sweep", *(word.replace("he_normal,glorot_uniform", "he_normal") for word in WORDS))
+    toy("sweep", *(word.replace("he_normal,", "").replace("range(3)", "0") for word in WORDS))
+    single, several = json.loads(toy("report", "study=mine", "format=json").stdout)["table"]
+    assert (single["initializer"], single["mean_square_low"], single["mean_square_high"]) == (
+        "glorot_uniform",
+        None,
+        None,
+    )
+    assert single["mean_square"] > 0
+    assert several["mean_square_low"] < several["mean_square"] < several["mean_square_high"]
+    for format in ("text", "markdown", "csv"):
+        assert "glorot_uniform" in toy("report", "study=mine", f"format={format}", "output=off").stdout
+
+
 def test_an_argument_of_the_task_is_checked_like_any_other(toy):
     assert "images takes a whole number of at least 1, not 0" in toy("sweep", *WORDS, "images=0", code=2).stderr
     assert "no key is named 'epochs'" in toy("sweep", *WORDS, "epochs=2", code=2).stderr
