@@ -7,9 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
-from torch import nn
 
-from bench import registry
 from bench.launch.autotune import PER_GPU, WORTH_S, Memory, Trial, form_of, processes, trial_of
 from bench.machine import environment
 from bench.machine.gpus import gpu_count
@@ -17,7 +15,8 @@ from bench.machine.precision import BF16, resolved
 from bench.machine.settings import Settings
 from bench.plan.job import Expected, Workers
 from bench.plan.shape import Shape, by_shape
-from bench.schema import AUTO, Machine, Run, UserError
+from bench.schema import AUTO, Machine, Run
+from bench.train.contract import task_of
 
 OVERHEAD_S = 0.02  # what a run costs besides its steps: its model, its row; 12 to 36 ms on the two processors seen
 
@@ -45,10 +44,10 @@ def built(alike: Mapping[Shape, Iterable[Run]], machine: Machine, memory: Memory
     seen: set[object] = set()
     trials: dict[Shape, Trial] = {}
     for shape, run in ((shape, run) for shape, runs in alike.items() for run in runs):
-        weights, stepping = (shape, chosen(run, "initializer")), chosen(run, "optimizer", "schedule")
+        weights, stepping = ((shape, chosen(run, *words)) for words in (("initializer",), ("optimizer", "schedule")))
         if stepping not in seen:
-            build_stepping(run)
-        if weights not in seen:  # apart from the stepping: some initializers train for a while themselves
+            task_of(run).check(run)
+        if weights not in seen:  # apart from the check: some initializers train for a while themselves
             trials.setdefault(shape, trial_of(run, machine, memory))
         seen |= {weights, stepping}
     return trials
@@ -57,15 +56,6 @@ def built(alike: Mapping[Shape, Iterable[Run]], machine: Machine, memory: Memory
 def chosen(run: Run, *words: str) -> tuple[tuple[str, str], ...]:
     """The options that the run has for these words, with their arguments."""
     return tuple((key, repr(value)) for key, value in run.choices.items() if key.partition(".")[0] in words)
-
-
-def build_stepping(run: Run) -> None:
-    """Build the optimizer, for any model, and the schedule."""
-    registry.build(run, "schedule")(0.0)
-    try:
-        registry.build(run, "optimizer")(nn.Linear(1, 1))
-    except ValueError as refused:  # torch refuses a learning rate below 0 and the like
-        raise UserError(f"optimizer {run.choices['optimizer']}: {refused}") from refused
 
 
 def expectation(trial: Trial, settings: Settings, count: int) -> Expected:

@@ -19,7 +19,6 @@ UNITS_S = {"s": 1.0, "min": MINUTE_S, "h": 60 * MINUTE_S}
 INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h)|(\d+) ?epochs?")
 MOST_THREADS = 1024
 
-Minutes = Annotated[float, Bound(above=0)]
 Expiry = Annotated[float, Bound(least=0.5)]  # minutes: a lease is renewed every 10 s, and a renewal may come late
 
 
@@ -132,7 +131,7 @@ class Settings(Options):
     cache: Path | None
     checkpoint: Checkpoint
     attempts: Count
-    timeout_seconds: float | None = field(metadata=stored_from("timeout", Minutes | None, _seconds))
+    timeout_seconds: float | None = field(metadata=stored_from("timeout", Positive | None, _seconds))
     lease_expiry_seconds: float = field(metadata=stored_from("lease_expiry", Expiry, _seconds))
     retry: Literal["failed"] | Failure | None
 

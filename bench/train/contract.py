@@ -50,8 +50,11 @@ class Task(ABC):
     def perform(self, runs: Sequence[Run], machine: Machine) -> list[Row]:
         """Do runs of one shape side by side; one row for each. A `Cost` that does not stack means one run at a time."""
 
-    def check(self) -> None:  # noqa: B027, most tasks have nothing to check beyond the types and bounds of their fields
-        """Raise UserError where the arguments do not go together. Nothing is loaded yet."""
+    def check(self, run: Run) -> None:  # noqa: B027, most tasks have nothing to check beyond their types and bounds
+        """Raise UserError for a mistake that can be found before anything is loaded.
+
+        A sweep calls this once per combination of a shape with an optimizer and a schedule.
+        """
 
 
 def task_of(run: Run) -> Task:

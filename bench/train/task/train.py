@@ -23,7 +23,7 @@ from bench.parts.dataset.tensors import Dataset
 from bench.parts.gain import resolved
 from bench.parts.seeds import generator
 from bench.registry import task
-from bench.schema import OK, Machine, Row, Run
+from bench.schema import OK, Machine, Row, Run, UserError
 from bench.train import engine
 from bench.train.checkpoint import Keeper
 from bench.train.contract import Cost, Task
@@ -57,6 +57,14 @@ class Train(Task):
     order_seed: int | None
     precision: Literal["fp32", "bf16", "auto"]  # auto is decided when runs are planned
     target_loss: float
+
+    def check(self, run: Run) -> None:
+        """Build the optimizer, for any model, and the schedule."""
+        registry.build(run, "schedule")(0.0)
+        try:
+            registry.build(run, "optimizer")(nn.Linear(1, 1))
+        except ValueError as refused:  # torch refuses a learning rate below 0 and the like
+            raise UserError(f"optimizer {run.choices['optimizer']}: {refused}") from refused
 
     def prepare(self, run: Run, machine: Machine) -> Prepared:
         """Load the data, build the model and draw its weights."""
