@@ -13,24 +13,6 @@ MakeArm = Callable[..., list[Row]]
 MakeRow = Callable[..., Row]
 
 
-@pytest.fixture
-def rows(row: MakeRow) -> list[Row]:
-    """Three arms in four blocks of five seeds; one run of c diverged in one of them."""
-    generator = np.random.default_rng(2)
-    return [
-        row(
-            arm,
-            seed,
-            round(float(generator.normal(0.8 + 0.02 * "cba".index(arm), 0.02)), 4),
-            "diverged" if (arm, width, seed) == ("c", 8, 1) else "ok",
-            model__width=width,
-        )
-        for width in (4, 8, 16, 32)
-        for arm in "abc"
-        for seed in range(5)
-    ]
-
-
 def test_the_seeds_that_the_margin_needs_come_from_the_spread_of_paired_differences(rows: list[Row]) -> None:
     found = summarize(rows, 0.3).power[0]
     wide = (
