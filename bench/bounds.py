@@ -5,6 +5,7 @@ In: a key, a value, a type such as `Count | None`. Out: the value, or a sentence
 
 import difflib
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -67,6 +68,19 @@ class NoneOrTwo:
 
     def __str__(self) -> str:
         return "of which there are two different ones, or none"
+
+
+@dataclass(frozen=True)
+class Percentage:
+    """A share as a text, above 0% and at most 100%: 25%."""
+
+    def holds(self, value: str) -> bool:
+        """Whether the text is such a percentage."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value)
+        return found is not None and 0 < float(found[1]) <= 100
+
+    def __str__(self) -> str:
+        return "that is a percentage, as 25%"
 
 
 Count = Annotated[int, Bound(least=1)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
-from bench.bounds import Auto, Bound, Count, NoneOrTwo, Positive, Rising, checked
+from bench.bounds import Auto, Bound, Count, NoneOrTwo, Percentage, Positive, Rising, checked
 from bench.schema import Failure, Interval, UserError
 
 MINUTE_S = 60.0
@@ -91,7 +91,9 @@ class Study(Options):
     law: str
     source: str
     question: Annotated[list[str], NoneOrTwo()]  # initializers
-    margin: Positive | None  # points at 10,000 test images; None: that of the settings
+    margin: Positive | Annotated[str, Percentage()]  # points of accuracy, or a share of the better arm's error
+    rate_margin: Annotated[float, Bound(above=0, below=1)]
+    line: Annotated[float, Bound(least=0, below=1)]  # share of the way from chance to 1
     looks: Annotated[list[int], Rising(2)]
     axes: dict[str, Any]
     skip: list[dict[str, Any]]
@@ -116,7 +118,6 @@ class Settings(Options):
     tracking: Tracking
     results: Path  # the folder of all studies
     format: Literal["text", "markdown", "csv", "json"]
-    margin: Positive  # points at 10,000 test images
 
     device: str
     threads: Annotated[int, Bound(least=1, most=MOST_THREADS)]

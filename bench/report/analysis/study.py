@@ -19,7 +19,6 @@ def summarize_study(rows: Iterable[Row], settings: Settings, simulated: Iterable
     `summarize` does.
     """
     study = settings.study
-    margin = settings.margin if study.margin is None else study.margin
-    summary = summarize(rows, margin, study.question, study.looks, about=vars(study))
+    summary = summarize(rows, float(study.margin), study.question, study.looks, about=vars(study))
     note = coverage.note(simulated, [one.converged for finding in summary.findings for one in finding.arms])
     return replace(summary, notes=(note,)) if note else summary
