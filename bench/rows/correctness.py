@@ -1,4 +1,6 @@
-import base64, zlib
+import base64
+import zlib
+
 import numpy as np
 
 
