@@ -68,14 +68,15 @@ class Train(Task):
 
     def prepare(self, run: Run, machine: Machine) -> Prepared:
         """Load the data, build the model and draw its weights."""
-        data: Dataset = registry.build(run, "dataset")(machine.data, machine.download)
+        seed = run.choices["seed"]
+        data: Dataset = registry.build(run, "dataset")(machine.data, machine.download, seed)
         activation: Callable[[], nn.Module] = registry.build(run, "activation")
         model: nn.Module = registry.build(run, "model")(
             data.shape, data.classes, activation, registry.build(run, "normalization"), run.choices.get(RESIDUAL, SUM)
         )
         batch = data.train.take(torch.arange(min(self.batch_size, data.sizes[0])))
         numbers = resolved(run.arguments("initializer"), activation())
-        registry.build(run, "initializer")(model, generator(run.choices["seed"], "init"), batch, **numbers)
+        registry.build(run, "initializer")(model, generator(seed, "init"), batch, **numbers)
         model = model.to(machine.device).to(memory_format=torch.channels_last)
         if machine.device == "cpu":  # where products were measured to be faster
             model = with_products(model)

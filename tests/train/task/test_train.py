@@ -42,6 +42,28 @@ def test_same_seed_meets_the_same_batches_whatever_the_initializer(runs_of, mach
     assert all(torch.equal(one, other) for one, other in zip(batches[:half], batches[half:], strict=True))
 
 
+def splits(run, machine):
+    data = task_of(run).prepare(run, machine).data
+    return [getattr(data, name).images for name in ("train", "validation", "test")]
+
+
+def test_arms_of_one_seed_meet_the_same_splits_and_another_seed_meets_others(runs_of, machine):
+    arms = "initializer=he_normal,torch_default"
+    one, other, later, _ = (splits(run, machine) for run in runs_of(*TINY, "seed=3,4", arms))
+    assert all(map(torch.equal, one, other))
+    assert not any(map(torch.equal, one, later))
+
+
+def test_each_run_of_a_pack_trains_and_is_tested_on_the_split_of_its_seed(runs_of, machine):
+    runs = runs_of(*TINY, "seed=0,1,2", "steps=4")
+    packed = task_of(runs[0]).perform(runs, machine)
+    for row, run in zip(packed, runs, strict=True):
+        alone = trained(run, machine)
+        assert row.measures["initial_loss"] == pytest.approx(alone.measures["initial_loss"], rel=1e-5)
+        assert row.measures["test_loss"] == pytest.approx(alone.measures["test_loss"], rel=1e-2)
+    assert len({round(row.measures["test_loss"], 2) for row in packed}) == 3
+
+
 def test_another_seed_meets_other_batches_in_another_order(runs_of, machine, batches):
     for run in runs_of(*TINY, "seed=0,1"):
         trained(run, machine)
