@@ -57,6 +57,7 @@ class Dataset:
     checksum: str  # of the raw data, by `checksum_of`
     crop: int  # pixels
     flip: bool
+    fixed_test: bool  # whether every seed has the same test split
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -149,7 +150,8 @@ def prepare(
     if subset is not None:
         train = _subset(name, train, subset, raw.classes, generator)
     train, held_out, test = _normalized(train, held_out, test)
-    return Dataset(train, held_out, test, raw.classes, found, crop, flip)
+    fixed_test = split_seed is not None or isinstance(raw.test, Split)
+    return Dataset(train, held_out, test, raw.classes, found, crop, flip, fixed_test)
 
 
 def checksum_of(*splits: Split) -> str:

@@ -23,6 +23,7 @@ from bench.parts.dataset.tensors import Dataset
 from bench.parts.gain import resolved
 from bench.parts.seeds import generator
 from bench.registry import task
+from bench.rows.correctness import packed
 from bench.schema import OK, Machine, Row, Run, UserError
 from bench.train import engine
 from bench.train.checkpoint import Keeper
@@ -145,15 +146,17 @@ class Train(Task):
 
 def row_of(trainer: Trainer, status: str) -> Row:
     """The row of a training that ended with this status; the test set is read here, and nowhere else."""
-    tested = trainer.test() if status == OK else {}
+    tested = trainer.evaluate(trainer.data.test) if status == OK else None
+    result = {"test_loss": tested.loss, "test_accuracy": tested.accuracy} if tested else {}
     return Row(
         id=trainer.run.id,
         study=trainer.run.study,
         status=status,
         choices=trainer.run.choices,
-        measures=trainer.measures() | tested | costs(trainer.segments()),
+        measures=trainer.measures() | result | costs(trainer.segments()),
         curve=trainer.curve,
         environment=surroundings(trainer) | devices(trainer.segments()),
+        correct=packed(tested.correct.cpu().numpy()) if tested and trainer.data.fixed_test else None,
     )
 
 

@@ -64,6 +64,13 @@ def test_without_a_split_seed_it_is_the_seed_of_the_run() -> None:
     assert all(one != other for one, other in zip(three, four, strict=True))
 
 
+def test_a_test_set_is_fixed_where_it_is_published_or_has_a_split_seed() -> None:
+    pool, published = numbered(100, classes=4), numbered(40, classes=4)
+    assert prepared(pool, published, split_seed=None).fixed_test
+    assert prepared(pool, 30, split_seed=0).fixed_test
+    assert not prepared(pool, 30, split_seed=None).fixed_test
+
+
 @pytest.mark.parametrize("count", [1, 7, 50, 99])
 def test_each_class_is_within_one_of_its_share(count: int) -> None:
     labels = torch.tensor([0] * 10 + [1] * 60 + [2] * 30)[torch.randperm(100, generator=Generator().manual_seed(3))]

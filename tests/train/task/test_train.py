@@ -8,6 +8,7 @@ from bench.parts import optimizer
 from bench.parts.dataset.tensors import Dataset, Split
 from bench.parts.gain import gain
 from bench.parts.seeds import generator
+from bench.rows.correctness import unpacked
 from bench.schema import DIVERGED, OK
 from bench.train.contract import task_of
 from bench.train.trainer import WINDOW, Trainer
@@ -173,6 +174,29 @@ def test_the_test_set_is_read_once_at_the_end(runs_of, machine, monkeypatch):
     (run,) = runs_of(*TINY)
     trained(run, machine)
     assert read == ["validation", "validation", "test"]
+
+
+def test_a_row_says_which_images_of_a_test_set_that_all_seeds_share_are_correct(runs_of, machine, monkeypatch):
+    models = []
+    original = Trainer.evaluate
+    monkeypatch.setattr(Trainer, "evaluate", lambda self, split: models.append(self.model) or original(self, split))
+    (run,) = runs_of(*TINY, "dataset.split_seed=0", "seed=3")
+    row = trained(run, machine)
+    test = task_of(run).prepare(run, machine).data.test
+    with torch.no_grad():
+        expected = models[-1].eval()(test.images).argmax(1) == test.labels
+    assert unpacked(row.correct, 64).tolist() == expected.tolist()
+    assert row.measures["test_accuracy"] == expected.sum() / 64
+    assert row.measures["test_evaluations"] == 1
+
+
+def test_a_row_of_a_test_set_of_its_seed_alone_or_of_no_test_does_not_say_so(runs_of, machine):
+    (own,) = runs_of(*TINY, "steps=1")
+    (diverged,) = runs_of(*TINY, "dataset.split_seed=0", "normalization=none", "optimizer.learning_rate=1e9")
+    assert [(row.status, row.correct) for row in (trained(own, machine), trained(diverged, machine))] == [
+        (OK, None),
+        (DIVERGED, None),
+    ]
 
 
 def test_steps_replace_epochs(runs_of, machine):
