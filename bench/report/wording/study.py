@@ -44,6 +44,8 @@ def look(found: InterimLook) -> str:
         f"verdicts is tested at {PERCENT * found.alpha:.2g} %, its share of the {PERCENT * ALPHA:g} % that all looks "
         "spend together (Lan & DeMets, of Pocock's kind)."
     )
+    if found.number < len(planned):
+        sentence += f" The next look is at {planned[found.number]} seeds."
     if found.most <= last:
         return sentence
     return (
