@@ -38,7 +38,8 @@ def question(summary: Summary) -> str:
     if summary.question is None:
         return ""
     ours, theirs = summary.question.arms
-    return f"{ours} or {theirs}? {_sentence(_reply(summary, summary.question))}"
+    reply = _reply(summary, summary.question)
+    return f"{ours} or {theirs}? {f'{reply}.' if reply.startswith((ours, theirs)) else _sentence(reply)}"
 
 
 def abstract(summary: Summary) -> list[str]:
