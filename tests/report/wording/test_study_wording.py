@@ -50,8 +50,10 @@ def test_another_line_that_changes_nothing_is_said_to(study: Summary) -> None:
 
 
 def test_verdicts_that_another_line_changes_are_counted_and_their_blocks_named() -> None:
-    moved = [OtherLine(0.05, 0, (), 0, 10), OtherLine(0.2, 3, ("relu",), 2, 10)]
-    assert words.lines(moved).endswith("verdicts change: at 20 % those of 2 of 10 pairs (relu).")
+    moved = [OtherLine(0.05, 0, (), 0, 10), OtherLine(0.2, 3, ("relu",), 2, 10, ("tanh",))]
+    assert words.lines(moved).endswith(
+        "these verdicts change: at 20 % 2 of 10 pairs, the blocks relu and the question in tanh."
+    )
 
 
 def test_where_ranks_and_interquartile_means_disagree_failures_are_counted(make_study: Make, arm: MakeArm) -> None:
