@@ -34,7 +34,7 @@ def differences(question: Question | None) -> Figure | None:
         return None
     shown = drawable[:BLOCKS]
     tips = Tips()
-    sheet = style.sheet(0.8 * style.FULL, 20 + 4.6 * len(shown))
+    sheet = style.sheet(20 + 4.6 * len(shown))
     axis = sheet.add_subplot()
     for y, (finding, pair) in enumerate(shown):
         _draw(axis, y, finding, pair, tips)

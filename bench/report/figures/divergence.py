@@ -18,7 +18,7 @@ from bench.report.wording.format import PERCENT, counted, estimate, left_out, so
 
 NAME = "divergence"
 BLOCKS, ARMS = 36, 14
-WIDTH, HEIGHT = 9.0, 4.2  # mm of a field
+HEIGHT = 4.2  # mm of a field
 LABEL = 32  # letters of a block's name on one line
 DARK = 0.55  # the rate from which letters are white
 
@@ -34,8 +34,7 @@ def divergence(findings: Sequence[Finding]) -> Figure | None:
     shown = [finding for finding in findings if finding in ranked]
     tips = Tips()
     names = [style.broken(finding.title, LABEL) for finding in shown]
-    wide = style.LETTER * max(len(line) for name in names for line in name.split("\n")) + WIDTH * len(columns) + 25
-    sheet = style.sheet(min(style.FULL, max(style.COLUMN, wide)), 24 + HEIGHT * len(shown))
+    sheet = style.sheet(24 + HEIGHT * len(shown))
     axis = sheet.add_subplot()
     for y, finding in enumerate(shown):
         for x, arm in enumerate(columns):

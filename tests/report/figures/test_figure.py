@@ -23,7 +23,6 @@ from bench.report.figures.first_against_final import first_against_final, rank_c
 from bench.report.figures.intervals import intervals
 from bench.report.figures.learning_rate import learning_rate
 from bench.report.figures.ranks import ranks
-from bench.report.figures.svg import width
 from bench.report.statistics import mean
 from bench.schema import Row
 
@@ -247,10 +246,10 @@ def test_what_has_no_room_is_left_out_and_counted(make: Make, draw: Draw, arms: 
 )
 def test_a_figure_fits_a_page(make: Make, draw: Draw, arms: int, blocks: int) -> None:
     figure = one(draw, many(make, arms, blocks))
-    height = re.search(r'^<svg[^>]* height="([\d.]+)pt"', figure.svg)
-    assert height
-    assert float(height[1]) <= 72 / style.INCH * style.TALLEST + 0.1
-    assert width(figure.svg) <= 72 / style.INCH * style.FULL + 0.1
+    size = re.search(r'^<svg[^>]* width="([\d.]+)pt" height="([\d.]+)pt"', figure.svg)
+    assert size
+    assert float(size[1]) == pytest.approx(72 / style.INCH * style.FULL, abs=0.1)
+    assert float(size[2]) <= 72 / style.INCH * style.TALLEST + 0.1
 
 
 def many(make: Make, arms: int, blocks: int) -> list[Row]:

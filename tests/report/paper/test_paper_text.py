@@ -42,7 +42,7 @@ def test_a_typed_number_fails_with_its_sentence(values: dict[str, Any], typed: s
 
 
 @pytest.mark.parametrize(
-    "fine", ["`resnet20`", "[arXiv](https://arxiv.org/abs/1502.01852)", "{{ arms[1] }}", "{# 3 #}x"]
+    "fine", ["`resnet20`", "$1 - a_0$", "[arXiv](https://arxiv.org/abs/1502.01852)", "{{ arms[1] }}", "{# 3 #}x"]
 )
 def test_digits_in_code_in_the_target_of_a_link_and_in_an_expression_are_no_typed_numbers(
     values: dict[str, Any], fine: str
