@@ -72,7 +72,19 @@ def _finalized(value: Any) -> str:
         raise UserError(f"the template prints {value!r} in full precision; print its key's text instead")
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return escaped(str(value).replace(PLACE, "").replace(HOLE, "")) if not isinstance(value, Markdown) else value
+    return value if isinstance(value, Markdown) else _read_as_prose(str(value).replace(PLACE, "").replace(HOLE, ""))
+
+
+def _read_as_prose(text: str) -> Markdown:
+    """The text as it reads, but for what stands between two backticks, which is code."""
+    code = re.compile(r"(`[^`]+`)")
+    return Markdown("".join(one if code.fullmatch(one) else _spaced(one) for one in code.split(" ".join(text.split()))))
+
+
+def _spaced(text: str) -> str:
+    """The text escaped, with the spaces at its ends."""
+    inner = text.strip()
+    return text.replace(inner, escaped(inner), 1) if inner else text
 
 
 def _listed(names: Any, last: str = "and") -> Markdown:

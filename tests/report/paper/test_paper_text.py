@@ -33,6 +33,11 @@ def test_values_are_escaped_and_lists_are_told(values: dict[str, Any]) -> None:
     assert text("{{ arms | listed }}; {{ arms[0] | code }}", values) == r"he\_normal, fixup and a\|b; `he_normal`"
 
 
+def test_what_stands_between_backticks_in_a_sentence_is_code(values: dict[str, Any]) -> None:
+    said = "Run `python -m bench report study=a_b` of a_b, not *now*."
+    assert text("{{ said }}", {"said": said}) == r"Run `python -m bench report study=a_b` of a\_b, not \*now\*."
+
+
 @pytest.mark.parametrize(
     "typed", ["He reaches 98 %.", "He reaches {{ 98 }} %.", "He reaches {{ '98 %' }}.", "## Part 2"]
 )
