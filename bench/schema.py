@@ -97,3 +97,4 @@ class Row:
     environment: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None  # of a failed run: class, cause, traceback, attempts, node, device
     schema: int = SCHEMA
+    correct: str | None = None  # which images of a test set that all seeds share, as bench.rows.correctness packs it

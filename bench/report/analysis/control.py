@@ -6,11 +6,11 @@ In: the blocks of a study. Out: the blocks with that arm set apart, and a Contro
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bench.report.analysis.arms import accuracies
+from bench.report.analysis.arms import Arm, arm
 from bench.report.analysis.blocks import Block
 from bench.report.analysis.finding import Finding
-from bench.report.analysis.pairs import Pair, compare
-from bench.schema import DIVERGED, Row, UserError
+from bench.report.analysis.pairs import Pair, compare, decide
+from bench.schema import Row, UserError
 
 AGAIN, OF = "again", "initializer.of"
 
@@ -20,13 +20,13 @@ class Control:
     """The verdicts on arms that cannot differ: a pair in each block where the control has a twin.
 
     `of` are the initializers that it repeats. Each pair is a family of its own at the level of the study. `runs` and
-    `diverged` count the runs of the control.
+    `trained` count the runs of the control.
     """
 
     of: tuple[str, ...]
     pairs: tuple[tuple[Finding, Pair], ...]
     runs: int
-    diverged: int
+    trained: int
     alpha: float
 
 
@@ -50,32 +50,34 @@ def set_apart(blocks: Sequence[Block]) -> list[Block]:
 
 def control(findings: Sequence[Finding]) -> Control | None:
     """The control of a study; None where there is none."""
-    rows = [row for finding in findings for row in _rows(finding)]
-    if not rows:
+    arms = [(finding, one) for finding in findings for one in _arms(finding)]
+    if not arms:
         return None
     return Control(
-        of=tuple(sorted({str(row.choices[OF]) for row in rows})),
-        pairs=tuple((finding, pair) for finding in findings for pair in _pairs(finding)),
-        runs=len(rows),
-        diverged=sum(row.status == DIVERGED for row in rows),
+        of=tuple(sorted({one.name for _, one in arms})),
+        pairs=tuple((finding, pair) for finding, one in arms for pair in _pairs(finding, one)),
+        runs=sum(one.runs for _, one in arms),
+        trained=sum(one.trained for _, one in arms),
         alpha=findings[0].alpha,
     )
 
 
-def _pairs(finding: Finding) -> Iterator[Pair]:
-    """The control against each arm that it repeats in this block, where both have a mean."""
-    rows = _rows(finding)
+def _arms(finding: Finding) -> Iterator[Arm]:
+    """The control runs of a block, an arm for each initializer that they repeat, by its name."""
+    rows = [row for rows in finding.block.control.values() for row in rows]
     for name in sorted({str(row.choices[OF]) for row in rows}):
-        twins = [one for one in finding.arms if one.rows[0].choices["initializer"] == name]
-        if len(twins) == 1:  # of two with other arguments it is unknown which one conf/ has
-            ours = accuracies([row for row in rows if row.choices[OF] == name])
-            theirs = accuracies(twins[0].rows)
-            arms = {AGAIN: ours, twins[0].name: theirs}
-            yield from compare(arms, finding.margin, finding.resolution, finding.alpha)
+        yield arm(name, [row for row in rows if row.choices[OF] == name], finding.rules, finding.resolution / 100)
 
 
-def _rows(finding: Finding) -> list[Row]:
-    return [row for rows in finding.block.control.values() for row in rows]
+def _pairs(finding: Finding, again: Arm) -> list[Pair]:
+    """The control against the arm that it repeats in this block; none where there are two of them.
+
+    Of two with other arguments it is unknown which one conf/ has.
+    """
+    twins = [one for one in finding.arms if one.rows[0].choices["initializer"] == again.name]
+    if len(twins) != 1:
+        return []
+    return decide(compare([replace(again, name=AGAIN), twins[0]], finding.rules, finding.resolution), finding.alpha)
 
 
 def _is_control(rows: Sequence[Row]) -> bool:

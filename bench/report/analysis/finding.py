@@ -1,48 +1,47 @@
 """The finding of a block: its arms, its pairs, and the verdict that they make together.
 
-In: a block. Out: a Finding. Touches: nothing.
+In: blocks, and the rules of the study. Out: Findings. Touches: nothing.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
-from bench.report import statistics
-from bench.report.analysis.arms import Arm, accuracies, arm
-from bench.report.analysis.blocks import Block
+from bench.report.analysis.arms import Arm, arm
+from bench.report.analysis.blocks import Block, names
 from bench.report.analysis.pairs import (
-    ALPHA,
+    CLOSE,
     DIFFERENT,
-    EQUIVALENT,
+    NEITHER,
     UNDECIDED,
     Pair,
     compare,
-    digits,
-    scaled_margin,
+    decide,
     seen_from,
 )
+from bench.report.analysis.rules import ALPHA, Rules
 from bench.schema import Row, UserError
 
-MATTERS, NO_MATTER, NO_TRAINING, ALONE = "matters", "does not matter", "nothing trains", "one arm"
-DECIDED = (MATTERS, NO_MATTER)
-NEAR_CHANCE = 1.5  # times the accuracy of a guess
+MATTERS, NO_MATTER, EQUAL, ALONE = "matters", "does not matter", "equal in accuracy", "one arm"
+FINE = 2_000  # test images from which on a hundredth of a point means something
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """A block with its arms, the highest mean first, and a pair for every two of them that have a mean.
+    """A block with its arms, the highest mean first, and a pair for every two of them that have ended runs.
 
-    `name` tells the block from the others of its study: resnet20/batch/relu, "" for a single block. `margin` is in
-    points, scaled to the test set. `test_images` and `classes` are None if unknown. `alpha` is the level of the
-    verdicts, 0 between the planned interim looks of a study, where no verdict is due.
+    `name` tells the block from the others of its study: resnet20/batch/relu, "" for a single block. `test_images` and
+    `classes` are None if unknown. `alpha` is the level of the verdicts, 0 between the planned interim looks of a study,
+    where no verdict is due.
     """
 
     block: Block
     name: str
     arms: tuple[Arm, ...]
     pairs: tuple[Pair, ...]
-    margin: float
+    rules: Rules
     test_images: int | None
     classes: int | None
     alpha: float = ALPHA
@@ -59,13 +58,23 @@ class Finding:
 
     @property
     def digits(self) -> int:
-        """Decimals of a percentage that mean something here."""
-        return digits(self.margin)
+        """Decimals of a percentage that mean something: one image of 360 is 0.28 points, one of 10,000 is 0.01."""
+        return 2 if self.test_images and self.test_images >= FINE else 1
 
     @property
     def resolution(self) -> float:
         """One test image in points, 0 where the number of test images is unknown."""
         return 100 / self.test_images if self.test_images else 0.0
+
+    @property
+    def margin(self) -> float:
+        """The margin in points against the best arm."""
+        return self.rules.margin.against(max((one.mean or 0.0 for one in self.arms), default=0.0), self.resolution)
+
+    @property
+    def threshold(self) -> float:
+        """The validation accuracy above which a run has trained, a fraction."""
+        return self.rules.threshold(self.classes)
 
     @property
     def level(self) -> float:
@@ -74,8 +83,8 @@ class Finding:
 
     @property
     def fewest(self) -> int:
-        """The number of converged runs of the arm that has the fewest."""
-        return min(one.converged for one in self.arms)
+        """The number of trained runs of the arm that has the fewest."""
+        return min(one.trained for one in self.arms)
 
     def arm(self, name: str) -> Arm | None:
         """The arm of this name; None where the block has none."""
@@ -86,13 +95,9 @@ class Finding:
         return one.rows if (one := self.arm(name)) else ()
 
     def pair(self, ours: str, theirs: str) -> Pair | None:
-        """The pair of two arms as the difference of `ours` from `theirs`; None where one of them has no mean."""
-        for pair in self.pairs:
-            if (pair.initializer, pair.other) == (ours, theirs):
-                return pair
-            if (pair.other, pair.initializer) == (ours, theirs):
-                return pair.turned()
-        return None
+        """The pair of two arms as the difference of `ours` from `theirs`; None where one of them has no ended run."""
+        found = [pair for pair in seen_from(ours, self.pairs) if pair.other == theirs]
+        return found[0] if found else None
 
     def ids(self, *names: str) -> tuple[str, ...]:
         """The ids of the runs of some arms."""
@@ -100,75 +105,52 @@ class Finding:
 
     @cached_property
     def verdict(self) -> str:
-        """Whether the initializer matters here: MATTERS, NO_MATTER, UNDECIDED, NO_TRAINING, or ALONE (one arm).
+        """Whether the initializer matters here: MATTERS, NO_MATTER, EQUAL, UNDECIDED, NEITHER (trains), or ALONE.
 
-        It matters when two arms differ in accuracy or in divergence. It does not when every ended run of every arm
-        converged and all pairs are equivalent. Nothing trains when each arm always diverged or stayed near chance.
+        It matters when two arms are different. It does not when all pairs are equivalent, or different within the
+        margin. EQUAL is the same for the accuracies alone, where the runs are too few to say it of the training rates.
         """
         if len(self.arms) < 2:
             return ALONE
-        if all(one.diverged == one.runs or self.near_chance(one) for one in self.arms):
-            return NO_TRAINING
-        if any(pair.verdict == DIFFERENT for pair in self.pairs) or self.divergence_differs:
+        if not any(one.trained for one in self.arms):
+            return NEITHER
+        if any(pair.verdict == DIFFERENT for pair in self.pairs):
             return MATTERS
-        all_converged = all(one.converged and not one.diverged for one in self.arms)
-        return NO_MATTER if all_converged and all(pair.verdict == EQUIVALENT for pair in self.pairs) else UNDECIDED
-
-    @property
-    def divergence_differs(self) -> bool:
-        """Whether the Wilson intervals of two arms' divergence rates, at 1 - alpha, lie apart.
-
-        A strict test: at 95 %, 4 of 4 runs against 0 of 4 passes, 3 of 3 against 0 of 3 does not.
-        """
-        ended = [(one.diverged, one.converged + one.diverged) for one in self.arms]
-        rates = [statistics.wilson(*counts, 1 - self.alpha) for counts in ended if counts[1] and self.alpha]
-        return bool(rates) and max(rate.low or 0.0 for rate in rates) > min(rate.high or 0.0 for rate in rates)
-
-    @cached_property
-    def leader(self) -> Arm | None:
-        """The highest mean among the arms that never diverged, or among all where each did; None without a mean."""
-        means = [one for one in self.arms if one.mean is not None]
-        steady = [one for one in means if not one.diverged]
-        return max(steady or means, key=lambda one: one.mean or 0.0, default=None)
+        if not self.pairs or not all(pair.accuracy.verdict in CLOSE for pair in self.pairs):
+            return UNDECIDED
+        return EQUAL if any(pair.rate_open for pair in self.pairs) else NO_MATTER
 
     @cached_property
     def leading(self) -> list[str]:
-        """The arms that never diverged and are not shown to be worse than the leader, the leader among them."""
-        if self.leader is None:
-            return []
-        ahead_of = seen_from(self.leader.name, self.pairs)
-        worse = {pair.other for pair in ahead_of if pair.verdict == DIFFERENT and pair.difference > 0}
-        return [one.name for one in self.arms if one.converged and not one.diverged and one.name not in worse]
-
-    def near_chance(self, one: Arm) -> bool:
-        """Whether the arm's mean accuracy is at most 1.5 times that of a guess; not where the classes are unknown."""
-        return one.mean is not None and self._is_chance(one.mean)
+        """The arms with trained runs than which none is shown to be better, in the order of the arms."""
+        beaten = {name for pair in self.pairs if pair.better for name in pair.names - {pair.better}}
+        return [one.name for one in self.arms if one.trained and one.name not in beaten]
 
     @cached_property
-    def split(self) -> dict[str, int]:
-        """The arms of which some converged runs stayed near chance and others did not, and how many stayed.
-
-        Their accuracies have two modes, of which few seeds may show one: no interval of their mean covers as stated.
-        """
-        near = {one.name: sum(map(self._is_chance, accuracies(one.rows).values())) for one in self.arms}
-        return {one.name: near[one.name] for one in self.arms if 0 < near[one.name] < one.converged}
-
-    def _is_chance(self, accuracy: float) -> bool:
-        return self.classes is not None and accuracy <= NEAR_CHANCE / self.classes
+    def leader(self) -> Arm | None:
+        """Of the leading arms the one with the highest mean over all its runs; None where nothing trained."""
+        found = [one for one in self.arms if one.name in self.leading]
+        return max(found, key=lambda one: one.mean_of_all or 0.0, default=None)
 
 
-def find(block: Block, name: str, margin: float, alpha: float) -> Finding:
-    """The finding of a block. `margin` is in points at 10,000 test images.
+def find(blocks: Sequence[Block], rules: Rules, alpha: float) -> tuple[Finding, ...]:
+    """The findings of a study's blocks.
 
-    Raises UserError where its runs were tested on different numbers of images or classes, and as `arm` does.
+    Raises UserError where the runs of a block were tested on different numbers of images or classes, and as `arm` does.
     """
-    test_images, classes = _shared(block, "test_images"), _shared(block, "classes")
-    resolution = 1 / test_images if test_images else 0.0
-    arms = sorted((arm(name, rows, resolution) for name, rows in block.arms.items()), key=_rank)
-    reached = {one.name: accuracies(one.rows) for one in arms}
-    scaled = scaled_margin(margin, test_images)
-    pairs = compare(reached, scaled, 100 * resolution, alpha)
-    return Finding(block, name, tuple(arms), tuple(pairs), scaled, test_images, classes, alpha)
+    sizes = [(_shared(block, "test_images"), _shared(block, "classes")) for block in blocks]
+    arms = [
+        sorted((arm(name, rows, rules, 1 / images if images else 0.0) for name, rows in block.arms.items()), key=_rank)
+        for block, (images, _) in zip(blocks, sizes, strict=True)
+    ]
+    found = [
+        compare(some, rules, 100 / images if images else 0.0) for some, (images, _) in zip(arms, sizes, strict=True)
+    ]
+    decided = iter(decide([pair for pairs in found for pair in pairs], alpha))
+    return tuple(
+        Finding(block, name, tuple(some), tuple(islice(decided, len(pairs))), rules, *size, alpha)
+        for block, name, some, pairs, size in zip(blocks, names(blocks), arms, found, sizes, strict=True)
+    )
 
 
 def _rank(one: Arm) -> tuple[bool, float, str]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.report.analysis.arms import Arm
 from bench.report.analysis.finding import Finding
+from bench.report.analysis.pairs import Pair
 from bench.schema import Row, UserError
 
 Record = dict[str, Any]  # one line: its fields by name, None where there is no number
@@ -49,9 +50,23 @@ def arms(findings: Sequence[Finding]) -> list[Record]:
     return [{**finding.choices, **_of_arm(one)} for finding in findings for one in finding.arms]
 
 
-def pairs(findings: Sequence[Finding]) -> list[Record]:
-    """One line per block and pair of arms: the block's choices, then the fields of Pair."""
-    return [{**finding.choices, **vars(pair)} for finding in findings for pair in finding.pairs]
+def pairs(found: Iterable[tuple[Finding, Pair]]) -> list[Record]:
+    """One line per block and pair of arms: the block's choices, the verdict, then both endpoints in points."""
+    return [{**finding.choices, **of_pair(pair)} for finding, pair in found]
+
+
+def of_pair(pair: Pair) -> Record:
+    """The fields of a pair in one line; those of an endpoint begin with accuracy_ or rate_."""
+    both = {"accuracy": pair.accuracy, "rate": pair.rate}
+    return {
+        "initializer": pair.initializer,
+        "other": pair.other,
+        "verdict": pair.verdict,
+        "seeds": pair.seeds,
+        "covers": pair.covers,
+        "equivalence_p_adjusted": pair.equivalence_p_adjusted,
+        **{f"{name}_{key}": value for name, endpoint in both.items() for key, value in vars(endpoint).items()},
+    }
 
 
 def table(records: Sequence[Record]) -> pd.DataFrame:
@@ -60,20 +75,23 @@ def table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _of_arm(one: Arm) -> Record:
-    reached, rate = one.test_accuracy, one.divergence_rate
+    reached, rate = one.accuracy, one.rate
     return {
         "initializer": one.name,
         "runs": one.runs,
-        "converged": one.converged,
+        "trained": one.trained,
+        "stalled": one.stalled,
         "diverged": one.diverged,
         "failed": one.failed,
         "preempted": one.preempted,
-        "test_accuracy_mean": reached.value if reached else None,
-        "test_accuracy_low": reached.low if reached else None,
-        "test_accuracy_high": reached.high if reached else None,
-        "divergence_rate": rate.value if rate else None,
-        "divergence_rate_low": rate.low if rate else None,
-        "divergence_rate_high": rate.high if rate else None,
+        "training_rate": rate.value if rate else None,
+        "training_rate_low": rate.low if rate else None,
+        "training_rate_high": rate.high if rate else None,
+        "accuracy_mean": reached.value if reached else None,
+        "accuracy_low": reached.low if reached else None,
+        "accuracy_high": reached.high if reached else None,
+        "accuracy_covers": one.covers,
+        "accuracy_of_all_mean": one.mean_of_all,
         "first_epoch_accuracy_mean": one.first_epoch_accuracy,
         "seconds_mean": one.seconds,
     }

@@ -13,9 +13,9 @@ from itertools import combinations
 
 import numpy as np
 
-from bench.report.analysis.arms import accuracy, generator
+from bench.report.analysis.arms import accuracy, chance, generator
 from bench.report.analysis.finding import Finding
-from bench.report.analysis.pairs import ALPHA
+from bench.report.analysis.rules import ALPHA
 from bench.report.statistics import Array, Estimate, aggregates, ranks
 from bench.schema import DIVERGED, OK, Row
 
@@ -56,19 +56,17 @@ def scores(findings: Sequence[Finding]) -> Scores:
     names = sorted({one.name for finding in findings for one in finding.arms})
     found: Scores = {name: [] for name in names}
     for finding in findings:
-        block = {one.name: _scores(finding, one.rows) for one in finding.arms}
+        block = {one.name: _scores(one.rows) for one in finding.arms}
         if len(block) == len(names) and all(one.size for one in block.values()):
             for name, one in block.items():
                 found[name].append(one)
     return found if found[names[0]] else {}
 
 
-def _scores(finding: Finding, rows: Sequence[Row]) -> Array:
-    chance = 1 / finding.classes if finding.classes else 0.0
-    reached = [
-        0.0 if row.status == DIVERGED else accuracy(row) - chance for row in rows if row.status in (OK, DIVERGED)
-    ]
-    return np.asarray(np.maximum(np.array(reached), 0.0) / (1 - chance))
+def _scores(rows: Sequence[Row]) -> Array:
+    guess = chance(rows)
+    reached = [0.0 if row.status == DIVERGED else accuracy(row) - guess for row in rows if row.status in (OK, DIVERGED)]
+    return np.asarray(np.maximum(np.array(reached), 0.0) / (1 - guess))
 
 
 def ranking(found: Scores) -> Ranks | None:

@@ -1,49 +1,115 @@
-"""Which arms of a block differ, which are equivalent, and which are undecided.
+"""Two arms of a block against each other: how often they train, how accurate they are, and the verdict on both.
 
-Runs are paired by seed, over the seeds where both converged. Two families of tests run over all pairs of the block,
-each adjusted by Holm: "different" rejects a difference of 0, "equivalent" rejects a difference of the margin or more.
-The level of each is ALPHA, or what a planned interim look may spend of it. When both reject, the difference is real but
-smaller than the margin: it counts as equivalent, and p_holm shows the difference.
+Training rates are compared by Boschloo's exact test. Accuracies are compared over the seeds where both arms trained, by
+a paired t test; where an arm's values have two modes, by that and by sign changes, whichever p is larger.
 
-In: the accuracies of a block. Out: pairs with a verdict. Touches: nothing.
+Of each pair of arms the tests of both endpoints in all blocks are one family, adjusted by Holm, and times the number of
+pairs of arms: so the chance of any false verdict in a study is at most alpha, and the verdict on two arms depends on
+their rows alone. Tests of equivalence are families of the same kind.
+
+In: arms. Out: pairs with a verdict. Touches: nothing.
 """
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+
+import numpy as np
 
 from bench.report import statistics
+from bench.report.analysis.arms import Arm, generator
+from bench.report.analysis.rules import ENOUGH, Rules
+from bench.report.statistics import Difference
 
-DIFFERENT, EQUIVALENT, UNDECIDED = "different", "equivalent", "undecided"
-ALPHA = 0.05
-MARGIN_IMAGES = 10_000  # the test set that a margin is stated for (CIFAR-10's)
+DIFFERENT, WITHIN, EQUIVALENT = "different", "different, within the margin", "equivalent"
+UNDECIDED, NEITHER = "undecided", "neither trains"
+CLOSE = (WITHIN, EQUIVALENT)  # the verdicts that keep a difference within the margin
+POINTS = 100.0
+LEVELS = (0.95, 0.90)  # of the interval of a difference, and of that which belongs to its test of equivalence
 
-Accuracies = Mapping[Any, float]  # fraction of one arm, by seed
+
+@dataclass(frozen=True)
+class Comparison:
+    """The difference of two arms in one endpoint, in percentage points, with its tests; None where there is none.
+
+    low and high: the 95 % interval. close_low and close_high: the 90 % interval, which belongs to the test of
+    equivalence. The p-values of a verdict are the adjusted ones.
+    """
+
+    difference: float | None
+    low: float | None
+    high: float | None
+    close_low: float | None
+    close_high: float | None
+    margin: float
+    p: float | None
+    equivalence_p: float | None
+    p_adjusted: float | None = None
+    equivalence_p_adjusted: float | None = None
+    verdict: str = UNDECIDED
+
+    @property
+    def sign(self) -> int:
+        """1, -1, or 0 where there is no difference."""
+        return int(np.sign(self.difference or 0.0))
+
+    def turned(self) -> "Comparison":
+        """The same difference seen from the other arm."""
+        return replace(
+            self,
+            difference=_negated(self.difference),
+            low=_negated(self.high),
+            high=_negated(self.low),
+            close_low=_negated(self.close_high),
+            close_high=_negated(self.close_low),
+        )
+
+    def decided(self, p: float | None, equivalence_p: float | None, alpha: float) -> "Comparison":
+        """The same with the adjusted p-values and the verdict that they make."""
+        differs, close = _below(p, alpha), _below(equivalence_p, alpha)
+        verdict = (WITHIN if differs else EQUIVALENT) if close else DIFFERENT if differs else UNDECIDED
+        return replace(self, p_adjusted=p, equivalence_p_adjusted=equivalence_p, verdict=verdict)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The verdict on initializer - other, in percentage points; a number is None where too few seeds are shared."""
+    """The verdict on initializer - other. `seeds` are those where both trained; `covers`: what the intervals cover.
+
+    equivalence_p_adjusted is of both endpoints together.
+    """
 
     initializer: str
     other: str
     seeds: int
-    difference_points: float | None
-    low_points: float | None
-    high_points: float | None
-    p: float | None
-    p_holm: float | None
-    equivalence_p: float | None
-    equivalence_p_holm: float | None
-    margin_points: float
-    verdict: str
+    covers: str
+    accuracy: Comparison
+    rate: Comparison
+    equivalence_p_adjusted: float | None = None
+    verdict: str = UNDECIDED
 
     @property
-    def difference(self) -> float:
-        """The difference in points, 0 where no seed is shared: its size and its sign, for sorting."""
-        return self.difference_points or 0.0
+    def names(self) -> frozenset[str]:
+        """The two arms, whichever comes first."""
+        return frozenset((self.initializer, self.other))
+
+    @property
+    def rate_open(self) -> bool:
+        """Whether the accuracies keep within the margin, but a difference in rate as large as its margin may be."""
+        if self.accuracy.verdict not in CLOSE or self.verdict not in (UNDECIDED, WITHIN):
+            return False
+        return self.verdict == UNDECIDED or self.rate.verdict not in CLOSE
+
+    @property
+    def better(self) -> str | None:
+        """The arm that trains more often, or is more accurate, by a difference that is not within the margin.
+
+        None without such a difference, and where the arm that trains more often is the less accurate one.
+        """
+        signs = {one.sign for one in (self.rate, self.accuracy) if one.verdict == DIFFERENT}
+        if len(signs) != 1 or self.verdict != DIFFERENT:
+            return None
+        return self.initializer if signs == {1} else self.other
 
     def turned(self) -> "Pair":
         """The same pair seen from the other arm."""
@@ -51,63 +117,120 @@ class Pair:
             self,
             initializer=self.other,
             other=self.initializer,
-            difference_points=_negated(self.difference_points),
-            low_points=_negated(self.high_points),
-            high_points=_negated(self.low_points),
+            accuracy=self.accuracy.turned(),
+            rate=self.rate.turned(),
         )
 
 
 def seen_from(arm: str, pairs: Iterable[Pair]) -> list[Pair]:
     """The pairs of `arm`, each as the difference of `arm` from the other."""
-    mine = [pair for pair in pairs if arm in (pair.initializer, pair.other)]
+    mine = [pair for pair in pairs if arm in pair.names]
     return [pair if pair.initializer == arm else pair.turned() for pair in mine]
 
 
-def scaled_margin(margin: float, test_images: int | None) -> float:
-    """The margin in points, times sqrt(10000 / test_images) where the test set is smaller than 10,000 images.
+def compare(arms: Sequence[Arm], rules: Rules, resolution: float = 0.0) -> list[Pair]:
+    """All pairs of arms in their order, not decided yet, but for arms of which no run has ended.
 
-    The binomial noise of an accuracy grows by that factor: on 360 images no study can see 0.3 points.
+    `resolution` (one test image) in percentage points.
     """
-    return margin * max(1.0, math.sqrt(MARGIN_IMAGES / test_images)) if test_images else margin
+    ended = [one for one in arms if one.ended]
+    return [_pair(one, other, rules, resolution) for one, other in combinations(ended, 2)]
 
 
-def digits(margin: float) -> int:
-    """Decimals of a point that mean something: one image of 360 is 0.28 points, one of 10,000 is 0.01."""
-    return 1 if margin >= 1 else 2
+def decide(pairs: Sequence[Pair], alpha: float) -> list[Pair]:
+    """The pairs of a study with their verdicts, in their order; every verdict is undecided at an alpha of 0."""
+    families: dict[frozenset[str], list[int]] = defaultdict(list)
+    for place, pair in enumerate(pairs):
+        families[pair.names].append(place)
+    decided = list(pairs)
+    for places in families.values():
+        for place, pair in zip(places, _decided([pairs[place] for place in places], len(families), alpha), strict=True):
+            decided[place] = pair
+    return decided
 
 
-def compare(arms: Mapping[str, Accuracies], margin: float, resolution: float = 0.0, alpha: float = ALPHA) -> list[Pair]:
-    """All pairs of `arms` in their order, but for arms without a converged run: those have nothing to compare.
-
-    `margin` and `resolution` (one test image) in percentage points; `alpha` is the level of either family.
-    """
-    names = [name for name, accuracies in arms.items() if accuracies]
-    return decide([_pair(ours, theirs, arms, margin, resolution) for ours, theirs in combinations(names, 2)], alpha)
+def _pair(ours: Arm, theirs: Arm, rules: Rules, resolution: float) -> Pair:
+    seeds = [seed for seed in ours.by_seed if seed in theirs.by_seed]
+    accuracy = _accuracy(ours, theirs, seeds, rules, resolution)
+    verdict = UNDECIDED if ours.trained or theirs.trained else NEITHER
+    return Pair(ours.name, theirs.name, len(seeds), ours.covers, accuracy, _rate(ours, theirs, rules), verdict=verdict)
 
 
-def decide(family: Sequence[Pair], alpha: float = ALPHA) -> list[Pair]:
-    """The pairs with their verdicts, Holm-adjusted over those of them that could be tested; none at an alpha of 0."""
-    differs = iter(statistics.holm([pair.p for pair in family if pair.p is not None]))
-    agrees = iter(statistics.holm([pair.equivalence_p for pair in family if pair.equivalence_p is not None]))
+def _accuracy(ours: Arm, theirs: Arm, seeds: Sequence[object], rules: Rules, resolution: float) -> Comparison:
+    margin = rules.margin.against(max(ours.mean or 0.0, theirs.mean or 0.0), resolution)
+    if not seeds:
+        return Comparison(None, None, None, None, None, margin, None, None)
+    kept = all(seed in ours.answers and seed in theirs.answers for seed in seeds)
+    left, right = (
+        POINTS * np.array([arm.answers[seed] if kept else arm.by_seed[seed] for seed in seeds])
+        for arm in (ours, theirs)
+    )
+    found = statistics.paired_difference(left, right, resolution)
+    wide, narrow = (found.interval(level) for level in LEVELS)
+    p = _guarded(found, ours, theirs, seeds)
+    close = found.equivalence(margin) if len(seeds) >= ENOUGH else None
+    return Comparison(found.value, wide.low, wide.high, narrow.low, narrow.high, margin, p, close)
+
+
+def _guarded(found: Difference, ours: Arm, theirs: Arm, seeds: Sequence[object]) -> float | None:
+    """The p of the t test, which two modes would make too small: all seeds may fall the same way by chance."""
+    if found.p is None or not (ours.modes or theirs.modes):
+        return found.p
+    return max(
+        found.p, statistics.sign_flips([ours.by_seed[seed] - theirs.by_seed[seed] for seed in seeds], generator())
+    )
+
+
+def _rate(ours: Arm, theirs: Arm, rules: Rules) -> Comparison:
+    counts = ours.trained, ours.ended, theirs.trained, theirs.ended
+    wide, narrow = (statistics.newcombe(*counts, level).times(POINTS) for level in LEVELS)
+    p, close = statistics.boschloo(*counts), statistics.rate_equivalence(*counts, rules.rate_margin)
+    margin = POINTS * rules.rate_margin
+    return Comparison(wide.value, wide.low, wide.high, narrow.low, narrow.high, margin, p, close)
+
+
+def _decided(family: Sequence[Pair], families: int, alpha: float) -> list[Pair]:
+    differs = _adjusted([p for pair in family for p in (pair.accuracy.p, pair.rate.p)], families)
+    accurate = _adjusted([pair.accuracy.equivalence_p for pair in family], families)
+    rates = _adjusted([pair.rate.equivalence_p for pair in family], families)
+    both = _adjusted([_larger(pair.accuracy.equivalence_p, pair.rate.equivalence_p) for pair in family], families)
     return [
-        pair if pair.p is None else _decide(pair, float(next(differs)), float(next(agrees)), alpha) for pair in family
+        _with_verdict(
+            pair,
+            pair.accuracy.decided(differs[2 * place], accurate[place], alpha),
+            pair.rate.decided(differs[2 * place + 1], rates[place], alpha),
+            both[place],
+            alpha,
+        )
+        for place, pair in enumerate(family)
     ]
 
 
-def _pair(ours: str, theirs: str, arms: Mapping[str, Accuracies], margin: float, resolution: float) -> Pair:
-    seeds = [seed for seed in arms[ours] if seed in arms[theirs]]
-    left, right = ([100 * arms[name][seed] for seed in seeds] for name in (ours, theirs))
-    if not seeds:
-        return Pair(ours, theirs, 0, None, None, None, None, None, None, None, margin, UNDECIDED)
-    found = statistics.paired_difference(left, right, resolution=resolution)
-    close = statistics.equivalence(left, right, margin, resolution) if len(seeds) > 1 else None
-    points = found.value, found.low, found.high
-    return Pair(ours, theirs, len(seeds), *points, found.p, None, close, None, margin, UNDECIDED)
+def _with_verdict(pair: Pair, accuracy: Comparison, rate: Comparison, both: float | None, alpha: float) -> Pair:
+    found = {accuracy.verdict, rate.verdict}
+    if pair.verdict == NEITHER:
+        verdict = NEITHER
+    elif DIFFERENT in found:
+        verdict = DIFFERENT
+    elif accuracy.verdict == WITHIN or (rate.verdict == WITHIN and accuracy.verdict == EQUIVALENT):
+        verdict = WITHIN
+    else:
+        verdict = EQUIVALENT if _below(both, alpha) else UNDECIDED
+    return replace(pair, accuracy=accuracy, rate=rate, equivalence_p_adjusted=both, verdict=verdict)
 
 
-def _decide(pair: Pair, p: float, equivalence_p: float, alpha: float) -> Pair:
-    verdict = EQUIVALENT if equivalence_p < alpha else DIFFERENT if p < alpha else UNDECIDED
-    return replace(pair, p_holm=p, equivalence_p_holm=equivalence_p, verdict=verdict)
+def _adjusted(values: Sequence[float | None], families: int) -> list[float | None]:
+    """Holm's p-values, times the number of families; a test that could not be made counts as one with p = 1."""
+    found = statistics.holm([1.0 if value is None else value for value in values])
+    return [None if value is None else min(1.0, families * float(p)) for value, p in zip(values, found, strict=True)]
+
+
+def _larger(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else max(one, other)
+
+
+def _below(p: float | None, alpha: float) -> bool:
+    return p is not None and p < alpha
 
 
 def _negated(value: float | None) -> float | None:

@@ -10,32 +10,41 @@ from typing import Any
 
 import numpy as np
 
-from bench.report.analysis.arms import accuracies, accuracy
+from bench.report.analysis.arms import Arm, accuracy
 from bench.report.analysis.finding import Finding
+from bench.report.analysis.rules import ENOUGH
 from bench.report.statistics import Array
-from bench.report.statistics.power import seeds_needed, variance
-from bench.schema import OK, Row
+from bench.report.statistics.power import seeds_for_equivalence, seeds_for_rate, seeds_needed, variance
 
 POWER = 0.8
 ORDER_SEED = "order_seed"
 
 
 @dataclass(frozen=True)
-class Power:
-    """The seeds with which a block sees a difference as large as its margin with probability `power`.
+class Seeds:
+    """The seeds with which a pair of arms is decided with probability POWER; None where no spread is known.
 
-    `sd_points` is the standard deviation of a paired difference, its variance the mean over the pairs that share two
-    seeds or more; None where no pair does. `seeds_for_margin` is for one test at `alpha`, `seeds_for_family` for the
-    first step of Holm's over all `pairs`.
+    difference: where they differ by the margin. equivalence: of accuracy, where they do not differ. rate: to exclude a
+    difference of the rate margin, where every run trains.
+    """
+
+    difference: int | None
+    equivalence: int | None
+    rate: int
+
+
+@dataclass(frozen=True)
+class Power:
+    """The seeds that a block needs: for one pair of arms, as the question is, and where all pairs are compared.
+
+    `sd_points` is the standard deviation of a paired difference of trained runs, its variance the mean over the pairs
+    that share two seeds or more; None where no pair does. Levels are those of the first step of Holm's procedure.
     """
 
     finding: Finding
     sd_points: float | None
-    alpha: float
-    power: float
-    pairs: int
-    seeds_for_margin: int | None
-    seeds_for_family: int | None
+    one_pair: Seeds
+    all_pairs: Seeds
 
 
 @dataclass(frozen=True)
@@ -56,21 +65,30 @@ class Spread:
     sd_points: float
 
 
-def power(finding: Finding) -> Power:
-    """The seeds that a block needs, from the spread it shows; at least one test image counts as spread."""
-    spread, pairs = _spread(finding), len(finding.pairs)
-    needed = [
-        seeds_needed(finding.margin, spread, alpha, POWER) if spread else None
-        for alpha in (finding.level, finding.level / max(1, pairs))
+def power(findings: Sequence[Finding]) -> list[Power]:
+    """The seeds that each block needs, from the spread it shows; at least one test image counts as spread."""
+    families = len({pair.names for finding in findings for pair in finding.pairs}) or 1
+    return [
+        Power(finding, spread, *(_seeds(finding, spread, count * len(findings)) for count in (1, families)))
+        for finding in findings
+        for spread in [_spread(finding)]
     ]
-    return Power(finding, spread, finding.level, POWER, pairs, *needed)
+
+
+def _seeds(finding: Finding, spread: float | None, blocks: int) -> Seeds:
+    """With as many blocks to a family, times its families: two tests of a difference in each, one of equivalence."""
+    level = finding.level / blocks
+    return Seeds(
+        difference=seeds_needed(finding.margin, spread, level / 2, POWER) if spread else None,
+        equivalence=max(ENOUGH, seeds_for_equivalence(finding.margin, spread, level, POWER)) if spread else None,
+        rate=seeds_for_rate(finding.rules.rate_margin, level),
+    )
 
 
 def _spread(finding: Finding) -> float | None:
-    arms = {one.name: accuracies(one.rows) for one in finding.arms}
     variances = []
     for pair in finding.pairs:
-        ours, theirs = arms[pair.initializer], arms[pair.other]
+        ours, theirs = (one.by_seed for one in finding.arms if one.name in pair.names)
         if pair.seeds > 1:
             variances.append(float(np.var([ours[seed] - theirs[seed] for seed in ours if seed in theirs], ddof=1)))
     return max(100 * float(np.mean(variances)) ** 0.5, finding.resolution) or None if variances else None
@@ -79,7 +97,7 @@ def _spread(finding: Finding) -> float | None:
 def crossed(findings: Sequence[Finding]) -> Iterator[Spread]:
     """Each arm whose runs cross two seeds or more with two order seeds or more.
 
-    A grid with a run that did not converge has a hole, and is left out: its divergence rate stands in the table.
+    A grid with a run that did not train has a hole, and is left out: its training rate stands in the table.
     """
     groups: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
@@ -87,8 +105,8 @@ def crossed(findings: Sequence[Finding]) -> Iterator[Spread]:
             groups[repr(_without_order(finding))].append(finding)
     for group in groups.values():
         for name in sorted({one.name for finding in group for one in finding.arms}):
-            rows = [row for finding in group for one in finding.arms if one.name == name for row in one.rows]
-            if (grid := _grid(rows)) is not None:
+            arms = [one for finding in group for one in finding.arms if one.name == name]
+            if (grid := _grid(arms)) is not None:
                 yield _components(_without_order(group[0]), name, grid)
 
 
@@ -96,11 +114,13 @@ def _without_order(finding: Finding) -> dict[str, Any]:
     return {key: value for key, value in finding.choices.items() if key != ORDER_SEED}
 
 
-def _grid(rows: Sequence[Row]) -> Array | None:
-    """Accuracies (seeds, order seeds); None unless each crossing has one converged run, and there are two of each."""
-    cells = {(row.choices["seed"], row.choices[ORDER_SEED]): accuracy(row) for row in rows if row.status == OK}
+def _grid(arms: Sequence[Arm]) -> Array | None:
+    """Accuracies (seeds, order seeds); None unless each crossing has one trained run, and there are two of each."""
+    rows = [row for one in arms for row in one.rows if row.choices["seed"] in one.by_seed]
+    cells = {(row.choices["seed"], row.choices[ORDER_SEED]): accuracy(row) for row in rows}
     seeds, orders = (sorted({cell[at] for cell in cells}, key=repr) for at in (0, 1))
-    whole = len(cells) == len(rows) == len(seeds) * len(orders) and min(len(seeds), len(orders)) > 1
+    runs = sum(one.runs for one in arms)
+    whole = len(cells) == runs == len(seeds) * len(orders) and min(len(seeds), len(orders)) > 1
     if not whole or None in orders:
         return None
     return np.array([[cells[seed, order] for order in orders] for seed in seeds])

@@ -10,15 +10,17 @@ from functools import cached_property
 from typing import Any
 
 from bench.report.analysis import overall
-from bench.report.analysis.blocks import blocks, names
+from bench.report.analysis.arms import STALLED, TRAINED, outcome
+from bench.report.analysis.blocks import blocks
 from bench.report.analysis.control import Control, control, set_apart
 from bench.report.analysis.finding import Finding, find
 from bench.report.analysis.frame import checked
 from bench.report.analysis.interim import InterimLook, interim_look
+from bench.report.analysis.lines import LINES, OtherLine, other_line
 from bench.report.analysis.overall import Aggregate, Ranks, Scores
-from bench.report.analysis.pairs import ALPHA
 from bench.report.analysis.power import Power, Spread, crossed, power
 from bench.report.analysis.question import Question, ask
+from bench.report.analysis.rules import ALPHA, Rules
 from bench.report.statistics import Estimate
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
 
@@ -30,7 +32,7 @@ class Summary:
     """The findings of a study. `findings` has one entry per block, in the order of their choices.
 
     rows: all of them, sorted by id, those of the control too.
-    margin_points: the smallest difference that matters, as stated, before it is scaled to a test set.
+    rules: what matters and what counts as trained, as the study declares it.
     alpha: the level of each family of verdicts, 0 between planned interim looks, where none is due.
     question: the comparison that the study was made for, where it names one and its rows have both arms.
     interim_look: the place of the study among its planned looks; control: the verdicts on its hidden A/A arm.
@@ -40,7 +42,7 @@ class Summary:
 
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
-    margin_points: float
+    rules: Rules
     alpha: float
     question: Question | None
     interim_look: InterimLook | None
@@ -60,9 +62,9 @@ class Summary:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """The number of runs of each status."""
-        found = Counter(row.status for row in self.rows)
-        return {status: found[status] for status in STATUSES}
+        """The number of runs of each outcome, and of those that have none: failed and preempted."""
+        found = Counter(outcome(row, self.rules) for row in self.rows)
+        return {word: found[word] for word in (TRAINED, STALLED, DIVERGED, FAILED, PREEMPTED)}
 
     @cached_property
     def arms(self) -> list[str]:
@@ -104,7 +106,7 @@ class Summary:
     @cached_property
     def power(self) -> list[Power]:
         """The seeds that each block needs."""
-        return [power(finding) for finding in self.findings]
+        return power(self.findings)
 
     @cached_property
     def variance(self) -> list[Spread]:
@@ -112,40 +114,38 @@ class Summary:
         return list(crossed(self.findings))
 
     @cached_property
+    def other_lines(self) -> list[OtherLine]:
+        """What another line between trained and stalled would change."""
+        return [other_line(self.findings, factor * self.rules.line) for factor in LINES if self.rules.line]
+
+    @cached_property
     def _scores(self) -> Scores:
         return overall.scores(self.findings)
 
 
 def summarize(
-    rows: Iterable[Row],
-    margin: float,
-    arms: Sequence[str] = (),
-    looks: Sequence[int] = (),
-    notes: Sequence[str] = (),
-    about: Mapping[str, Any] | None = None,
+    rows: Iterable[Row], rules: Rules, notes: Sequence[str] = (), about: Mapping[str, Any] | None = None
 ) -> Summary:
-    """Summarize the rows of one study. `margin`: the smallest difference that matters, in points at 10,000 test images.
+    """Summarize the rows of one study by its rules.
 
-    `arms`: the two that the study declares as its question, if it does; `looks`: the numbers of seeds at which an
-    interim look was planned; `notes`: sentences that the report prints too; `about`: the study's yaml. The settings
-    have checked margin and looks. Raises UserError for no rows, a run that stands twice, an unknown status, an
-    ok run without a test accuracy, rows of the control alone, or a block whose runs were tested on different numbers of
-    images or classes; ValueError for looks that do not rise.
+    `notes`: sentences that the report prints too; `about`: the study's yaml. Raises UserError for no rows, a run that
+    stands twice, an unknown status, an ok run without a test or validation accuracy, rows of the control alone, or a
+    block whose runs were tested on different numbers of images or classes; ValueError for looks that do not rise.
     """
     rows = checked(rows)
     for row in rows:
         if row.status not in STATUSES:
             raise UserError(f"a row has the status {row.status!r}; known are {', '.join(STATUSES)}")
     kept = set_apart(blocks(rows))
-    look = interim_look(looks, kept, ALPHA)
+    look = interim_look(rules.looks, kept, ALPHA)
     alpha = ALPHA if look is None else look.alpha
-    findings = tuple(find(block, name, margin, alpha) for block, name in zip(kept, names(kept), strict=True))
+    findings = find(kept, rules, alpha)
     return Summary(
         rows=tuple(rows),
         findings=findings,
-        margin_points=margin,
+        rules=rules,
         alpha=alpha,
-        question=ask(findings, *arms) if arms else None,
+        question=ask(findings, *rules.question) if rules.question else None,
         interim_look=look,
         control=control(findings),
         notes=tuple(notes),

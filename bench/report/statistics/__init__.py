@@ -3,9 +3,22 @@
 Random draws come from a generator that is an argument; a value is the plain statistic and never depends on it.
 """
 
-from bench.report.statistics.comparisons import Difference, equivalence, holm, paired_difference
+from bench.report.statistics.comparisons import Difference, holm, paired_difference, sign_flips
 from bench.report.statistics.intervals import interval, mean
-from bench.report.statistics.rates import wilson
+from bench.report.statistics.rates import boschloo, newcombe, rate_equivalence, wilson
 from bench.report.statistics.sample import Array, Estimate
 
-__all__ = ["Array", "Difference", "Estimate", "equivalence", "holm", "interval", "mean", "paired_difference", "wilson"]
+__all__ = [
+    "Array",
+    "Difference",
+    "Estimate",
+    "boschloo",
+    "holm",
+    "interval",
+    "mean",
+    "newcombe",
+    "paired_difference",
+    "rate_equivalence",
+    "sign_flips",
+    "wilson",
+]

@@ -4,11 +4,15 @@ In: numbers. Out: numbers, or a Variance. Touches: nothing.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import nctdtr, stdtrit
+
+from bench.report.statistics.rates import rate_equivalence
 
 ENOUGH = 1_000_000  # seeds; more are never trained
 
@@ -36,13 +40,21 @@ def power(effect: float, sd: float, n: int, alpha: float = 0.05) -> float:
     `sd` is that of a paired difference, in the unit of `effect`. Noncentral t. Raises ValueError for n below 2, an
     effect or sd that is not above 0, or an alpha outside (0, 1).
     """
-    if n < 2 or not effect > 0 or not sd > 0 or not 0 < alpha < 1:
-        raise ValueError(
-            f"power needs n >= 2, effect and sd above 0, alpha in (0, 1), not {n}, {effect}, {sd}, {alpha}"
-        )
+    _check(effect, sd, n, alpha)
     shift, critical = effect / sd * math.sqrt(n), float(stdtrit(n - 1, 1 - alpha / 2))
     below, above = float(nctdtr(n - 1, shift, -critical)), 1 - float(nctdtr(n - 1, shift, critical))
     return (below if math.isfinite(below) else 0.0) + above
+
+
+def equivalence_power(margin: float, sd: float, n: int, alpha: float = 0.05) -> float:
+    """The chance, at least, that two one-sided paired t tests of n pairs show equivalence where the means are equal.
+
+    `sd` is that of a paired difference, in the unit of `margin`. By the union bound over both sides, which is close
+    where the chance is large. Raises ValueError as `power` does.
+    """
+    _check(margin, sd, n, alpha)
+    one_side = 1 - float(nctdtr(n - 1, margin / sd * math.sqrt(n), float(stdtrit(n - 1, 1 - alpha))))
+    return max(0.0, 2 * one_side - 1)
 
 
 def seeds_needed(effect: float, sd: float, alpha: float = 0.05, wanted: float = 0.8) -> int:
@@ -50,17 +62,45 @@ def seeds_needed(effect: float, sd: float, alpha: float = 0.05, wanted: float = 
 
     Raises ValueError as `power` does, for a chance outside (0, 1), and where more than a million would not do.
     """
+    return _fewest(lambda n: power(effect, sd, n, alpha), wanted, f"an effect of {effect} under {sd}")
+
+
+def seeds_for_equivalence(margin: float, sd: float, alpha: float = 0.05, wanted: float = 0.8) -> int:
+    """The fewest pairs with which equal means are shown to be equivalent with a chance of at least `wanted`.
+
+    Raises ValueError as `seeds_needed` does.
+    """
+    return _fewest(lambda n: equivalence_power(margin, sd, n, alpha), wanted, f"a margin of {margin} under {sd}")
+
+
+@cache
+def seeds_for_rate(margin: float, alpha: float = 0.05) -> int:
+    """The fewest runs of each arm with which a difference of `margin` in rate is excluded where no run fails.
+
+    Raises ValueError for a margin outside (0, 1), and where more than a million would not do.
+    """
+    return _fewest(lambda n: float(rate_equivalence(n, n, n, n, margin) < alpha), 0.5, f"a margin of {margin}")
+
+
+def _fewest(chance: Callable[[int], float], wanted: float, what: str) -> int:
     if not 0 < wanted < 1:
         raise ValueError(f"a chance lies between 0 and 1, such as 0.8; it is not {wanted}")
     low, high = 1, 2
-    while power(effect, sd, high, alpha) < wanted:
+    while chance(high) < wanted:
         low, high = high, 2 * high
         if high > ENOUGH:
-            raise ValueError(f"an effect of {effect} under a standard deviation of {sd} is not found by {ENOUGH} pairs")
+            raise ValueError(f"{what} is not found by {ENOUGH} pairs")
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if power(effect, sd, middle, alpha) < wanted else (low, middle)
+        low, high = (middle, high) if chance(middle) < wanted else (low, middle)
     return high
+
+
+def _check(effect: float, sd: float, n: int, alpha: float) -> None:
+    if n < 2 or not effect > 0 or not sd > 0 or not 0 < alpha < 1:
+        raise ValueError(
+            f"power needs n >= 2, effect and sd above 0, alpha in (0, 1), not {n}, {effect}, {sd}, {alpha}"
+        )
 
 
 def variance(values: ArrayLike) -> Variance:

@@ -1,13 +1,20 @@
-"""The interval of a rate, such as that of divergence.
+"""Rates such as that of training: the interval of one, and the difference of two with its exact tests.
 
-In: counts. Out: an Estimate. Touches: nothing.
+In: counts. Out: Estimates and p-values. Touches: nothing.
 """
 
 import math
+from collections.abc import Callable
+from functools import cache
 
-from scipy.special import ndtri
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln, ndtri
 
-from bench.report.statistics.sample import LEVEL, Estimate, checked_level
+from bench.report.statistics.sample import LEVEL, Array, Estimate, checked_level
+
+GRID = 500  # values of the unknown rate at which a tail is summed, before the search goes on around the largest
+TIE = 1e-9  # tables whose statistics differ by less are as extreme as each other
 
 
 def wilson(count: int, total: int, level: float = LEVEL) -> Estimate:
@@ -15,11 +22,124 @@ def wilson(count: int, total: int, level: float = LEVEL) -> Estimate:
 
     Raises ValueError unless 0 <= count <= total and total >= 1.
     """
-    if not 0 <= count <= total or total < 1:
-        raise ValueError(f"{count} of {total} is not a rate")
+    _check(count, total)
     rate, z = count / total, float(ndtri((1 + checked_level(level)) / 2))
     center = (rate + z**2 / (2 * total)) / (1 + z**2 / total)
     reach = z / (1 + z**2 / total) * math.sqrt(rate * (1 - rate) / total + z**2 / (4 * total**2))
     low = center - reach if count else 0.0  # exact there; the formula leaves 1e-17
     high = center + reach if count < total else 1.0
     return Estimate(rate, low, high, total)
+
+
+def newcombe(ours: int, total: int, theirs: int, other_total: int, level: float = LEVEL) -> Estimate:
+    """The difference of two rates with the interval that joins their Wilson intervals (Newcombe 1998, method 10).
+
+    `n` is the smaller total. Raises ValueError as `wilson` does.
+    """
+    one, other = wilson(ours, total, level), wilson(theirs, other_total, level)
+    difference = one.value - other.value + 0.0  # no -0.0
+    low = difference - math.hypot(one.value - one.low, other.high - other.value)  # type: ignore[operator]
+    high = difference + math.hypot(one.high - one.value, other.value - other.low)  # type: ignore[operator]
+    return Estimate(difference, low, high, min(total, other_total))
+
+
+@cache
+def boschloo(ours: int, total: int, theirs: int, other_total: int) -> float:
+    """p of "the two rates are equal": Boschloo's exact test (1970), two-sided as twice the smaller of both sides.
+
+    Fisher's p orders the tables, and the tail is summed at the common rate that makes it largest. Raises ValueError
+    as `wilson` does.
+    """
+    _check(ours, total)
+    _check(theirs, other_total)
+    below = _fisher(total, other_total)
+    above = _fisher(other_total, total).T
+    sides = [
+        _largest(fisher <= fisher[ours, theirs] + TIE, lambda rate: (rate, rate), 1.0) for fisher in (below, above)
+    ]
+    return min(1.0, 2 * min(sides))
+
+
+@cache
+def rate_equivalence(ours: int, total: int, theirs: int, other_total: int, margin: float) -> float:
+    """p of "the two rates differ by `margin` or more": small means that they are equivalent.
+
+    The larger p of two one-sided exact tests, each with tables ordered by the score statistic of Farrington & Manning
+    (1990) and summed at the rates, `margin` apart, that make the tail largest (Chan 1998). Raises ValueError as
+    `wilson` does, and for a margin outside (0, 1).
+    """
+    _check(ours, total)
+    _check(theirs, other_total)
+    if not 0 < margin < 1:
+        raise ValueError(f"the margin of a rate lies between 0 and 1, such as 0.1; it is not {margin}")
+    return max(
+        _not_above(ours, total, theirs, other_total, margin), _not_above(theirs, other_total, ours, total, margin)
+    )
+
+
+def _not_above(ours: int, total: int, theirs: int, other_total: int, margin: float) -> float:
+    """p of "ours exceeds theirs by `margin` or more"."""
+    scores = _scores(total, other_total, margin)
+    return _largest(scores <= scores[ours, theirs] + TIE, lambda rate: (rate + margin, rate), 1 - margin)
+
+
+def _fisher(total: int, other_total: int) -> Array:
+    """Fisher's one-sided p that the first rate is lower, of every table (total + 1, other_total + 1)."""
+    one, other = np.arange(total + 1)[:, None], np.arange(other_total + 1)
+    chance = np.exp(
+        _log_choose(total, one) + _log_choose(other_total, other) - _log_choose(total + other_total, one + other)
+    )
+    below = np.zeros_like(chance)
+    for count in range(total + 1):  # tables of one sum lie on an antidiagonal
+        below[count] = chance[count]
+        if count:
+            below[count, :-1] += below[count - 1, 1:]
+    return below
+
+
+def _scores(total: int, other_total: int, margin: float) -> Array:
+    """The score of every table at a difference of `margin`: the lower, the more it speaks for a smaller difference."""
+    one, other = np.meshgrid(np.arange(total + 1) / total, np.arange(other_total + 1) / other_total, indexing="ij")
+    ratio = other_total / total  # the likeliest rates at that difference solve a cubic (Miettinen & Nurminen 1985)
+    a, b = 1 + ratio, -(1 + ratio + one + ratio * other + margin * (ratio + 2))
+    c, d = margin**2 + margin * (2 * one + ratio + 1) + one + ratio * other, -one * margin * (1 + margin)
+    v = b**3 / (3 * a) ** 3 - b * c / (6 * a**2) + d / (2 * a)
+    u = np.where(v < 0, -1.0, 1.0) * np.sqrt(np.maximum(b**2 / (3 * a) ** 2 - c / (3 * a), 0.0))
+    angle = np.divide(v, u**3, out=np.zeros_like(v), where=u != 0)
+    first = 2 * u * np.cos((math.pi + np.arccos(np.clip(angle, -1, 1))) / 3) - b / (3 * a)
+    first = np.clip(first, margin, 1.0)
+    second = np.clip(first - margin, 0.0, 1 - margin)
+    error = np.sqrt(np.maximum(first * (1 - first) / total + second * (1 - second) / other_total, 1e-12))
+    return np.asarray((one - other - margin) / error)
+
+
+def _largest(tail: Array, rates: Callable[[Array], tuple[Array, Array]], most: float) -> float:
+    """The largest chance of the tables in `tail`, over all rates from 0 to `most` of the second group."""
+    low, high, best = 0.0, most, 0.0
+    for _ in range(3):  # each search is GRID / 2 times as fine as the one before it
+        grid = np.linspace(low, high, GRID + 1)
+        one, other = rates(grid)
+        left, right = _binomial(tail.shape[0] - 1, one), _binomial(tail.shape[1] - 1, other)
+        sums = ((left @ tail) * right).sum(axis=1)
+        place = int(sums.argmax())
+        best = max(best, float(sums[place]))
+        low, high = grid[max(place - 1, 0)], grid[min(place + 1, GRID)]
+    return min(1.0, best)
+
+
+def _binomial(total: int, rates: Array) -> Array:
+    """The chance of each count (rates, total + 1)."""
+    counts = np.arange(total + 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        powers = np.where(counts, counts * np.log(rates)[:, None], 0.0)
+        powers += np.where(total - counts, (total - counts) * np.log1p(-rates)[:, None], 0.0)
+    return np.exp(_log_choose(total, counts) + powers)
+
+
+def _log_choose(total: int, count: NDArray[np.int64]) -> Array:
+    return np.asarray(gammaln(total + 1) - gammaln(count + 1) - gammaln(total - count + 1))
+
+
+def _check(count: int, total: int) -> None:
+    if not 0 <= count <= total or total < 1:
+        raise ValueError(f"{count} of {total} is not a rate")

@@ -1,6 +1,6 @@
 """A checked sample, its standard error, and the dataclass of an estimate: the base of every statistic.
 
-In: arrays of numbers. Out: arrays, or an Estimate. Touches: nothing.
+In: arrays of numbers. Out: arrays, a Spread, or an Estimate. Touches: nothing.
 
 `resolution` is the step of the measuring scale, in the unit of the values (for an accuracy: one test image). The
 standard deviation is never taken below it. Without it, a few seeds that agree by chance of rounding claim certainty:
@@ -27,6 +27,19 @@ class Estimate:
     high: float | None
     n: int
 
+    def times(self, factor: float) -> "Estimate":
+        """The same in another unit."""
+        low, high = (None if bound is None else factor * bound for bound in (self.low, self.high))
+        return Estimate(factor * self.value, low, high, self.n)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The standard error of a mean, in the unit of the values, and its degrees of freedom."""
+
+    size: float
+    freedom: float
+
 
 def finite(values: ArrayLike) -> Array:
     """The values (n,) as floats; ValueError for none, for more than one row, or for one that is not finite."""
@@ -40,6 +53,38 @@ def standard_error(samples: Array, resolution: float = 0.0) -> Array:
     """Of the mean of each row of `samples` (..., n): their standard deviation, at least `resolution`, over sqrt(n)."""
     spread = np.maximum(samples.std(axis=-1, ddof=1), resolution)
     return np.asarray(spread / math.sqrt(samples.shape[-1]))
+
+
+def spread_of(values: Array, resolution: float = 0.0) -> Spread | None:
+    """The standard error of the mean of values (n,) or of answers (n, images); None from a single one.
+
+    Runs and images are crossed random effects (Cornfield & Tukey 1956): the variance of the mean is that of other runs,
+    plus what the images differ by beyond the noise of single answers, with Satterthwaite's (1946) degrees of freedom.
+    Raises ValueError for no values, or for one that is not finite.
+    """
+    if values.ndim not in (1, 2) or not values.size or not np.isfinite(values).all():
+        raise ValueError(f"a statistic needs finite numbers, at least one, not {values.tolist()}")
+    runs = values if values.ndim == 1 else values.mean(axis=1)
+    if len(runs) == 1:
+        return None
+    size, freedom = float(standard_error(runs, resolution)), len(runs) - 1.0
+    if values.ndim == 1 or values.shape[1] == 1:
+        return Spread(size, freedom)
+    return _crossed(values, size)
+
+
+def _crossed(values: Array, of_runs: float) -> Spread:
+    n, images = values.shape
+    by_image = values.mean(axis=0)
+    left = values - values.mean(axis=1, keepdims=True) - by_image + values.mean()
+    # each divided by n * images: the parts of the variance of the mean
+    run, image = of_runs**2, float(by_image.var(ddof=1)) / images
+    rest = float((left**2).sum()) / ((n - 1) * (images - 1)) / (n * images)
+    if image <= rest:
+        return Spread(of_runs, n - 1.0)
+    variance = run + image - rest
+    freedom = variance**2 / (run**2 / (n - 1) + image**2 / (images - 1) + rest**2 / ((n - 1) * (images - 1)))
+    return Spread(math.sqrt(variance), freedom)
 
 
 def checked_level(level: float) -> float:

@@ -1,0 +1,64 @@
+"""The rules by which a study is judged, as its yaml declares them before it has rows.
+
+In: what a study declares. Out: Rules. Touches: nothing.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.machine.settings import Study
+
+ALPHA = 0.05  # of a family of verdicts, over all its planned looks
+ENOUGH = 5  # seeds that two trained arms share, below which nothing is called equivalent
+
+
+@dataclass(frozen=True)
+class Margin:
+    """The smallest difference in accuracy that matters: `points`, or `share` of the better arm's error."""
+
+    points: float | None = None
+    share: float | None = None
+
+    @classmethod
+    def of(cls, declared: float | str) -> "Margin":
+        """1.0 as points, "25%" as a share. The settings have checked it."""
+        if isinstance(declared, str):
+            return cls(share=float(declared.strip("% ")) / 100)
+        return cls(points=declared)
+
+    def against(self, best: float, resolution: float) -> float:
+        """In points, against an arm with the accuracy `best` (0..1) and an error of at least `resolution` points."""
+        if self.points is not None:
+            return self.points
+        return (self.share or 0.0) * max(100 * (1 - best), resolution)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What matters, what counts as trained, and when verdicts are due.
+
+    margin: of accuracy. rate_margin: of the training rate, as a share of the runs. line: a run has trained when its
+    validation accuracy is above this share of the way from chance to 1. question: two arms, or none. looks: planned
+    numbers of seeds, or none.
+    """
+
+    margin: Margin
+    rate_margin: float
+    line: float
+    question: tuple[str, ...] = ()
+    looks: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, study: Study) -> "Rules":
+        """The rules that a study declares."""
+        margin = Margin.of(study.margin)
+        return cls(margin, study.rate_margin, study.line, tuple(study.question), tuple(study.looks))
+
+    def threshold(self, classes: Any) -> float:
+        """The validation accuracy above which a run has trained; chance is 0 where `classes` is None."""
+        chance = 1 / classes if classes else 0.0
+        return chance + self.line * (1 - chance)
+
+    def with_line(self, line: float) -> "Rules":
+        """The same rules with another line between trained and stalled."""
+        return replace(self, line=line)
