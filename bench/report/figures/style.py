@@ -66,12 +66,14 @@ def sheet(height: float) -> Sheet:
     return Sheet(figsize=(FULL / INCH, height / INCH))
 
 
-def panels(titles: Sequence[str], height: float, legend: float = 0.0) -> tuple[Sheet, list[Axes]]:
-    """A sheet with an empty panel per title, and `legend` mm left above them.
+def panels(
+    titles: Sequence[str], height: float, legend: float = 0.0, columns: int | None = None
+) -> tuple[Sheet, list[Axes]]:
+    """A sheet with an empty panel per title, `columns` in a line, and `legend` mm left above them.
 
     A line of panels is `height` mm, less where that fills a page.
     """
-    columns = per_line(len(titles))
+    columns = columns or per_line(len(titles))
     lines = -(-len(titles) // columns)
     height = min(height, (TALLEST - legend - BELOW) / lines)
     drawn = sheet(lines * height + legend + BELOW)
@@ -87,9 +89,9 @@ def per_line(count: int) -> int:
     return count if count < 4 else 3 if count in (5, 6, 9) else 4
 
 
-def room(least: float, legend: float = 0.0) -> int:
+def room(least: float, legend: float = 0.0, columns: int = 4) -> int:
     """How many panels fit on a page that are at least `least` mm high."""
-    return 4 * max(1, int((TALLEST - legend - BELOW) // least))
+    return columns * max(1, int((TALLEST - legend - BELOW) // least))
 
 
 def legend_height(names: Sequence[str]) -> float:

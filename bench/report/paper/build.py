@@ -19,7 +19,7 @@ from bench.report.tables import cost, overall, protocol, results
 from bench.report.terminal import marked
 from bench.report.wording import study as words
 from bench.report.wording.format import listed
-from bench.schema import OK, Row, UserError
+from bench.schema import Row, UserError
 
 OF_STUDY: tuple[Callable[[Summary], Table | None], ...] = (
     results.question,
@@ -70,11 +70,11 @@ class Sources:
 def document(summaries: Sequence[Summary], sources: Sources, benchmarks: Sequence[Benchmark] = ()) -> Document:
     """The paper of some studies: those that compare arms by the templates, then each benchmark as its page has it.
 
-    Raises UserError when no run of a study converged, or when templates or references do not fit.
+    Raises UserError when no run of a study ended, or when templates or references do not fit.
     """
     for summary in summaries:
-        if not summary.counts[OK]:
-            raise UserError(f"study {summary.name} has no run that converged: there is nothing to make a paper of")
+        if not any(one.ended for finding in summary.findings for one in finding.arms):
+            raise UserError(f"study {summary.name} has no run that ended: there is nothing to make a paper of")
     rows = [row for one in summaries for row in one.rows] + [row for one in benchmarks for row in one.rows]
     names = [*(summary.name for summary in summaries), *(one.study for one in benchmarks)]
     bibliography = Bibliography(read(sources.references))

@@ -15,7 +15,7 @@ LARGEST, SMALLEST = 8.5, 6.5  # pt of type
 LETTER, GAP = 0.46, 0.9  # em of a letter, about, and beside a column
 WRAPS = 34  # letters, beyond which a column of a table that is too wide breaks into lines
 LONG = 24  # lines, beyond which a table may break over pages
-NUMERIC = "0123456789+-−.<–—"  # what a number begins with; a cell may also be empty
+NUMERIC = "0123456789+-−.<–—[("  # what a number begins with; a cell may also be empty
 Strip = dict[str, Any]
 
 

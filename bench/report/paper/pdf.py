@@ -18,6 +18,8 @@ from bench.schema import UserError
 
 FONTS = ("Libertinus Serif", "DejaVu Sans Mono", "New Computer Modern Math")  # of report.typ
 UNNUMBERED = "Abstract"  # a heading that has no number
+SIZES = (10.5, 10.0)  # pt of text: the first at which the last page holds more than a few lines
+LEAST = 0.35  # of the last page
 SHORT = 12  # digits of the digest at the foot of each page
 
 
@@ -27,13 +29,28 @@ def pdf(document: Document) -> bytes:
     Raises UserError where this build of Typst lacks a font, and where a link has no target in the document.
     """
     _check_fonts()
-    text = json.dumps(content(document), ensure_ascii=False)
-    made, remarks = typst.compile_with_warnings(
-        (PAPER / "report.typ").read_bytes(), sys_inputs={"document": text}, ignore_system_fonts=True
-    )
+    made, remarks = typst.compile_with_warnings(**inputs(document))
     for remark in remarks:
         warnings.warn(f"Typst: {remark.message}", stacklevel=2)
-    return made
+    return bytes(made)
+
+
+def inputs(document: Document) -> dict[str, Any]:
+    """What Typst takes to set the document: its template, and the content in type of a size that fills the pages."""
+    data = content(document)
+    sized = [_inputs(data, size) for size in SIZES]
+    return next((one for one in sized if _ends_at(one) >= LEAST), sized[0])
+
+
+def _inputs(data: dict[str, Any], size: float) -> dict[str, Any]:
+    text = json.dumps({**data, "size": size}, ensure_ascii=False)
+    source = (PAPER / "report.typ").read_bytes()
+    return {"input": source, "sys_inputs": {"document": text}, "ignore_system_fonts": True}
+
+
+def _ends_at(given: dict[str, Any]) -> float:
+    """How much of the last page is used, 0 to 1."""
+    return float(json.loads(typst.query(selector="<end>", field="value", one=True, **given)))
 
 
 def content(document: Document) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import os
 import shutil
 import subprocess
@@ -19,8 +18,7 @@ from matplotlib.image import imread
 
 from bench.report.document import Cell, Document, Figure, Prose, Reference, Table
 from bench.report.figures.style import FULL
-from bench.report.paper import PAPER
-from bench.report.paper.pdf import content, pdf
+from bench.report.paper.pdf import content, inputs, pdf
 from bench.report.tables.markdown import escaped
 from bench.schema import UserError
 
@@ -73,8 +71,7 @@ def words(document: Document, tmp_path: Path) -> str:
 
 def pages(document: Document) -> list[np.ndarray]:
     """Each page as it is printed, in grey: 1 is white."""
-    source, text = (PAPER / "report.typ").read_bytes(), json.dumps(content(document))
-    made = typst.compile(source, sys_inputs={"document": text}, ignore_system_fonts=True, format="png", ppi=72)
+    made = typst.compile(**inputs(document), format="png", ppi=72)
     return [imread(io.BytesIO(one))[..., :3].mean(axis=2) for one in (made if isinstance(made, list) else [made])]
 
 
