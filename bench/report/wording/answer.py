@@ -24,6 +24,7 @@ VERDICTS = {
     ALONE: "one arm has nothing to be compared with",
 }
 JUDGED = (MATTERS, NO_MATTER, EQUAL, UNDECIDED)  # in which something trains, and there is something to choose
+NOT_DUE = "no verdict is due at this number of seeds"
 SHORT = 4  # blocks or arms named in a sentence of the abstract
 
 
@@ -37,7 +38,8 @@ def question(summary: Summary) -> str:
     if summary.question is None:
         return ""
     ours, theirs = summary.question.arms
-    return f"{ours} or {theirs}? {_sentence(_reply(summary, summary.question))}"
+    reply = _reply(summary, summary.question)
+    return f"{ours} or {theirs}? {f'{reply}.' if reply.startswith((ours, theirs)) else _sentence(reply)}"
 
 
 def abstract(summary: Summary) -> list[str]:
@@ -51,6 +53,8 @@ def abstract(summary: Summary) -> list[str]:
 
 def matters(summary: Summary) -> str:
     """In which blocks the initializer matters."""
+    if not summary.alpha:
+        return _sentence(NOT_DUE)
     labels = {finding.name: VERDICTS[finding.verdict] for finding in summary.findings}
     equal = [pair for finding in summary.findings if finding.verdict == EQUAL for pair in finding.pairs]
     return _sentence("; ".join([explained(_groups(summary), labels), *_riders(equal, summary.rules)]))
@@ -85,6 +89,8 @@ def training(summary: Summary) -> str:
 
 def advice(summary: Summary) -> str:
     """Which arms to take: those that lead in all blocks of a group, or those that lead in most."""
+    if not summary.alpha:
+        return ""
     found = [_advised(group, summary.arms) for group in _groups(summary)]
     clauses = [clause for clause in found if clause]
     return f"What to take: {'; '.join(clauses)}." if clauses else ""
@@ -133,6 +139,8 @@ def verdict_in_full(pair: Pair, rules: Rules) -> str:
 
 
 def _reply(summary: Summary, comparison: Question) -> str:
+    if not summary.alpha:
+        return NOT_DUE
     pairs = [pair for _, pair in comparison.pairs]
     labels = {finding.name: _label(pair) for finding, pair in comparison.pairs}
     clauses = [explained(_groups(summary), labels)]
