@@ -16,7 +16,7 @@ from bench.report.figures import style
 from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms, outcomes
 from bench.report.figures.svg import Tips, drawing
 from bench.report.statistics import Estimate
-from bench.report.wording.format import PERCENT, accuracy_of, confidence, counted, estimate, left_out, some
+from bench.report.wording.format import PERCENT, accuracy_of, confidence, counted, estimate, left_out, some, with_spread
 
 NAME = "rates"
 ARMS = 24
@@ -86,10 +86,11 @@ def _tip(finding: Finding, one: Arm) -> str:
 def _caption(
     findings: Sequence[Finding], drawable: Sequence[Finding], shown: Sequence[Finding], arms: Sequence[str]
 ) -> str:
+    spread = any(one.accuracy and one.accuracy.low is not None for finding in shown for one in finding.arms)
     return (
-        f"On the left of each block the share of runs that trained, on the right the mean test accuracy of those runs; "
-        f"{confidence()} intervals, where two runs or more have a value. A hollow mark: some runs of the arm did not "
-        "train. Each scale of accuracy is its own."
+        f"On the left of each block the share of runs that trained, with its {confidence()} interval; on the right the "
+        f"mean test accuracy of these runs{with_spread(spread, 'interval')}. A hollow mark: some runs of the arm did "
+        "not train. Each scale of accuracy is its own."
         + left_out(len(shown), len(drawable), "block", "the first ones")
         + left_out(len(arms), len(arms_of(findings)), "arm", "those that stand highest on average")
     )

@@ -1,7 +1,6 @@
 """The PDF: the same bytes from the same document, every text as it is, every link leading somewhere."""
 
 import hashlib
-import io
 import os
 import shutil
 import subprocess
@@ -11,14 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import typst
-from matplotlib.image import imread
 
 from bench.report.document import Cell, Document, Figure, Prose, Reference, Table
-from bench.report.figures.style import FULL
-from bench.report.paper.pdf import content, inputs, pdf
+from bench.report.paper.pdf import content, pdf
 from bench.report.tables.markdown import escaped
 from bench.schema import UserError
 
@@ -67,12 +63,6 @@ def words(document: Document, tmp_path: Path) -> str:
     (tmp_path / "paper.pdf").write_bytes(pdf(document))
     command = [reader, str(tmp_path / "paper.pdf"), "-"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def pages(document: Document) -> list[np.ndarray]:
-    """Each page as it is printed, in grey: 1 is white."""
-    made = typst.compile(**inputs(document), format="png", ppi=72)
-    return [imread(io.BytesIO(one))[..., :3].mean(axis=2) for one in (made if isinstance(made, list) else [made])]
 
 
 def test_a_paper_is_a_pdf_without_a_date() -> None:
@@ -162,18 +152,6 @@ def test_a_formula_is_set_and_a_dollar_of_a_name_is_not(tmp_path: Path) -> None:
     assert "lambda" not in read
     assert "𝜆" in read
     assert "and$a_0$in$a_0$." in read
-
-
-@pytest.mark.parametrize("columns", [3, 12, 40])
-def test_nothing_is_wider_than_the_text(columns: int) -> None:
-    cells = tuple(Cell("98.1 [97.4, 98.7]") for _ in range(columns))
-    table = Table("t", "A wide one.", tuple(f"a_long_name_{place}" for place in range(columns)), (cells,) * 30)
-    long = Prose("The whole width of the text is needed for a paragraph that runs over more than one line. " * 3)
-    figure = Figure("f", "", SVG, "")
-    for page in pages(Document("", (long, table, figure), (), "footer " * 60)):
-        inked = np.flatnonzero((page < 0.9).any(axis=0)) / page.shape[1] * 210
-        assert inked[0] >= (210 - FULL) / 2 - 0.5
-        assert inked[-1] <= (210 + FULL) / 2 + 0.5
 
 
 def test_a_link_to_nothing_is_refused_by_name() -> None:
