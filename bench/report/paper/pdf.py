@@ -18,8 +18,13 @@ from bench.schema import UserError
 
 FONTS = ("Libertinus Serif", "DejaVu Sans Mono", "New Computer Modern Math")  # of report.typ
 UNNUMBERED = "Abstract"  # a heading that has no number
-SIZES = (10.5, 10.0)  # pt of text: the first at which the last page holds more than a few lines
-LEAST = 0.35  # of the last page
+SIZES = (
+    10.5,
+    10.8,
+    10.2,
+    9.9,
+)  # pt of text: the first at which the last page is filled by this share, or else the most
+FILLED = 0.5
 SHORT = 12  # digits of the digest at the foot of each page
 
 
@@ -39,7 +44,7 @@ def inputs(document: Document) -> dict[str, Any]:
     """What Typst takes to set the document: its template, and the content in type of a size that fills the pages."""
     data = content(document)
     sized = [_inputs(data, size) for size in SIZES]
-    return next((one for one in sized if _ends_at(one) >= LEAST), sized[0])
+    return next((one for one in sized if _ends_at(one) >= FILLED), None) or max(sized, key=_ends_at)
 
 
 def _inputs(data: dict[str, Any], size: float) -> dict[str, Any]:
