@@ -143,3 +143,18 @@ def test_a_margin_is_told_as_declared(rules: Rules) -> None:
     assert margin(rules) == "1 point"
     assert margin(replace(rules, margin=Margin(points=0.5))) == "0.5 points"
     assert margin(replace(rules, margin=Margin(share=0.25))) == "25 % of the better arm's error"
+
+
+def test_a_real_difference_within_the_margin_is_not_called_equal(arm: MakeArm, rules: Rules) -> None:
+    rows = arm("a", around(0.9) * 2) + arm("b", [value - 0.007 for value in around(0.9, OTHER)] * 2)
+    found = summarize(rows, replace(rules, question=("a", "b")))
+    assert question(found).startswith("a or b? Different, within the margin; the margin is 1 point;")
+    assert matters(found).startswith("All are within the margin in accuracy;")
+
+
+def test_an_arm_without_an_ended_run_leaves_the_question_open_and_says_why(
+    arm: MakeArm, row: MakeRow, rules: Rules
+) -> None:
+    lost = [row("b", seed, status="failed") for seed in range(5)]
+    found = summarize(arm("a", around(0.9)) + lost, replace(rules, question=("a", "b")))
+    assert question(found) == "a or b? No block has ended runs of both."
