@@ -36,9 +36,9 @@ def measure(settings: ErrorRatesSettings) -> Iterator[Row]:
     if not chosen:
         raise UserError("no studies are simulated with this scenario, sd and n together; leave one of them out")
     rules = Rules.of(settings.study)
-    task = partial(rates, rules=rules, count=settings.studies, seed=settings.seed)
+    task = partial(rates, rules=rules, count=settings.simulations, seed=settings.seed)
     shared = {"margin": settings.study.margin, "rate_margin": rules.rate_margin, "line": rules.line}
-    shared |= {"studies": settings.studies, "seed": settings.seed}
+    shared |= {"simulations": settings.simulations, "seed": settings.seed}
     processes = environment.usable_cores() if settings.processes == AUTO else int(settings.processes)
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         for cell, measures in zip(chosen, pool.map(task, chosen), strict=True):

@@ -20,5 +20,5 @@ class ErrorRatesSettings(Settings):
     scenario: list[str] = field(metadata=list_of(Scenario))
     sd: list[float] = field(metadata=list_of(Positive))
     n: list[int] = field(metadata=list_of(Count))
-    studies: Annotated[int, Bound(least=20)]  # per cell
+    simulations: Annotated[int, Bound(least=20)]  # studies of each cell
     seed: Natural

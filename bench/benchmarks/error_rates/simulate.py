@@ -8,6 +8,7 @@ from itertools import islice, product
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from bench.benchmarks.error_rates.cells import FAILING_ARM, TWO_MODES, Cell
 from bench.report.statistics import Array
@@ -35,7 +36,7 @@ def studies(cell: Cell, count: int, generator: Generator) -> Iterator[list[Row]]
         yield rows
 
 
-def drawn(cell: Cell, generator: Generator) -> tuple[Array, Array]:
+def drawn(cell: Cell, generator: Generator) -> tuple[Array, NDArray[np.bool]]:
     """The accuracy of each run and whether it diverged, both (blocks, arms, n). Of the failing runs half diverge."""
     shape = (*cell.size, cell.n)
     accuracies = ACCURACY + cell.sd / 100 * generator.standard_normal(shape)
