@@ -93,7 +93,7 @@ def _is_equal_in_accuracy(pair: Pair) -> bool:
 
 
 def _has(sentences: str, words: Sequence[str]) -> bool:
-    return any(word in sentences for word in words)
+    return any(word in sentences.lower() for word in words)
 
 
 def _first(rows: Iterable[Row], seeds: int) -> list[Row]:

@@ -29,7 +29,7 @@ RIGHT = {
     "found_different": "a pair of unequal arms is different",
     "found_equivalent": "a pair of equal arms is equivalent",
     "found_equal_in_accuracy": "a pair of equal arms is equal in accuracy",
-    "found_question": "the question has the right answer",
+    "found_question": "the question has the right answer in a block",
 }
 VERDICTS = {name: f"wrong: {words}" for name, words in WRONG.items()} | RIGHT
 OFTEN = "too often"  # of a share of wrong verdicts whose whole interval lies above the level
@@ -163,8 +163,8 @@ def _percent(one: Line, name: str) -> str:
 def _notes(rows: Sequence[Row]) -> str:
     counts = listed(sorted({f"{row.choices['simulations']:,}" for row in rows}), "or")
     return (
-        f"In percent of {counts} simulated studies of each kind [95 % Wilson interval]: studies with any such verdict, at "
-        "any of their looks where they have some; of a pair, the share of all such pairs. A study has "
-        f"{LARGE[0]} blocks of {LARGE[1]} arms, or as many as written, and is judged as a report judges it, from rows to "
-        "sentences."
+        f"In percent of {counts} simulated studies of each kind [95 % Wilson interval]: the studies with any such "
+        "verdict, at any of their looks where they have some; of a pair, the share of all such pairs. A study has "
+        f"{LARGE[0]} blocks of {LARGE[1]} arms, or as many as written, and is judged as a report judges it, from rows "
+        "to sentences."
     )
