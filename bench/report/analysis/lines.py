@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.report.analysis.finding import Finding, find
+from bench.report.analysis.question import Question, ask
 
 LINES = (0.5, 2.0)  # times the line of the study: the two others that a report tries
 HIGHEST = 0.99
@@ -14,9 +15,10 @@ HIGHEST = 0.99
 
 @dataclass(frozen=True)
 class OtherLine:
-    """Another line, the number of runs whose outcome it changes, and the verdicts on blocks and pairs that it changes.
+    """Another line, the number of runs whose outcome it changes, and the verdicts that it changes.
 
-    `blocks` are the names of the blocks; `pairs` counts pairs of arms in a block, of `all_pairs`.
+    blocks: the names of blocks. pairs: the number of pairs of arms in a block, of `all_pairs`. question: the names of
+    the blocks in which the answer to the question of the study changes.
     """
 
     line: float
@@ -24,6 +26,12 @@ class OtherLine:
     blocks: tuple[str, ...]
     pairs: int
     all_pairs: int
+    question: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether any verdict changes."""
+        return bool(self.blocks or self.pairs or self.question)
 
 
 def other_line(findings: Sequence[Finding], line: float) -> OtherLine:
@@ -43,4 +51,12 @@ def other_line(findings: Sequence[Finding], line: float) -> OtherLine:
         blocks=tuple(finding.title for finding, other in both if finding.verdict != other.verdict),
         pairs=sum(after is None or before != after.verdict for before, after in pairs),
         all_pairs=len(pairs),
+        question=_changed(ask(findings, *rules.question), ask(again, *rules.question)) if rules.question else (),
     )
+
+
+def _changed(before: Question | None, after: Question | None) -> tuple[str, ...]:
+    if before is None or after is None:
+        return ()
+    both = zip(before.pairs, after.pairs, strict=True)
+    return tuple(finding.title for (finding, pair), (_, other) in both if pair.verdict != other.verdict)

@@ -137,14 +137,17 @@ def compare(arms: Sequence[Arm], rules: Rules, resolution: float = 0.0) -> list[
     return [_pair(one, other, rules, resolution) for one, other in combinations(ended, 2)]
 
 
-def decide(pairs: Sequence[Pair], alpha: float) -> list[Pair]:
-    """The pairs of a study with their verdicts, in their order; every verdict is undecided at an alpha of 0."""
-    families: dict[frozenset[str], list[int]] = defaultdict(list)
+def decide(pairs: Sequence[Pair], alpha: float, families: int = 1) -> list[Pair]:
+    """The pairs of a study with their verdicts, in their order; every verdict is undecided at an alpha of 0.
+
+    `families`: how many pairs of arms the study compares, those without a result among them.
+    """
+    found: dict[frozenset[str], list[int]] = defaultdict(list)
     for place, pair in enumerate(pairs):
-        families[pair.names].append(place)
+        found[pair.names].append(place)
     decided = list(pairs)
-    for places in families.values():
-        for place, pair in zip(places, _decided([pairs[place] for place in places], len(families), alpha), strict=True):
+    for places in found.values():
+        for place, pair in zip(places, _decided([pairs[place] for place in places], families, alpha), strict=True):
             decided[place] = pair
     return decided
 

@@ -6,13 +6,13 @@ In: a Summary. Out: text. Touches: nothing.
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.report.analysis.finding import ALONE, EQUAL, MATTERS, NO_MATTER
+from bench.report.analysis.finding import ALONE, EQUAL, MATTERS, NO_MATTER, Finding
 from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN, Pair
 from bench.report.analysis.question import Question
 from bench.report.analysis.rules import Rules
 from bench.report.analysis.summary import Summary
 from bench.report.wording.factor import Group, explained, groups
-from bench.report.wording.format import PERCENT, counted, inside, listed, number, range_of, some
+from bench.report.wording.format import PERCENT, counted, inside, listed, number, range_of, sentence_case, some
 from bench.schema import DIVERGED
 
 VERDICTS = {
@@ -24,6 +24,8 @@ VERDICTS = {
     ALONE: "one arm has nothing to be compared with",
 }
 JUDGED = (MATTERS, NO_MATTER, EQUAL, UNDECIDED)  # in which something trains, and there is something to choose
+NOT_BOTH = "No block has ended runs of both"
+NOT_DUE = "no verdict is due at this number of seeds"
 SHORT = 4  # blocks or arms named in a sentence of the abstract
 
 
@@ -34,15 +36,20 @@ def answer(summary: Summary) -> str:
 
 def question(summary: Summary) -> str:
     """The answer to the study's question, explained by a choice where one tells it; empty where it asks none."""
-    if summary.question is None:
+    if not summary.rules.question:
         return ""
-    ours, theirs = summary.question.arms
-    return f"{ours} or {theirs}? {_sentence(_reply(summary, summary.question))}"
+    ours, theirs = summary.rules.question
+    if summary.question is None:
+        return f"{ours} or {theirs}? {NOT_BOTH}."
+    reply = _reply(summary, summary.question)
+    return f"{ours} or {theirs}? {reply if reply.startswith((ours, theirs)) else sentence_case(reply)}."
 
 
 def abstract(summary: Summary) -> list[str]:
     """At most five sentences: setup, question, where the initializer matters, what did not train, advice."""
     reply = ""
+    if summary.rules.question and summary.question is None:
+        reply = question(summary)
     if comparison := summary.question:
         reply = f"{comparison.arms[0]} against {comparison.arms[1]}: {_reply(summary, comparison)}."
     whole = "; ".join(filter(None, [matters(summary).removesuffix("."), _lowered(leading(summary)).removesuffix(".")]))
@@ -51,9 +58,12 @@ def abstract(summary: Summary) -> list[str]:
 
 def matters(summary: Summary) -> str:
     """In which blocks the initializer matters."""
-    labels = {finding.name: VERDICTS[finding.verdict] for finding in summary.findings}
+    if not summary.alpha:
+        return f"{sentence_case(NOT_DUE)}."
+    labels = {finding.name: verdict_of_block(finding) for finding in summary.findings}
     equal = [pair for finding in summary.findings if finding.verdict == EQUAL for pair in finding.pairs]
-    return _sentence("; ".join([explained(_groups(summary), labels), *_riders(equal, summary.rules)]))
+    clauses = [explained(_groups(summary), labels), *_riders(equal, summary.rules)]
+    return f"{sentence_case('; '.join(clauses))}."
 
 
 def leading(summary: Summary) -> str:
@@ -85,6 +95,8 @@ def training(summary: Summary) -> str:
 
 def advice(summary: Summary) -> str:
     """Which arms to take: those that lead in all blocks of a group, or those that lead in most."""
+    if not summary.alpha:
+        return ""
     found = [_advised(group, summary.arms) for group in _groups(summary)]
     clauses = [clause for clause in found if clause]
     return f"What to take: {'; '.join(clauses)}." if clauses else ""
@@ -94,7 +106,7 @@ def conclusion(summary: Summary) -> str:
     """The advice, what is open, and the seeds that would close it."""
     undecided = [one for one in summary.power if one.finding.verdict in (UNDECIDED, EQUAL)]
     needed = sorted(one.all_pairs.equivalence for one in undecided if one.all_pairs.equivalence is not None)
-    parts = [question(summary), advice(summary)]
+    parts = [question(summary) or matters(summary), advice(summary)]
     if needed:
         seeds = range_of([f"{needed[0]:,}", f"{needed[-1]:,}"])
         parts.append(
@@ -122,6 +134,12 @@ def threshold(summary: Summary) -> str:
     return range_of([f"{number(one, 0, PERCENT)} %" for one in sorted({f.threshold for f in summary.findings})])
 
 
+def verdict_of_block(finding: Finding) -> str:
+    """Whether the initializer matters in a block; where differences are real but small, that they are."""
+    small = any(pair.accuracy.verdict == WITHIN for pair in finding.pairs)
+    return "all are within the margin in accuracy" if finding.verdict == EQUAL and small else VERDICTS[finding.verdict]
+
+
 def verdict(pair: Pair) -> str:
     """The verdict on a pair in short: its word, or that the accuracies are equal while the rate is open."""
     return "equal in accuracy" if pair.rate_open and pair.verdict == UNDECIDED else pair.verdict
@@ -133,6 +151,8 @@ def verdict_in_full(pair: Pair, rules: Rules) -> str:
 
 
 def _reply(summary: Summary, comparison: Question) -> str:
+    if not summary.alpha:
+        return NOT_DUE
     pairs = [pair for _, pair in comparison.pairs]
     labels = {finding.name: _label(pair) for finding, pair in comparison.pairs}
     clauses = [explained(_groups(summary), labels)]
@@ -144,7 +164,7 @@ def _reply(summary: Summary, comparison: Question) -> str:
 def _groups(summary: Summary) -> list[Group]:
     """The blocks by the choice that tells best where the initializer matters, or else how the question comes out."""
     found = summary.findings
-    by_verdict = groups(found, [VERDICTS[finding.verdict] for finding in found])
+    by_verdict = groups(found, [verdict_of_block(finding) for finding in found])
     if len(by_verdict) > 1 or summary.question is None:
         return by_verdict
     labels = {finding.name: _label(pair) for finding, pair in summary.question.pairs}
@@ -196,10 +216,6 @@ def _advised(group: Group, arms: Sequence[str]) -> str:
     else:
         text = f"{listed(best, 'or')}, shown to be worse than no other arm"
     return f"{group.words} {text}" if group.words else text
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _lowered(text: str) -> str:

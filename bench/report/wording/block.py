@@ -8,8 +8,8 @@ from collections import Counter
 from bench.report.analysis.arms import STALLED, Arm
 from bench.report.analysis.finding import EQUAL, MATTERS, NO_MATTER, Finding
 from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN, Pair
-from bench.report.wording.answer import margin, rate_margin, verdict
-from bench.report.wording.format import accuracy, accuracy_of, counted, listed, points, range_of
+from bench.report.wording.answer import margin, rate_margin, verdict, verdict_of_block
+from bench.report.wording.format import accuracy, accuracy_of, counted, listed, points, range_of, sentence_case
 from bench.schema import DIVERGED
 
 ORDER = (DIFFERENT, WITHIN, EQUIVALENT, "equal in accuracy", UNDECIDED, NEITHER)
@@ -51,11 +51,12 @@ def _leading(finding: Finding) -> str:
             f"{one.name} {accuracy(one.mean, finding.digits)}" for one in finding.arms if one.name in finding.leading
         ]
         return f"Leading, since no arm is shown to be better: {', '.join(arms)}."
-    start = {
-        NO_MATTER: "All arms are equivalent or differ within the margin",
-        EQUAL: "All arms are equal in accuracy",
-    }.get(finding.verdict, "No arm is shown to be better than another")
-    return f"{start}{_widest(finding)}."
+    if finding.verdict == EQUAL:
+        return f"{sentence_case(verdict_of_block(finding))}{_widest(finding)}."
+    close = "All arms are equivalent or differ within the margin"
+    return (
+        f"{close if finding.verdict == NO_MATTER else 'No arm is shown to be better than another'}{_widest(finding)}."
+    )
 
 
 def _widest(finding: Finding) -> str:

@@ -18,7 +18,7 @@ from bench.report.analysis.power import POWER, Seeds
 from bench.report.analysis.rules import ALPHA
 from bench.report.analysis.summary import Summary
 from bench.report.wording.answer import margin, rate_margin, threshold
-from bench.report.wording.format import MEBIBYTE, PERCENT, counted, inside, listed, number, range_of
+from bench.report.wording.format import MEBIBYTE, PERCENT, counted, listed, number, range_of
 from bench.schema import FAILED, PREEMPTED
 
 RATE = "optimizer.learning_rate"
@@ -44,6 +44,8 @@ def look(found: InterimLook) -> str:
         f"verdicts is tested at {PERCENT * found.alpha:.2g} %, its share of the {PERCENT * ALPHA:g} % that all looks "
         "spend together (Lan & DeMets, of Pocock's kind)."
     )
+    if found.number < len(planned):
+        sentence += f" The next look is at {planned[found.number]} seeds."
     if found.most <= last:
         return sentence
     return (
@@ -70,12 +72,18 @@ def lines(found: Sequence[OtherLine]) -> str:
     """Whether a verdict changes where the line between trained and stalled is drawn elsewhere."""
     tried = listed([f"{PERCENT * one.line:g} % ({_outcomes(one.runs)})" for one in found], "or")
     start = f"With the line between trained and stalled at {tried} of the way from chance to no error"
-    changes = [
-        f"at {PERCENT * one.line:g} % those of {one.pairs} of {counted(one.all_pairs, 'pair')}{inside(one.blocks)}"
-        for one in found
-        if one.pairs or one.blocks
-    ]
-    return f"{start}, {f'verdicts change: {listed(changes)}' if changes else 'no verdict changes'}."
+    changes = [f"at {PERCENT * one.line:g} % {_moved(one)}" for one in found if one.changes]
+    return f"{start}, these verdicts change: {'; '.join(changes)}." if changes else f"{start}, no verdict changes."
+
+
+def _moved(one: OtherLine) -> str:
+    return listed(
+        [
+            f"{one.pairs} of {counted(one.all_pairs, 'pair')}",
+            *([f"the blocks {listed(one.blocks)}"] if one.blocks else []),
+            *([f"the question in {listed(one.question)}"] if one.question else []),
+        ]
+    )
 
 
 def _outcomes(runs: int) -> str:
