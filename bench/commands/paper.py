@@ -28,6 +28,7 @@ TABLES = {
     "throughput": "bench.benchmarks.throughput.table",
     "speed": "bench.benchmarks.speed.table",
     "coverage": "bench.report.tables.coverage",
+    "error_rates": "bench.benchmarks.error_rates.table",
     "scale": "bench.benchmarks.scale.table",
 }
 FIGURES = {"throughput": "bench.benchmarks.throughput.figure"}
