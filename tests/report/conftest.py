@@ -1,16 +1,25 @@
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bench.machine.settings import Settings
 from bench.report import Summary, summarize_study
-from bench.report.paper.build import Sources
+from bench.report.analysis.rules import Margin, Rules
 from bench.schema import OK, Row, Run
 
-ABOUT = {"name": "mine", "law": "two arms in two blocks", "source": "a test", "question": ["he_normal", "fixup"]}
+if TYPE_CHECKING:
+    from bench.report.paper.build import Sources
+
+ABOUT = {
+    "name": "mine",
+    "law": "two arms in two blocks",
+    "source": "a test",
+    "question": ["he_normal", "fixup"],
+    "looks": [],
+}
 OPTIONS = {
     "initializer": {
         "he_normal": {"law": "N(0, 2/n_in)", "source": "He et al. 2015, eq. 10"},
@@ -25,9 +34,14 @@ def make_row(
     accuracy: float | None = 0.9,
     status: str = "ok",
     environment: dict[str, Any] | None = None,
+    validation_accuracy: float | None = None,
+    correct: str | None = None,
     **choices: Any,
 ) -> Row:
-    """A row as a training run leaves it; a dotted choice is spelled with two underscores, optimizer__learning_rate."""
+    """A row as a training run leaves it; a dotted choice is spelled with two underscores, optimizer__learning_rate.
+
+    The validation accuracy is the test accuracy unless it is given.
+    """
     chosen = {
         "task": "train",
         "epochs": 6,
@@ -42,17 +56,19 @@ def make_row(
         "seed": seed,
         **{key.replace("__", "."): value for key, value in choices.items()},
     }
+    reached = {
+        "test_accuracy": accuracy,
+        "validation_accuracy": accuracy if validation_accuracy is None else validation_accuracy,
+        "first_epoch_accuracy": 0.5,
+    }
     return Row(
         id=hashlib.sha256(repr(sorted(chosen.items())).encode()).hexdigest()[:16],
         study="test",
         status=status,
         choices=chosen,
-        measures={
-            "test_accuracy": accuracy if status == "ok" else None,
-            "first_epoch_accuracy": 0.5 if status == "ok" else None,
-            "seconds": 2.0,
-        },
+        measures={**(reached if status == "ok" else dict.fromkeys(reached)), "seconds": 2.0},
         environment={"test_images": 10_000, "classes": 10} if environment is None else environment,
+        correct=correct,
         error={"class": "error", "cause": "boom", "traceback": "..."} if status == "failed" else None,
     )
 
@@ -86,6 +102,12 @@ def _case():
 
 
 @pytest.fixture
+def rules() -> Rules:
+    """A margin of 1 point, a rate margin and a line of 10 %, no question, no looks."""
+    return Rules(Margin(points=1.0), rate_margin=0.1, line=0.1)
+
+
+@pytest.fixture
 def make_study(settings: Settings) -> Callable[..., Summary]:
     """The summary of a study's rows, as the command `report` makes it."""
 
@@ -110,6 +132,8 @@ def study(make_study: Callable[..., Summary], arm: Callable[..., list[Row]], row
 
 
 @pytest.fixture
-def sources() -> Sources:
+def sources() -> "Sources":
     """The template and the references of the house, and two initializers that conf/ knows."""
+    from bench.report.paper.build import Sources
+
     return Sources(lambda word: OPTIONS.get(word, {}))
