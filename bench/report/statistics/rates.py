@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import gammaln, ndtri
 
 from bench.report.statistics.sample import LEVEL, Array, Estimate, checked_level
@@ -49,7 +50,8 @@ def boschloo(ours: int, total: int, theirs: int, other_total: int) -> float:
     Fisher's p orders the tables, and the tail is summed at the common rate that makes it largest. Raises ValueError
     as `wilson` does.
     """
-    _check(ours, total), _check(theirs, other_total)
+    _check(ours, total)
+    _check(theirs, other_total)
     below = _fisher(total, other_total)
     above = _fisher(other_total, total).T
     sides = [
@@ -67,7 +69,8 @@ def rate_equivalence(ours: int, total: int, theirs: int, other_total: int, margi
     (1990) and summed at the rates, `margin` apart, that make the tail largest (Chan 1998). Raises ValueError as
     `wilson` does, and for a margin outside (0, 1).
     """
-    _check(ours, total), _check(theirs, other_total)
+    _check(ours, total)
+    _check(theirs, other_total)
     if not 0 < margin < 1:
         raise ValueError(f"the margin of a rate lies between 0 and 1, such as 0.1; it is not {margin}")
     return max(
@@ -135,8 +138,9 @@ def _binomial(total: int, rates: Array) -> Array:
     return np.exp(_log_choose(total, counts) + powers)
 
 
-def _log_choose(total: int, count: Array) -> Array:
-    return np.asarray(gammaln(total + 1) - gammaln(count + 1) - gammaln(total - count + 1))
+def _log_choose(total: int, count: ArrayLike) -> Array:
+    chosen = np.asarray(count, dtype=np.float64)
+    return np.asarray(gammaln(total + 1) - gammaln(chosen + 1) - gammaln(total - chosen + 1))
 
 
 def _check(count: int, total: int) -> None:
