@@ -80,7 +80,7 @@ class Percentage:
         return found is not None and 0 < float(found[1]) <= 100
 
     def __str__(self) -> str:
-        return "that is a percentage, as 25%"
+        return "a percentage such as 25%"
 
 
 Count = Annotated[int, Bound(least=1)]
@@ -177,7 +177,8 @@ def _finite(value: float) -> bool:
 def _described(kind: Any) -> str:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
-        return f"{_described(arguments[0])} {' and '.join(map(str, arguments[1:]))}"
+        rules = " and ".join(map(str, arguments[1:]))
+        return rules if arguments[0] is str else f"{_described(arguments[0])} {rules}"  # a text is what its rule says
     if origin is Literal:
         return " or ".join(map(str, arguments))
     if origin is list:

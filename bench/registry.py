@@ -58,7 +58,10 @@ def initializer(function: Function) -> Function:
 
 
 def dataset(function: Function) -> Function:
-    """Register `function(root, download, *, ...) -> Dataset`; see `bench.parts.dataset.tensors.reader` for raw data."""
+    """Register `function(root, download, run_seed, *, ...) -> Dataset`; see `bench.parts.dataset.tensors.reader`.
+
+    `run_seed` is the seed of the run, for data whose split follows it.
+    """
     return _register("dataset", function)
 
 

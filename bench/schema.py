@@ -95,6 +95,6 @@ class Row:
     measures: dict[str, float | int | None] = field(default_factory=dict)
     curve: list[dict[str, float | int | None]] = field(default_factory=list)  # one entry per epoch
     environment: dict[str, Any] = field(default_factory=dict)
-    correct: str | None = None
     error: dict[str, Any] | None = None  # of a failed run: class, cause, traceback, attempts, node, device
     schema: int = SCHEMA
+    correct: str | None = None  # which images of a test set that all seeds share, as bench.rows.correctness packs it

@@ -184,7 +184,7 @@ def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path)
         (["list", "format=csv"], "there are text and json"),
         (["list", "kind=model,task"], "list takes one value of kind"),
         (["sweep", "format=xml"], "format takes text or markdown or csv or json, not 'xml'"),
-        (["sweep", "margin=0"], "margin takes a number above 0, not 0"),
+        (["sweep", "margin=1"], "no key is named 'margin'; did you mean study.margin"),
         (["sweep", "packing=0"], "packing takes a whole number of at least 1 or auto, not 0"),
         (
             ["sweep", "processes=x"],
@@ -206,7 +206,10 @@ def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path)
             ["sweep", "study.looks=[5,3]"],
             "study.looks takes a list [a,b] of whole numbers that rise from at least 2, not [5, 3]",
         ),
-        (["sweep", "study.margin=wide"], "study.margin takes a number above 0 or null, not 'wide'"),
+        (
+            ["sweep", "study.margin=wide"],
+            "study.margin takes a number above 0 or a percentage such as 25%, not 'wide'",
+        ),
         (["throughput", "block=3"], "no key is named 'block'; did you mean blocks"),
         (["throughput", "threads=0"], "threads takes a whole number from 1 to 1024, not 0"),
     ],

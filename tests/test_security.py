@@ -14,6 +14,7 @@ from PIL import Image
 
 from bench import __main__ as door
 from bench import catalogue, registry
+from bench.parts.dataset import tensors
 from bench.report import render, sheet, summarize
 from bench.rows.record import text_of
 from bench.rows.store import Store
@@ -100,7 +101,7 @@ def test_a_pickle_among_the_files_of_a_dataset_is_refused(runs_of, machine, mark
         (batches / name).write_bytes(pickle.dumps(Bomb(marker)))
     (run,) = runs_of("dataset=cifar10")
     with pytest.raises(UserError, match="corrupt: md5"):
-        registry.build(run, "dataset")(Path(machine.data), False)
+        registry.build(run, "dataset")(Path(machine.data), False, 0)
     assert not marker.exists()
 
 
@@ -122,8 +123,8 @@ def pets(machine, runs_of):
 
     def load():
         function = registry.build(run, "dataset")
-        registry.find("dataset", "image_folder").cache_clear()
-        return function(Path(machine.data), False)
+        tensors.loaded.cache_clear()
+        return function(Path(machine.data), False, 0)
 
     load()
     return Path(machine.data), load

@@ -6,3 +6,7 @@ Read statistics, analysis, wording, tables, figures, paper in this order: each i
 from bench.report.analysis.frame import frame
 from bench.report.analysis.study import summarize_study
 from bench.report.analysis.summary import Summary, summarize
+from bench.report.tables.summary import sheet
+from bench.report.terminal import FORMATS, render
+
+__all__ = ["FORMATS", "Summary", "frame", "render", "sheet", "summarize", "summarize_study"]

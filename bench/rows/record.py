@@ -26,6 +26,7 @@ KINDS: dict[str, type | tuple[type, ...]] = {
     "environment": dict,
     "error": (dict, type(None)),
 }
+OPTIONAL: dict[str, type] = {"correct": str}  # keys of those rows alone that have a value for them
 DIGEST = b', "digest": "'  # between the digested bytes and their digest
 
 
@@ -36,6 +37,7 @@ class AnotherSchema(ValueError):
 def text_of(row: Row) -> str:
     """The row as one line of JSON with a line feed at its end; a number that is not finite becomes null."""
     record = {key: _finite(getattr(row, key)) for key in KINDS}
+    record |= {key: value for key in OPTIONAL if (value := getattr(row, key)) is not None}
     if row.error:
         record["error"] = {
             key: redacted(value) if isinstance(value, str) else value for key, value in row.error.items()
@@ -58,14 +60,15 @@ def parse(text: str | bytes) -> Row:
         raise ValueError("not a JSON object")
     if record.get("schema", SCHEMA) != SCHEMA:
         raise AnotherSchema(f"schema {record['schema']}")
-    wrong = [key for key, kind in KINDS.items() if key not in record or not isinstance(record[key], kind)]
+    kinds = KINDS | {key: kind for key, kind in OPTIONAL.items() if key in record}
+    wrong = [key for key, kind in kinds.items() if key not in record or not isinstance(record[key], kind)]
     if wrong:
         raise ValueError(f"{', '.join(wrong)}: missing or of the wrong type")
-    if more := record.keys() - {*KINDS, "digest"}:
+    if more := record.keys() - {*kinds, "digest"}:
         raise ValueError(f"edited: {', '.join(sorted(more))} is no key of a row")
     if not digest:
         raise ValueError("edited: it has no digest")
-    row = Row(**{key: record[key] for key in KINDS})
+    row = Row(**{key: record[key] for key in kinds})
     _check(row)
     return row
 

@@ -3,12 +3,14 @@
 In: a reading of the study's folder, the ids of its plan. Out: faults and notes. Touches: nothing.
 """
 
+import contextlib
 import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bench.rows.correctness import unpacked
 from bench.rows.reading import Reading
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row
 
@@ -135,6 +137,8 @@ def outcome(row: Row) -> list[str]:
         wrong.append("an accuracy is outside 0 to 1")
     if status in (OK, DIVERGED):
         wrong += ended(row)
+    if row.correct is not None and not adds_up(row):
+        wrong.append("the test images that it classified correctly do not add up to its test accuracy")
     return wrong
 
 
@@ -155,6 +159,15 @@ def ended(row: Row) -> list[str]:
     if not curve or any(curve[-1].get(key) != measures.get(key) for key in CURVE):
         wrong.append("the end of its curve is not what its measures say")
     return wrong
+
+
+def adds_up(row: Row) -> bool:
+    """Whether the test images that the row says are correct can be read, and are as many as its test accuracy says."""
+    images = row.environment.get("test_images")
+    with contextlib.suppress(ValueError, OverflowError):
+        if isinstance(images, int) and images > 0:
+            return int(unpacked(row.correct or "", images).sum()) / images == row.measures.get("test_accuracy")
+    return False
 
 
 def epochs(row: Row) -> Any:

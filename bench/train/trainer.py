@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,18 @@ def budget_of(data: Dataset, epochs: int, steps: int | None, batch_size: int, wa
     """The budget on these data: `steps`, or the steps of `epochs` full epochs."""
     epoch_steps = max(1, data.sizes[0] // batch_size)
     return Budget(steps or epochs * epoch_steps, epoch_steps, batch_size, warmup_steps)
+
+
+class Evaluation(NamedTuple):
+    """The mean cross-entropy over a split, and whether each of its images is classified correctly, (N,)."""
+
+    loss: float
+    correct: Tensor
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the images that are classified correctly."""
+        return int(self.correct.sum()) / len(self.correct)
 
 
 @dataclass
@@ -93,8 +105,8 @@ class Trainer:
             self.curve.append({"epoch": len(self.curve) + 1, "train_loss": mean})
             if not math.isfinite(mean):
                 return DIVERGED
-            loss, accuracy = self.evaluate(self.data.validation)
-            self.curve[-1] |= {"validation_loss": loss, "validation_accuracy": accuracy}
+            found = self.evaluate(self.data.validation)
+            self.curve[-1] |= {"validation_loss": found.loss, "validation_accuracy": found.accuracy}
         return OK
 
     def epoch(self, interrupted: Callable[["Trainer"], bool]) -> Course:
@@ -154,24 +166,20 @@ class Trainer:
         return next((end for end in ends if losses[end - WINDOW : end].mean() <= self.target_loss), None)
 
     @torch.no_grad()
-    def evaluate(self, split: Split) -> tuple[float, float]:
-        """Mean cross-entropy and accuracy (0..1) over a split, with the running statistics."""
+    def evaluate(self, split: Split) -> Evaluation:
+        """The model on a split, with the running statistics."""
         self.model.eval()
         self.test_evaluations += split is self.data.test
         loss = torch.zeros((), dtype=torch.float64, device=self.machine.device)
-        correct = torch.zeros((), dtype=torch.int64, device=self.machine.device)
+        correct = []
         for images, labels in zip(
             torch.split(split.images, EVALUATION_BATCH), torch.split(split.labels, EVALUATION_BATCH), strict=True
         ):
             with self.autocast:
                 logits = self.model(images.contiguous(memory_format=torch.channels_last))
             loss += cross_entropy(logits.double(), labels, reduction="sum")
-            correct += (logits.argmax(1) == labels).sum()
-        return float(loss) / len(split.labels), int(correct) / len(split.labels)
-
-    def test(self) -> dict[str, float | int | None]:
-        """The measures of the test set, which is read once."""
-        return dict(zip(("test_loss", "test_accuracy"), self.evaluate(self.data.test), strict=True))
+            correct.append(logits.argmax(1) == labels)
+        return Evaluation(float(loss) / len(split.labels), torch.cat(correct))
 
     def segments(self) -> list[Segment]:
         """The segments of this run so far, the present one last."""

@@ -111,7 +111,7 @@ def test_why_finds_a_run_in_whichever_study_it_is(say, rows):
         (["verify", "study=other"], "study other has no rows in results; there: mine"),
         (["verify", "study=mine", "mixed=perhaps"], "mixed takes true or false"),
         (["verify", "study=mine", "mixd=true"], "did you mean mixed"),
-        (["scale", "rows=3"], "rows=3 is not a row for each of 40 arms"),
+        (["scale", "rows=3"], "rows=3 is not a row for each of 12 arms"),
         (["scale", "rows=many"], "rows takes a whole number"),
         (["scale", "form=solid"], "form takes loose or sealed, not 'solid'"),
     ],

@@ -37,7 +37,7 @@ def test_times_are_in_seconds(configuration):
         ("packing", 0, "packing takes a whole number of at least 1 or auto, not 0"),
         ("processes", "x", "processes takes a whole number of at least 1 or auto, not 'x'"),
         ("graph", "yes", "graph takes true or false or auto, not 'yes'"),
-        ("margin", float("nan"), "margin takes a number above 0, not nan"),
+        ("job_seconds", float("nan"), "job_seconds takes a number above 0, not nan"),
         ("job_seconds", float("inf"), "job_seconds takes a number above 0, not inf"),
         ("job_seconds", 10**400, "job_seconds takes a number above 0, not 1"),
         ("timeout", -5, "timeout takes a number above 0 or null, not -5"),
@@ -66,7 +66,10 @@ def test_a_mode_of_tracking_that_does_not_exist_is_a_mistake(configuration):
     [
         ("looks", [5, 3], "study.looks takes a list [a,b] of whole numbers that rise from at least 2, not [5, 3]"),
         ("looks", [1, 3], "study.looks takes a list"),
-        ("margin", "wide", "study.margin takes a number above 0 or null, not 'wide'"),
+        ("margin", "wide", "study.margin takes a number above 0 or a percentage such as 25%, not 'wide'"),
+        ("margin", "0%", "study.margin takes a number above 0 or a percentage such as 25%, not '0%'"),
+        ("rate_margin", 1, "study.rate_margin takes a number above 0 and below 1, not 1"),
+        ("line", 1, "study.line takes a number of at least 0 and below 1, not 1"),
         ("skip", [1], "study.skip takes a list [a,b] of keys {KEY: VALUE}, not [1]"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 
 from bench.report import FORMATS, render, sheet, summarize
 from bench.report.analysis.frame import arms
+from bench.report.analysis.rules import Rules
 from bench.report.analysis.summary import Summary
 from bench.report.wording.answer import answer
 from bench.report.wording.block import sentence
@@ -17,7 +18,7 @@ MakeRow = Callable[..., Row]
 
 
 @pytest.fixture
-def summary(arm: MakeArm, row: MakeRow) -> Summary:
+def summary(arm: MakeArm, row: MakeRow, rules: Rules) -> Summary:
     return summarize(
         [
             *arm("he_normal", [0.9, 0.91, 0.92]),
@@ -26,19 +27,19 @@ def summary(arm: MakeArm, row: MakeRow) -> Summary:
             row("lost", status="diverged"),
             row("lost", 1, status="failed"),
         ],
-        0.3,
+        rules,
     )
 
 
 def test_text_shows_each_block_with_its_table_and_its_sentence(summary: Summary) -> None:
     text = " ".join(render(sheet(summary), "text").split())
-    assert text.count("initializer converged failed test accuracy %") == 2
-    assert "he_normal 3 of 3 0 91.00 [88.52, 93.48] 0 [0, 56] 50.0 2.0" in text
-    assert "lost 0 of 2 1 - 100 [21, 100] - -" in text
-    assert "he_normal 1 of 1 0 80.00 0 [0, 79] 50.0 2.0" in text
+    assert text.count("initializer trained failed accuracy % all runs %") == 2
+    assert "he_normal 3 of 3 0 91.00 [88.52, 93.48] 91.00 50.0 2.0" in text
+    assert "lost 0 of 1 1 - 10.00 - -" in text
+    assert "he_normal 1 of 1 0 80.00 80.00 50.0 2.0" in text
     assert all(each in text for each in [*map(sentence, summary.findings), answer(summary)])
     assert "6 runs" not in text
-    assert "9 runs: 7 ok, 1 diverged, 1 failed, 0 preempted." in text
+    assert "9 runs: 7 trained, 0 stalled, 1 diverged, 1 failed, 0 preempted." in text
 
 
 def test_columns_of_text_are_aligned_and_sentences_wrapped(summary: Summary) -> None:
@@ -49,8 +50,8 @@ def test_columns_of_text_are_aligned_and_sentences_wrapped(summary: Summary) -> 
     assert all(len(line) <= 60 for part in (parts[1], *parts[-2:]) for line in part.splitlines())
 
 
-def test_a_status_that_no_run_has_takes_no_column(arm: MakeArm) -> None:
-    assert "failed" not in render(sheet(summarize(arm("a", [0.9, 0.8]), 0.3)), "text").splitlines()[1]
+def test_a_status_that_no_run_has_takes_no_column(arm: MakeArm, rules: Rules) -> None:
+    assert "failed" not in render(sheet(summarize(arm("a", [0.9, 0.8]), rules)), "text").splitlines()[1]
 
 
 def test_markdown_has_one_pipe_table_per_block(summary: Summary) -> None:
@@ -62,17 +63,17 @@ def test_markdown_has_one_pipe_table_per_block(summary: Summary) -> None:
     assert all(sentence(finding) in text for finding in summary.findings)
 
 
-def test_a_pipe_in_a_name_does_not_break_the_markdown_table(arm: MakeArm) -> None:
-    rows = render(sheet(summarize(arm("a|b", [0.9, 0.8]), 0.3)), "markdown").splitlines()
+def test_a_pipe_in_a_name_does_not_break_the_markdown_table(arm: MakeArm, rules: Rules) -> None:
+    rows = render(sheet(summarize(arm("a|b", [0.9, 0.8]), rules)), "markdown").splitlines()
     assert any(line.startswith(r"| a\|b |") for line in rows)
 
 
 def test_csv_is_the_table_in_full_precision(summary: Summary) -> None:
     lines = list(csv.DictReader(io.StringIO(render(sheet(summary), "csv"))))
     assert len(lines) == len(arms(summary.findings)) == 4
-    found = [float(line["test_accuracy_mean"]) for line in lines if line["initializer"] == "fixup"]
+    found = [float(line["accuracy_mean"]) for line in lines if line["initializer"] == "fixup"]
     assert found == [one.mean for finding in summary.findings for one in finding.arms if one.name == "fixup"]
-    assert [line["test_accuracy_mean"] for line in lines if line["initializer"] == "lost"] == [""]
+    assert [line["accuracy_mean"] for line in lines if line["initializer"] == "lost"] == [""]
     assert {line["epochs"] for line in lines} == {"6", "12"}
 
 
@@ -81,13 +82,13 @@ def test_json_is_strict_and_holds_everything(summary: Summary) -> None:
         raise ValueError(token)
 
     document = json.loads(render(sheet(summary), "json"), parse_constant=refuse)
-    assert document["counts"] == {"ok": 7, "diverged": 1, "failed": 1, "preempted": 0}
+    assert document["counts"] == {"trained": 7, "stalled": 0, "diverged": 1, "failed": 1, "preempted": 0}
     assert document["answer"] == answer(summary)
     assert [block["sentence"] for block in document["blocks"]] == [*map(sentence, summary.findings)]
     assert [line["epochs"] for line in document["table"]] == [6, 6, 6, 12]
     lost = next(line for line in document["table"] if line["initializer"] == "lost")
-    assert (lost["test_accuracy_mean"], lost["diverged"]) == (None, 1)
-    assert document["pairs"][0]["difference_points"] == summary.findings[0].pairs[0].difference_points
+    assert (lost["accuracy_mean"], lost["diverged"]) == (None, 1)
+    assert document["pairs"][0]["accuracy_difference"] == summary.findings[0].pairs[0].accuracy.difference
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -51,6 +51,19 @@ def test_rows_of_several_machines_come_together_in_the_studies_they_name(tmp_pat
     assert list(rows_in(here, "other")) == [row(5).id]
 
 
+def test_which_images_are_correct_is_merged_sealed_and_read_without_curves(tmp_path: Path, here: Path) -> None:
+    saying = replace(row(0), correct="eJz7DwABAQEA")
+    merge([machine(tmp_path / "one", saying, row(1))], here)
+    store = Store(here, "study")
+    store.seal()
+    for path in store.folder.glob("*.json"):
+        path.unlink()
+    assert {id: one.correct for id, one in store.read(curves=False).rows.items()} == {
+        saying.id: saying.correct,
+        row(1).id: None,
+    }
+
+
 def test_sealed_rows_are_merged_like_loose_ones(tmp_path: Path, here: Path) -> None:
     one = machine(tmp_path / "one", row(0), row(1))
     Store(one, "study").seal()

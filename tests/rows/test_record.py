@@ -22,6 +22,15 @@ def test_a_row_is_one_line_that_reads_back_as_the_same_row(given):
     assert parse(given(text)) == one
 
 
+def test_a_row_says_which_images_are_correct_only_where_it_knows():
+    silent, saying = row(), row(correct="eJz7DwABAQEA")
+    assert "correct" not in json.loads(text_of(silent))
+    assert parse(text_of(silent)) == silent
+    assert parse(text_of(saying)) == saying
+    with pytest.raises(ValueError, match="correct: missing or of the wrong type"):
+        parse(text_of(row(correct=5)))
+
+
 def test_numbers_that_are_not_finite_become_null_at_any_depth():
     odd = row(measures={"a": math.nan}, curve=[{"loss": math.inf}], environment={"nested": {"list": [-math.inf, 1.0]}})
     read = parse(text_of(odd))

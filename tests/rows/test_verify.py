@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.rows import verify
+from bench.rows.correctness import packed
 from bench.rows.record import text_of
 from bench.rows.store import Store
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, Run, UserError
@@ -14,8 +16,11 @@ from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, Run, UserError
 ENVIRONMENT = {
     "git_commit": "abc", "git_dirty": False, "initbench": "1", "torch": "2", "device": "cpu", "threads": 1,
     "precision": "float32", "layout": "channels_last", "dataset_checksum": "sum", "train_images": 100,
+    "test_images": 20,
 }  # fmt: skip
+PREDICTED = np.arange(20) < 18
 ENDED = {"train_loss": 0.5, "validation_loss": 0.6, "validation_accuracy": 0.7}
+NOTHING = dict.fromkeys((*ENDED, "test_loss", "test_accuracy"))
 MEASURES = {**ENDED, "test_loss": 0.8, "test_accuracy": 0.9, "test_evaluations": 1, "steps_to_loss": None}
 
 
@@ -90,6 +95,9 @@ WRONG = {
     "a failed row without an error": (row(status=FAILED), "failed row without an error"),
     "an ok row with an error": (row(error={"class": "error"}), "error in another"),
     "code that no commit names": (row(environment={"git_dirty": True}), "changed after its commit"),
+    "images that are not its accuracy": (row(correct=packed(~PREDICTED)), "do not add up"),
+    "images that cannot be read": (row(correct="eJx"), "do not add up"),
+    "images of a diverged run": (row(status=DIVERGED, correct=packed(PREDICTED), measures=NOTHING), "do not add up"),
     "another study": (Row(**{**vars(row()), "study": "other"}), "its study is not mine"),
 }
 
@@ -100,8 +108,11 @@ def test_what_is_wrong_with_a_row_is_said(wrong, bad, what):
 
 
 def test_a_diverged_row_has_no_result_and_a_shorter_curve(wrong):
-    nothing = dict.fromkeys((*ENDED, "test_loss", "test_accuracy"))
-    assert wrong(row(status=DIVERGED, measures=nothing, curve=[{"epoch": 1, "train_loss": None}])) == []
+    assert wrong(row(status=DIVERGED, measures=NOTHING, curve=[{"epoch": 1, "train_loss": None}])) == []
+
+
+def test_the_images_that_a_row_classified_correctly_add_up_to_its_accuracy(wrong):
+    assert wrong(row(correct=packed(PREDICTED))) == []
 
 
 def test_a_budget_in_steps_may_end_inside_an_epoch(wrong):

@@ -54,7 +54,7 @@ def run_of(work: Work, compose: Compose, batch_size: int, precision: str) -> Run
         raise UserError(f"batch_size={batch_size} does not fit {work.images} images; choose 2 to {work.images}")
     channels, height, _ = work.shape
     data = {"channels": channels, "size": height, "crop": height // CROPPED, "flip": "true", "classes": CLASSES}
-    data |= {"train": work.images, "validation": CLASSES, "test": CLASSES}
+    data |= {"train": work.images, "validation": CLASSES, "test": CLASSES, "split_seed": 0}
     chosen = {"model": work.model, "dataset": "synthetic", **{f"dataset.{key}": value for key, value in data.items()}}
     chosen |= {"optimizer": "sgd", "optimizer.nesterov": "true", "batch_size": batch_size, "precision": precision}
     study = replace(declared(compose([])), name="speed", axes={}, skip=[])

@@ -57,6 +57,7 @@ class Dataset:
     checksum: str  # of the raw data, by `checksum_of`
     crop: int  # pixels
     flip: bool
+    fixed_test: bool  # whether every seed has the same test split
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -82,30 +83,55 @@ class Dataset:
 def reader(read: Callable[..., Raw]) -> Callable[..., Dataset]:
     """Register `read(root, download, *, ...) -> Raw` as a dataset, with the options of `prepare` after its arguments.
 
-    Returns what is registered. It keeps the last dataset that it made, so that the runs of a process share one.
+    Returns what is registered, which also takes the seed of the run.
     """
-    own, options = keyword_arguments(read), keyword_arguments(prepare)
+    named = keyword_arguments(read) | keyword_arguments(prepare)
 
     @functools.wraps(read)
-    def prepared(root: Path, download: bool, **arguments: Any) -> Dataset:
-        raw = read(root, download, **{name: arguments[name] for name in own})
-        return prepare(raw, **{name: arguments[name] for name in options})
+    def load(root: Path, download: bool, run_seed: int, **arguments: Any) -> Dataset:
+        fixed = arguments["split_seed"] is not None
+        return loaded(read, root, download, 0 if fixed else run_seed, **arguments)  # all seeds share a fixed split
 
-    positional = [one for one in inspect.signature(read).parameters.values() if one.name not in own]
-    named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in own | options]
-    prepared.__signature__ = inspect.Signature([*positional, *named])  # type: ignore[attr-defined]
-    prepared.__annotations__ = own | options
-    return dataset(functools.lru_cache(maxsize=1)(prepared))
+    positional = [*inspect.signature(load, follow_wrapped=False).parameters.values()][:-1]
+    keywords = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in named]
+    load.__signature__ = inspect.Signature([*positional, *keywords])  # type: ignore[attr-defined]
+    load.__annotations__ = named
+    return dataset(load)
+
+
+@functools.lru_cache(maxsize=1)
+def loaded(read: Callable[..., Raw], root: Path, download: bool, run_seed: int, **arguments: Any) -> Dataset:
+    """The dataset of a reader; the last one is kept, so that the runs of a process share it.
+
+    Where each seed has a split of its own, the raw data is kept too.
+    """
+    own = {name: arguments[name] for name in keyword_arguments(read)}
+    raw = published(read, root, download, **own) if arguments["split_seed"] is None else read(root, download, **own)
+    return prepare(raw, run_seed, **{name: arguments[name] for name in keyword_arguments(prepare)})
+
+
+@functools.lru_cache(maxsize=1)
+def published(read: Callable[..., Raw], root: Path, download: bool, **arguments: Any) -> Raw:
+    """The raw data of a reader; the last is kept."""
+    return read(root, download, **arguments)
 
 
 def prepare(
-    raw: Raw, *, validation: int, subset: int | None, split_seed: int, crop: int, flip: bool, checksum: str | None
+    raw: Raw,
+    run_seed: int,
+    *,
+    validation: int,
+    subset: int | None,
+    split_seed: int | None,
+    crop: int,
+    flip: bool,
+    checksum: str | None,
 ) -> Dataset:
     """Verify, split and normalize raw data.
 
-    The splits are stratified and depend on the data and `split_seed` alone; test and validation do not depend on
-    `subset`, which then draws that many training images. Raises UserError when the data does not match `checksum`, or a
-    number does not fit the data.
+    The splits are stratified and depend on the data and `split_seed` alone, or on `run_seed` where that is None; test
+    and validation do not depend on `subset`, which then draws that many training images. Raises UserError when the data
+    does not match `checksum`, or a number does not fit the data.
     """
     name, train, test = raw.name, raw.train, raw.test
     if crop < 0:
@@ -116,14 +142,16 @@ def prepare(
             f"{name}: the data has checksum {found}, but conf/dataset expects {checksum}; "
             "get the data again, or set dataset.checksum=null to use it as it is"
         )
-    generator = Generator().manual_seed(split_seed)
+    drawn_from = run_seed if split_seed is None else split_seed
+    generator = Generator().manual_seed(drawn_from % 2**64)  # torch takes no longer seed
     if isinstance(test, int):
         train, test = _carve(name, "test", train, test, generator)
     train, held_out = _carve(name, "validation", train, validation, generator)
     if subset is not None:
         train = _subset(name, train, subset, raw.classes, generator)
     train, held_out, test = _normalized(train, held_out, test)
-    return Dataset(train, held_out, test, raw.classes, found, crop, flip)
+    fixed_test = split_seed is not None or isinstance(raw.test, Split)
+    return Dataset(train, held_out, test, raw.classes, found, crop, flip, fixed_test)
 
 
 def checksum_of(*splits: Split) -> str:

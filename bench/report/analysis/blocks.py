@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from bench.schema import WORDS, Row
@@ -50,6 +51,11 @@ def blocks(rows: Sequence[Row]) -> list[Block]:
         block = found.setdefault(repr(choices), Block(choices, defaultdict(list)))  # repr: 1, 1.0 and True are three
         block.arms[_arm(group[0], varying)] += group
     return sorted(found.values(), key=lambda block: [natural(value) for value in block.choices.values()])
+
+
+def compared(found: Iterable[Block]) -> set[frozenset[str]]:
+    """The pairs of arms that meet in a block."""
+    return {frozenset(pair) for block in found for pair in combinations(block.arms, 2)}
 
 
 def names(found: Sequence[Block]) -> list[str]:

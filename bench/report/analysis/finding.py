@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from bench.report.analysis.arms import Arm, arm
-from bench.report.analysis.blocks import Block, names
+from bench.report.analysis.blocks import Block, compared, names
 from bench.report.analysis.pairs import (
     CLOSE,
     DIFFERENT,
@@ -146,7 +146,7 @@ def find(blocks: Sequence[Block], rules: Rules, alpha: float) -> tuple[Finding, 
     found = [
         compare(some, rules, 100 / images if images else 0.0) for some, (images, _) in zip(arms, sizes, strict=True)
     ]
-    decided = iter(decide([pair for pairs in found for pair in pairs], alpha))
+    decided = iter(decide([pair for pairs in found for pair in pairs], alpha, len(compared(blocks))))
     return tuple(
         Finding(block, name, tuple(some), tuple(islice(decided, len(pairs))), rules, *size, alpha)
         for block, name, some, pairs, size in zip(blocks, names(blocks), arms, found, sizes, strict=True)

@@ -26,6 +26,7 @@ DIFFERENT, WITHIN, EQUIVALENT = "different", "different, within the margin", "eq
 UNDECIDED, NEITHER = "undecided", "neither trains"
 CLOSE = (WITHIN, EQUIVALENT)  # the verdicts that keep a difference within the margin
 POINTS = 100.0
+LEVELS = (0.95, 0.90)  # of the interval of a difference, and of that which belongs to its test of equivalence
 
 
 @dataclass(frozen=True)
@@ -136,14 +137,17 @@ def compare(arms: Sequence[Arm], rules: Rules, resolution: float = 0.0) -> list[
     return [_pair(one, other, rules, resolution) for one, other in combinations(ended, 2)]
 
 
-def decide(pairs: Sequence[Pair], alpha: float) -> list[Pair]:
-    """The pairs of a study with their verdicts, in their order; every verdict is undecided at an alpha of 0."""
-    families: dict[frozenset[str], list[int]] = defaultdict(list)
+def decide(pairs: Sequence[Pair], alpha: float, families: int = 1) -> list[Pair]:
+    """The pairs of a study with their verdicts, in their order; every verdict is undecided at an alpha of 0.
+
+    `families`: how many pairs of arms the study compares, those without a result among them.
+    """
+    found: dict[frozenset[str], list[int]] = defaultdict(list)
     for place, pair in enumerate(pairs):
-        families[pair.names].append(place)
+        found[pair.names].append(place)
     decided = list(pairs)
-    for places in families.values():
-        for place, pair in zip(places, _decided([pairs[place] for place in places], len(families), alpha), strict=True):
+    for places in found.values():
+        for place, pair in zip(places, _decided([pairs[place] for place in places], families, alpha), strict=True):
             decided[place] = pair
     return decided
 
@@ -161,10 +165,11 @@ def _accuracy(ours: Arm, theirs: Arm, seeds: Sequence[object], rules: Rules, res
         return Comparison(None, None, None, None, None, margin, None, None)
     kept = all(seed in ours.answers and seed in theirs.answers for seed in seeds)
     left, right = (
-        [POINTS * (arm.answers[seed] if kept else arm.by_seed[seed]) for seed in seeds] for arm in (ours, theirs)
+        POINTS * np.array([arm.answers[seed] if kept else arm.by_seed[seed] for seed in seeds])
+        for arm in (ours, theirs)
     )
     found = statistics.paired_difference(left, right, resolution)
-    wide, narrow = found.interval(), found.interval(0.90)
+    wide, narrow = (found.interval(level) for level in LEVELS)
     p = _guarded(found, ours, theirs, seeds)
     close = found.equivalence(margin) if len(seeds) >= ENOUGH else None
     return Comparison(found.value, wide.low, wide.high, narrow.low, narrow.high, margin, p, close)
@@ -181,12 +186,10 @@ def _guarded(found: Difference, ours: Arm, theirs: Arm, seeds: Sequence[object])
 
 def _rate(ours: Arm, theirs: Arm, rules: Rules) -> Comparison:
     counts = ours.trained, ours.ended, theirs.trained, theirs.ended
-    wide, narrow = statistics.newcombe(*counts), statistics.newcombe(*counts, 0.90)
-    points = [
-        None if one is None else POINTS * one for one in (wide.value, wide.low, wide.high, narrow.low, narrow.high)
-    ]
+    wide, narrow = (statistics.newcombe(*counts, level).times(POINTS) for level in LEVELS)
     p, close = statistics.boschloo(*counts), statistics.rate_equivalence(*counts, rules.rate_margin)
-    return Comparison(*points, POINTS * rules.rate_margin, p, close)
+    margin = POINTS * rules.rate_margin
+    return Comparison(wide.value, wide.low, wide.high, narrow.low, narrow.high, margin, p, close)
 
 
 def _decided(family: Sequence[Pair], families: int, alpha: float) -> list[Pair]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.report.analysis.arms import Arm, accuracy
+from bench.report.analysis.blocks import compared
 from bench.report.analysis.finding import Finding
 from bench.report.analysis.rules import ENOUGH
 from bench.report.statistics import Array
@@ -67,7 +68,7 @@ class Spread:
 
 def power(findings: Sequence[Finding]) -> list[Power]:
     """The seeds that each block needs, from the spread it shows; at least one test image counts as spread."""
-    families = len({pair.names for finding in findings for pair in finding.pairs}) or 1
+    families = max(1, len(compared(finding.block for finding in findings)))
     return [
         Power(finding, spread, *(_seeds(finding, spread, count * len(findings)) for count in (1, families)))
         for finding in findings

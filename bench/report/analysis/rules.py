@@ -27,7 +27,7 @@ class Margin:
         return cls(points=declared)
 
     def against(self, best: float, resolution: float) -> float:
-        """In points, where the better arm has the accuracy `best` (0..1); its error is at least `resolution` points."""
+        """In points, against an arm with the accuracy `best` (0..1) and an error of at least `resolution` points."""
         if self.points is not None:
             return self.points
         return (self.share or 0.0) * max(100 * (1 - best), resolution)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 from scipy.special import gammaln, ndtri
 
 from bench.report.statistics.sample import LEVEL, Array, Estimate, checked_level
@@ -138,9 +138,8 @@ def _binomial(total: int, rates: Array) -> Array:
     return np.exp(_log_choose(total, counts) + powers)
 
 
-def _log_choose(total: int, count: ArrayLike) -> Array:
-    chosen = np.asarray(count, dtype=np.float64)
-    return np.asarray(gammaln(total + 1) - gammaln(chosen + 1) - gammaln(total - chosen + 1))
+def _log_choose(total: int, count: NDArray[np.int64]) -> Array:
+    return np.asarray(gammaln(total + 1) - gammaln(count + 1) - gammaln(total - count + 1))
 
 
 def _check(count: int, total: int) -> None:

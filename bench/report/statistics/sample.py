@@ -30,6 +30,11 @@ class Estimate:
     high: float | None
     n: int
 
+    def times(self, factor: float) -> "Estimate":
+        """The same in another unit."""
+        low, high = (None if bound is None else factor * bound for bound in (self.low, self.high))
+        return Estimate(factor * self.value, low, high, self.n)
+
 
 @dataclass(frozen=True)
 class Spread:

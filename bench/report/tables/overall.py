@@ -15,8 +15,9 @@ RANKS = (
     "their mean ranks lie further apart than the critical difference."
 )
 AGGREGATES = (
-    "Each initializer over all blocks. A score is zero at chance, which is also what a diverged run gets, and one "
-    "hundred at no error: its interquartile mean, the gap to no error, and how probable it is that one of its runs "
+    "Each initializer over all blocks and runs, failures as they are. A score is zero at chance, which is also what a "
+    "diverged run gets, and one hundred at no error: its interquartile mean, the gap to no error, and how probable it "
+    "is that one of its runs "
     "beats a run of the first, with bootstrap intervals stratified by block."
 )
 VARIANCE = (
@@ -24,8 +25,9 @@ VARIANCE = (
     "order of the batches, and what is left."
 )
 POWER = (
-    "Seeds that a block needs to see a difference as large as the margin: for a single comparison, and for the first "
-    "step of the Holm procedure over all pairs of the block."
+    "Seeds that a block needs, for one pair of arms and where all pairs are compared: to see a difference as large as "
+    "the margin, to show that equal accuracies are equivalent, and to exclude the margin of the training rate where no "
+    "run fails."
 )
 
 
@@ -74,13 +76,17 @@ def power(summary: Summary) -> Table:
             *labels(one.finding),
             Cell(number(one.finding.margin, one.finding.digits), one.finding.margin),
             Cell(number(one.sd_points, one.finding.digits + 1), one.sd_points),
-            _seeds(one.seeds_for_margin),
-            _seeds(one.seeds_for_family),
+            *(
+                _seeds(getattr(seeds, name))
+                for name in ("difference", "equivalence", "rate")
+                for seeds in (one.one_pair, one.all_pairs)
+            ),
         )
         for one in summary.power
     )
     columns = tuple(summary.columns)
-    header = (*columns, "margin in points", "sd of a difference", "seeds for one pair", "seeds for all pairs")
+    needed = tuple(f"{what}, {pairs}" for what in ("see margin", "equal", "rate") for pairs in ("one pair", "all"))
+    header = (*columns, "margin in points", "sd of a difference", *needed)
     return Table("power", POWER, header, lines, len(columns), columns)
 
 

@@ -3,41 +3,39 @@
 In: a Summary. Out: Tables. Touches: nothing.
 """
 
-from bench.report.analysis.arms import Arm
+from bench.report.analysis.arms import Arm, outcome
 from bench.report.analysis.finding import Finding
+from bench.report.analysis.pairs import Pair
 from bench.report.analysis.summary import Summary
 from bench.report.document import Cell, Table
 from bench.report.tables.markdown import escaped
-from bench.report.wording.format import DASH, PERCENT, estimate, number, p, points
+from bench.report.wording.answer import verdict
+from bench.report.wording.format import DASH, PERCENT, estimate, interval_alone, number, p, points
 from bench.schema import FAILED, PREEMPTED, Row
 
-LEADS = "leads"
 RESULTS = (
-    "Every arm in every block: mean test accuracy of the converged runs and share of diverged runs with their "
-    "intervals, mean accuracy after the first epoch, and the difference from the leading arm of the block in points, "
-    "with the decision on it."
+    "Every arm in every block: how many of its runs trained, the training rate with its Wilson interval, the mean "
+    "test accuracy of the trained runs with its interval, the mean over all runs (a diverged one counts as chance), "
+    "the mean accuracy after the first epoch, and the difference in accuracy from the leading arm with the verdict."
 )
 GLANCE = (
-    "The study at a glance: mean test accuracy in percent with its interval; an asterisk marks arms with diverged "
-    "runs, which are in no mean."
+    "The study at a glance: mean test accuracy of the trained runs in percent with its interval, and in brackets how "
+    "many runs trained where not all did."
 )
-BLOCKS = (
-    "The decision in each block: whether the initializer matters, which arm leads, and within how many points two arms "
-    "count as equivalent."
-)
+BLOCKS = "The verdict in each block, and the leading set: the arms that train, than which none is shown to be better."
 RUNS = "Every run: its id, the choices that vary within the study, how it ended and what it reached."
 
 
 def results(summary: Summary) -> Table:
-    """One line per block and arm: runs, accuracy, divergence, first epoch, and the decision against the leader."""
+    """One line per block and arm: outcomes, rate, accuracy, first epoch, and the verdict against the leader."""
     lost = lost_statuses(summary)
-    header = (*summary.columns, "initializer", "converged", *lost, "test accuracy %", "diverged %", "first epoch %")
+    measured = ("trained", *lost, "training rate %", "accuracy %", "all runs %", "first epoch %")
     return Table(
         "results",
         RESULTS,
-        (*header, "from the leader", "decision"),
+        (*summary.columns, "initializer", *measured, "from the leader", "verdict"),
         tuple(
-            (*labels(finding), *arm_cells(finding, one, lost), *_decision(finding, one))
+            (*labels(finding), *arm_cells(finding, one, lost), *_verdict(finding, one))
             for finding in summary.findings
             for one in finding.arms
         ),
@@ -59,59 +57,77 @@ def glance(summary: Summary) -> Table:
 
 
 def blocks(summary: Summary) -> Table:
-    """One line per block: its verdict, its leader, its margin."""
+    """One line per block: its verdict and its leading set."""
     return Table(
         "blocks",
         BLOCKS,
-        (*summary.columns, "the initializer", "leading arm", "margin in points", "test images"),
+        (*summary.columns, "the initializer", "leading set"),
         tuple((*labels(finding), *_block(finding)) for finding in summary.findings),
-        len(summary.columns),
+        len(summary.columns) + 2,
         tuple(summary.columns),
     )
 
 
 def question(summary: Summary) -> Table | None:
-    """The two arms that the study was made for, in every block; None where it names none or has no mean of both."""
+    """The two arms that the study was made for, in every block; None where it names none or has no runs of both."""
     comparison = summary.question
     if comparison is None:
         return None
     ours, theirs = map(escaped, comparison.arms)
-    lines = []
-    for finding, pair in comparison.pairs:
-        runs = finding.ids(*comparison.arms)
-        cells = (
-            Cell(points(pair, finding.digits), pair.difference_points, runs),
-            Cell(str(pair.seeds), pair.seeds, runs),
-            Cell(p(pair.p_holm), pair.p_holm, runs),
-            Cell(p(pair.equivalence_p_holm), pair.equivalence_p_holm, runs),
-        )
-        lines.append((*labels(finding), *cells, Cell(pair.verdict)))
     return Table(
         "question",
-        f"{ours} minus {theirs} in percentage points, paired by seed; p-values of "
-        "the two tests are Holm-adjusted over the blocks.",
-        (*summary.columns, "difference in points", "seeds", "p of difference", "p of equivalence", "decision"),
-        tuple(lines),
+        f"{ours} minus {theirs}: training rates in runs, and accuracies of trained runs in points, paired by seed; the "
+        "interval of equivalence is at 90 percent. The p-values are adjusted over all blocks.",
+        (*summary.columns, *QUESTION),
+        tuple((*labels(finding), *question_cells(finding, pair)) for finding, pair in comparison.pairs),
         len(summary.columns),
         tuple(summary.columns),
     )
 
 
+QUESTION = (
+    "trained",
+    "p of rate",
+    "accuracy in points",
+    "p of difference",
+    "90 % interval",
+    "p of equivalence",
+    "verdict",
+)
+
+
+def question_cells(finding: Finding, pair: Pair) -> list[Cell]:
+    """Both training rates, the difference in accuracy, its tests, and the verdict."""
+    runs, digits, accuracy = finding.ids(pair.initializer, pair.other), finding.digits, pair.accuracy
+    ours, theirs = finding.arm(pair.initializer), finding.arm(pair.other)
+    rates = " / ".join(f"{one.trained} of {one.ended}" for one in (ours, theirs) if one)
+    close = interval_alone(accuracy.close_low, accuracy.close_high, digits)
+    return [
+        Cell(rates, None, runs),
+        Cell(p(pair.rate.p_adjusted), pair.rate.p_adjusted, runs),
+        Cell(points(accuracy, digits), accuracy.difference, runs),
+        Cell(p(accuracy.p_adjusted), accuracy.p_adjusted, runs),
+        Cell(close, None, runs),
+        Cell(p(accuracy.equivalence_p_adjusted), accuracy.equivalence_p_adjusted, runs),
+        Cell(verdict(pair), None, runs),
+    ]
+
+
 def runs(summary: Summary) -> Table:
-    """Id, the choices that vary, status, test accuracy in percent, seconds, and the cause where a run failed."""
+    """Id, the choices that vary, outcome, test accuracy in percent, seconds, and the cause where a run failed."""
     failed = any(row.error for row in summary.rows)
     return Table(
         "runs",
         RUNS,
-        ("run", *summary.columns, "initializer", "seed", "status", "test accuracy %", "seconds", *["cause"] * failed),
+        ("run", *summary.columns, "initializer", "seed", "outcome", "test accuracy %", "seconds", *["cause"] * failed),
         tuple(
-            (Cell(row.id, None, (row.id,)), *labels(finding), Cell(name), *_end(row, failed))
+            (Cell(row.id, None, (row.id,)), *labels(finding), Cell(name), *_end(summary, row, failed))
             for finding in summary.findings
             for name, rows in sorted({**finding.block.arms, **finding.block.control}.items())
             for row in sorted(rows, key=lambda row: (row.choices.get("seed") or 0, row.id))
         ),
         len(summary.columns) + 2,
-        (*summary.columns, "initializer", "status"),
+        (*summary.columns, "initializer", "outcome"),
     )
 
 
@@ -125,55 +141,50 @@ def lost_statuses(summary: Summary) -> list[str]:
     return [status for status in (FAILED, PREEMPTED) if summary.counts[status]]
 
 
-def arm_cells(finding: Finding, one: Arm, lost: list[str], star: bool = True) -> list[Cell]:
-    """Name, converged runs, runs of the `lost` statuses, test accuracy, divergence rate, first epoch."""
-    rate, first = one.divergence_rate, one.first_epoch_accuracy
+def arm_cells(finding: Finding, one: Arm, lost: list[str], rate: bool = True) -> list[Cell]:
+    """Name, trained runs, runs of the `lost` statuses, training rate, accuracy, mean of all runs, first epoch."""
+    first, reached, share, digits = one.first_epoch_accuracy, one.accuracy, one.rate, finding.digits
     return [
         Cell(one.name),
-        Cell(f"{one.converged} of {one.runs}", one.converged, one.ids),
+        Cell(f"{one.trained} of {one.ended}", one.trained, one.ids),
         *(Cell(str(one.lost[status]), one.lost[status], one.ids) for status in lost),
-        _mean(finding, one, star=star),
-        Cell(estimate(rate, 0, PERCENT), rate.value if rate else None, one.ids),
+        *[Cell(estimate(share, 0, PERCENT), share.value if share else None, one.ids)] * rate,
+        Cell(estimate(reached, digits, PERCENT), one.mean, one.ids),
+        Cell(number(one.mean_of_all, digits, PERCENT), one.mean_of_all, one.ids),
         Cell(number(first, 1, PERCENT), first, one.ids),
     ]
 
 
 def means(finding: Finding, arms: list[str], intervals: bool = True) -> list[Cell]:
-    """The mean of each arm, an asterisk behind it where runs diverged; a dash for an arm that the block lacks."""
+    """The mean of each arm, and how many runs trained where not all did; a dash for an arm that the block lacks."""
     found = [finding.arm(name) for name in arms]
     return [Cell(DASH) if one is None else _mean(finding, one, intervals) for one in found]
 
 
-def _mean(finding: Finding, one: Arm, intervals: bool = True, star: bool = True) -> Cell:
+def _mean(finding: Finding, one: Arm, intervals: bool) -> Cell:
     digits = finding.digits
-    shown = estimate(one.test_accuracy, digits, PERCENT) if intervals else number(one.mean, digits, PERCENT)
-    return Cell(shown + "*" * (star and bool(one.diverged)), one.mean, one.ids)
+    shown = estimate(one.accuracy, digits, PERCENT) if intervals else number(one.mean, digits, PERCENT)
+    rate = f"({one.trained} of {one.ended})" if one.trained < one.ended else ""
+    return Cell(" ".join(filter(None, [shown if one.trained or not rate else "", rate])), one.mean, one.ids)
 
 
-def _decision(finding: Finding, one: Arm) -> tuple[Cell, Cell]:
-    leads = finding.leader is one
+def _verdict(finding: Finding, one: Arm) -> tuple[Cell, Cell]:
     pair = finding.pair(one.name, finding.leader.name) if finding.leader else None
-    if leads or pair is None:
-        return Cell(DASH), Cell(LEADS if leads else DASH)
-    runs = finding.ids(pair.initializer, pair.other)
-    return Cell(points(pair, finding.digits), pair.difference_points, runs), Cell(pair.verdict, None, runs)
+    if pair is None:
+        return Cell(DASH), Cell("leads" if finding.leader is one else DASH)
+    runs, accuracy = finding.ids(pair.initializer, pair.other), pair.accuracy
+    return Cell(points(accuracy, finding.digits), accuracy.difference, runs), Cell(verdict(pair), None, runs)
 
 
 def _block(finding: Finding) -> list[Cell]:
-    images = finding.test_images
-    return [
-        Cell(finding.verdict, None, finding.ids(*finding.block.arms)),
-        Cell(finding.leader.name if finding.leader else DASH),
-        Cell(number(finding.margin, finding.digits), finding.margin),
-        Cell(f"{images:,}" if images else DASH, images),
-    ]
+    return [Cell(finding.verdict, None, finding.ids(*finding.block.arms)), Cell(", ".join(finding.leading) or DASH)]
 
 
-def _end(row: Row, failed: bool) -> list[Cell]:
+def _end(summary: Summary, row: Row, failed: bool) -> list[Cell]:
     seed, accuracy, seconds = row.choices.get("seed"), row.measures.get("test_accuracy"), row.measures.get("seconds")
     return [
         Cell(DASH if seed is None else str(seed), seed),
-        Cell(row.status),
+        Cell(outcome(row, summary.rules)),
         Cell(number(accuracy, 2, PERCENT), accuracy),
         Cell(number(seconds, 1), seconds),
         *[Cell((row.error or {}).get("cause") or DASH)] * failed,

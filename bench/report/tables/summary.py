@@ -11,19 +11,19 @@ from bench.report.analysis.question import Question
 from bench.report.analysis.summary import Summary
 from bench.report.document import Cell, Part, Section, Sheet, Table
 from bench.report.statistics.intervals import MANY
-from bench.report.tables.results import arm_cells, lost_statuses, means
+from bench.report.tables.results import arm_cells, lost_statuses, means, question_cells
 from bench.report.wording import answer
 from bench.report.wording import study as words
 from bench.report.wording.block import sentence
-from bench.report.wording.format import number, points
+from bench.report.wording.format import number
 
-GLANCE = "At a glance: mean test accuracy in percent; * with diverged runs, which are in no mean"
+GLANCE = "At a glance: mean test accuracy of trained runs in percent, and how many runs trained where not all did"
 NOTES = (
-    f"Means are over converged runs, with 95 % intervals: Student's t, from {MANY} runs on the studentized bootstrap; "
-    "divergence rates have 95 % Wilson intervals. Differences are paired by seed, in percentage points, with 95 % t "
-    "intervals each; verdicts are Holm-adjusted over the pairs of a block: real or different by a paired t test, "
-    "equivalent by TOST within the margin, even where a small difference is real. The standard deviation is taken as "
-    "at least one test image."
+    f"Accuracies are means over trained runs, with 95 % intervals: Student's t, from {MANY} runs on the studentized "
+    "bootstrap. Differences are paired by seed, in points, with 95 % t intervals. Training rates are compared by "
+    "Boschloo's exact test, accuracies by a paired t test; equivalence needs TOST in accuracy and an exact test in "
+    "rate. P-values are Holm-adjusted over all blocks and multiplied by the number of pairs of arms. The standard "
+    "deviation is taken as at least one test image."
 )
 
 
@@ -32,13 +32,14 @@ def sheet(summary: Summary) -> Sheet:
     blocks = [
         Section(finding.block.label, (block(summary, finding), sentence(finding))) for finding in summary.findings
     ]
-    conclusion, notes = f"{answer.answer(summary)} {words.counts(summary)}", " ".join([NOTES, *words.notes(summary)])
+    conclusion = f"{answer.answer(summary)} {words.counts(summary)}"
+    notes = " ".join([NOTES, *([words.judged(summary)] if summary.about else []), *words.notes(summary)])
     parts: list[Part] = [*blocks, *[Section(GLANCE, (glance(summary, intervals=False),))] * (len(blocks) > 1)]
     page: list[Part] = [conclusion, Section(GLANCE, (glance(summary, intervals=True),)), *blocks, notes]
     ending = [notes, conclusion]
     if comparison := summary.question:
-        heading = f"The question: {' against '.join(comparison.arms)}, Holm-adjusted over the blocks"
-        section, reply = Section(heading, (question(comparison),)), answer.question(summary)
+        heading = f"The question: {' against '.join(comparison.arms)}, a family of its own over the blocks"
+        section, reply = Section(heading, (question(summary, comparison),)), answer.question(summary)
         parts, page, ending = [*parts, section], [reply, section, *page], [*ending, reply]
     whole = Section(f"{summary.name}: {summary.about['law']}", tuple(page), level=2) if summary.about else None
     return Sheet(
@@ -50,12 +51,12 @@ def sheet(summary: Summary) -> Sheet:
 
 
 def block(summary: Summary, finding: Finding) -> Table:
-    """One line per arm: its runs, accuracies and seconds, the highest mean first."""
+    """One line per arm: its outcomes, accuracies and seconds, the highest mean first."""
     lost = lost_statuses(summary)
     lines = tuple(
-        (*arm_cells(finding, one, lost, star=False), Cell(number(one.seconds, 1), one.seconds)) for one in finding.arms
+        (*arm_cells(finding, one, lost, rate=False), Cell(number(one.seconds, 1), one.seconds)) for one in finding.arms
     )
-    header = ("initializer", "converged", *lost, "test accuracy %", "diverged %", "first epoch %", "seconds")
+    header = ("initializer", "trained", *lost, "accuracy %", "all runs %", "first epoch %", "seconds")
     return Table("block", "", header, lines)
 
 
@@ -67,18 +68,13 @@ def glance(summary: Summary, intervals: bool) -> Table:
     return Table("glance", GLANCE, ("block", *summary.arms), lines)
 
 
-def question(comparison: Question) -> Table:
-    """The difference of the two arms in each block, and the verdict."""
-    lines = tuple(
-        (
-            Cell(finding.name or "all"),
-            Cell(points(pair, finding.digits), pair.difference_points),
-            Cell(str(pair.seeds), pair.seeds),
-            Cell(pair.verdict),
-        )
-        for finding, pair in comparison.pairs
-    )
-    return Table("question", "", ("block", "difference in points", "seeds", "verdict"), lines)
+def question(summary: Summary, comparison: Question) -> Table:
+    """Both training rates, the difference in accuracy, and the verdict in each block."""
+    lines = []
+    for finding, pair in comparison.pairs:
+        rates, _, difference, *_, verdict = question_cells(finding, pair)
+        lines.append((Cell(finding.name or "all"), rates, difference, Cell(str(pair.seeds), pair.seeds), verdict))
+    return Table("question", "", ("block", "trained", "accuracy in points", "seeds", "verdict"), tuple(lines))
 
 
 def record(summary: Summary) -> dict[str, Any]:
@@ -87,12 +83,16 @@ def record(summary: Summary) -> dict[str, Any]:
         "answer": answer.answer(summary),
         "question": _question(summary),
         "counts": summary.counts,
-        "margin_points": summary.margin_points,
+        "rules": {
+            "margin": answer.margin(summary.rules),
+            "rate_margin": summary.rules.rate_margin,
+            "line": summary.rules.line,
+        },
         "alpha": summary.alpha,
         "notes": words.notes(summary),
         "blocks": [{**finding.choices, **_block(finding)} for finding in summary.findings],
         "table": frame.arms(summary.findings),
-        "pairs": frame.pairs(summary.findings),
+        "pairs": frame.pairs((finding, pair) for finding in summary.findings for pair in finding.pairs),
     }
 
 
@@ -101,7 +101,7 @@ def _block(finding: Finding) -> dict[str, Any]:
         "label": finding.block.label,
         "name": finding.name or "all",
         "verdict": finding.verdict,
-        "leader": finding.leader.name if finding.leader else None,
+        "leading": finding.leading,
         "margin_points": finding.margin,
         "test_images": finding.test_images,
         "sentence": sentence(finding),
@@ -111,5 +111,8 @@ def _block(finding: Finding) -> dict[str, Any]:
 def _question(summary: Summary) -> dict[str, Any] | None:
     if summary.question is None:
         return None
-    pairs = [{"block": finding.name, **vars(pair)} for finding, pair in summary.question.pairs]
+    pairs = [
+        {"block": finding.name, "in_full": answer.verdict_in_full(pair, summary.rules), **frame.of_pair(pair)}
+        for finding, pair in summary.question.pairs
+    ]
     return {"arms": list(summary.question.arms), "answer": answer.question(summary), "pairs": pairs}

@@ -1,180 +1,222 @@
-"""A study in a few sentences: whether the initializer matters and where, its question, its abstract.
+"""A study in a few sentences: its question, whether the initializer matters and where, what to take.
 
 In: a Summary. Out: text. Touches: nothing.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 
-from bench.report.analysis.finding import ALONE, DECIDED, MATTERS, NO_MATTER, NO_TRAINING, Finding
-from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, UNDECIDED
-from bench.report.analysis.question import NEITHER, Question
+from bench.report.analysis.finding import ALONE, EQUAL, MATTERS, NO_MATTER, Finding
+from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN, Pair
+from bench.report.analysis.question import Question
+from bench.report.analysis.rules import Rules
 from bench.report.analysis.summary import Summary
-from bench.report.wording.format import counted, inside, listed, number, range_of, some
+from bench.report.wording.factor import Group, explained, groups
+from bench.report.wording.format import PERCENT, counted, inside, listed, number, range_of, sentence_case, some
+from bench.schema import DIVERGED
 
 VERDICTS = {
-    MATTERS: "matters",
-    NO_MATTER: "does not matter",
-    UNDECIDED: "is undecided",
-    NO_TRAINING: "cannot be judged (nothing trains)",
-    ALONE: "has nothing to be compared with",
+    MATTERS: "the initializer matters",
+    NO_MATTER: "it does not matter",
+    EQUAL: "all are equal in accuracy",
+    UNDECIDED: "undecided",
+    NEITHER: "no run trains",
+    ALONE: "one arm has nothing to be compared with",
 }
-SHORT = 3  # blocks or arms named in a sentence of the abstract
+JUDGED = (MATTERS, NO_MATTER, EQUAL, UNDECIDED)  # in which something trains, and there is something to choose
+NOT_BOTH = "No block has ended runs of both"
+NOT_DUE = "no verdict is due at this number of seeds"
+SHORT = 4  # blocks or arms named in a sentence of the abstract
 
 
 def answer(summary: Summary) -> str:
-    """Whether the initializer matters in the study: in how many blocks and which, and which arms are safe to take."""
-    findings = summary.findings
-    if len(findings) == 1:
-        return _of_one(findings[0])
-    return " ".join(filter(None, [_where(findings), _divergence(findings), _best(findings), _safe(findings)]))
+    """Where the initializer matters, which arms lead there, what did not train, and what to take."""
+    return " ".join(filter(None, [matters(summary), leading(summary), training(summary), advice(summary)]))
 
 
 def question(summary: Summary) -> str:
-    """The answer to the study's question, with every block by name; empty where it asks none."""
-    comparison = summary.question
-    if comparison is None:
+    """The answer to the study's question, explained by a choice where one tells it; empty where it asks none."""
+    if not summary.rules.question:
         return ""
-    ours, theirs = comparison.arms
-    clauses = [
-        f"{ours} is better in {_count(comparison.where(DIFFERENT, 1))}",
-        f"{theirs} is better in {_count(comparison.where(DIFFERENT, -1))}",
-        f"they are equivalent in {_count(comparison.where(EQUIVALENT))}",
-        f"undecided in {_count(comparison.where(UNDECIDED))}",
-    ]
-    if idle := comparison.where(NEITHER):
-        clauses.append(f"neither trains in {_count(idle)}")
-    if missing := len(summary.findings) - len(comparison.pairs):
-        clauses.append(f"one of them has no mean in {missing}")
-    return f"{ours} or {theirs}? Of {counted(len(summary.findings), 'block')}, {'; '.join(clauses)}."
-
-
-def abstract(summary: Summary) -> tuple[str, str, str]:
-    """Three sentences: the setup; the study's question, or where the initializer matters; the rest."""
-    verdicts, diverged = _verdicts(summary), _diverged(summary)
+    ours, theirs = summary.rules.question
     if summary.question is None:
-        return _setup(summary), f"{verdicts}.", f"{diverged}{_keeping_up(summary)}."
-    return _setup(summary), f"{_wins(summary, summary.question)}.", f"{verdicts}; {diverged[0].lower()}{diverged[1:]}."
+        return f"{ours} or {theirs}? {NOT_BOTH}."
+    reply = _reply(summary, summary.question)
+    return f"{ours} or {theirs}? {reply if reply.startswith((ours, theirs)) else sentence_case(reply)}."
 
 
-def margins(summary: Summary) -> str:
-    """The margin as scaled to each test set: one number, or the smallest and the largest."""
-    found = sorted({(finding.margin, finding.digits) for finding in summary.findings})
-    return range_of([number(*one) for one in found])
+def abstract(summary: Summary) -> list[str]:
+    """At most five sentences: setup, question, where the initializer matters, what did not train, advice."""
+    reply = ""
+    if summary.rules.question and summary.question is None:
+        reply = question(summary)
+    if comparison := summary.question:
+        reply = f"{comparison.arms[0]} against {comparison.arms[1]}: {_reply(summary, comparison)}."
+    whole = "; ".join(filter(None, [matters(summary).removesuffix("."), _lowered(leading(summary)).removesuffix(".")]))
+    return [one for one in (_setup(summary), reply, f"{whole}.", training(summary), advice(summary)) if one]
 
 
-def _of_one(finding: Finding) -> str:
-    """The answer of a study of one block, whose sentence gives the rest."""
-    judged = finding.verdict in DECIDED and finding.leading
-    safe = f" Never diverged and not shown to be worse than the best: {', '.join(finding.leading)}." if judged else ""
-    return f"The initializer {VERDICTS[finding.verdict]}.{safe}"
+def matters(summary: Summary) -> str:
+    """In which blocks the initializer matters."""
+    if not summary.alpha:
+        return f"{sentence_case(NOT_DUE)}."
+    labels = {finding.name: verdict_of_block(finding) for finding in summary.findings}
+    equal = [pair for finding in summary.findings if finding.verdict == EQUAL for pair in finding.pairs]
+    clauses = [explained(_groups(summary), labels), *_riders(equal, summary.rules)]
+    return f"{sentence_case('; '.join(clauses))}."
 
 
-def _where(findings: Sequence[Finding]) -> str:
-    found: dict[str, list[str]] = defaultdict(list)
-    for finding in findings:
-        found[finding.verdict].append(finding.name)
-    clauses = [
-        # `_best` names the blocks where it matters
-        f"{words} in {len(found[verdict])}{inside(found[verdict]) if verdict != MATTERS else ''}"
-        for verdict, words in VERDICTS.items()
-        if found[verdict]
-    ]
-    return f"Of {counted(len(findings), 'block')}, the initializer {'; '.join(clauses)}."
+def leading(summary: Summary) -> str:
+    """The leading set of each block where the initializer matters."""
+    found = [one for one in summary.findings if one.verdict == MATTERS]
+    sets = [f"{listed(one.leading) or 'none'}{inside([one.name])}" for one in found]
+    if not sets:
+        return ""
+    return f"Where it matters, the leading arms, than which none is shown to be better, are {some(sets, '; ', SHORT)}."
 
 
-def _divergence(findings: Sequence[Finding]) -> str:
-    blocks = sum(any(one.diverged for one in finding.arms) for finding in findings)
-    arms = [f"{name} {count}" for name, count in _by_count(_lost(findings))]
-    return f"Runs diverged in {counted(blocks, 'block')}: {some(arms)}." if arms else ""
+def training(summary: Summary) -> str:
+    """How many runs did not train, of which arms, and which arms never train in a block."""
+    lost = Counter[str]()
+    runs = Counter[str]()
+    for finding in summary.findings:
+        for one in finding.arms:
+            runs[one.name] += one.ended
+            lost[one.name] += one.ended - one.trained
+    total, ended = lost.total(), runs.total()
+    if not total:
+        return f"All {counted(ended, 'run')} trained." if ended else ""
+    ranked = sorted((name for name in lost if lost[name]), key=lambda name: (-lost[name], name))
+    arms = [f"{name} {lost[name]} of {runs[name]}" for name in ranked]
+    diverged = summary.counts[DIVERGED]
+    of_them = f", {diverged} of them diverged" if diverged else ""
+    return f"{total} of {counted(ended, 'run')} did not train{of_them}: {some(arms)}."
 
 
-def _best(findings: Sequence[Finding]) -> str:
-    where: dict[str, list[str]] = defaultdict(list)
-    for finding in findings:
-        if finding.leader and finding.verdict == MATTERS:
-            where[finding.leader.name].append(finding.name)
-    ranked = _by_count({name: len(blocks) for name, blocks in where.items()})
-    arms = [f"{name} in {count}{inside(where[name])}" for name, count in ranked]
-    return f"Where it matters, the highest mean is of {some(arms, '; ')}." if arms else ""
+def advice(summary: Summary) -> str:
+    """Which arms to take: those that lead in all blocks of a group, or those that lead in most."""
+    if not summary.alpha:
+        return ""
+    found = [_advised(group, summary.arms) for group in _groups(summary)]
+    clauses = [clause for clause in found if clause]
+    return f"What to take: {'; '.join(clauses)}." if clauses else ""
 
 
-def _safe(findings: Sequence[Finding]) -> str:
-    judged = [finding for finding in findings if finding.verdict in DECIDED]
-    count = Counter(arm for finding in judged for arm in finding.leading)
-    arms = [f"{name} in {blocks}" for name, blocks in _by_count(count)]
-    blocks = counted(len(judged), "decided block")
-    return f"Never diverged and not shown to be worse than the best, of {blocks}: {some(arms)}." if arms else ""
+def conclusion(summary: Summary) -> str:
+    """The advice, what is open, and the seeds that would close it."""
+    undecided = [one for one in summary.power if one.finding.verdict in (UNDECIDED, EQUAL)]
+    needed = sorted(one.all_pairs.equivalence for one in undecided if one.all_pairs.equivalence is not None)
+    parts = [question(summary) or matters(summary), advice(summary)]
+    if needed:
+        seeds = range_of([f"{needed[0]:,}", f"{needed[-1]:,}"])
+        parts.append(
+            f"Open is {counted(len(undecided), 'block')}: to show that all arms are equal in accuracy, if they are, "
+            f"takes {seeds} seeds at the spread seen, and {undecided[0].all_pairs.rate} seeds without a failure to "
+            f"exclude a difference in training rate of {rate_margin(summary.rules)}."
+        )
+    return " ".join(filter(None, parts))
+
+
+def margin(rules: Rules) -> str:
+    """The margin of accuracy as declared: `1 point`, or `25 % of the better arm's error`."""
+    if rules.margin.points is not None:
+        return f"{rules.margin.points:g} point{'' if rules.margin.points == 1 else 's'}"
+    return f"{PERCENT * (rules.margin.share or 0.0):g} % of the better arm's error"
+
+
+def rate_margin(rules: Rules) -> str:
+    """The margin of the training rate in percent."""
+    return f"{PERCENT * rules.rate_margin:g} %"
+
+
+def threshold(summary: Summary) -> str:
+    """The validation accuracy above which a run has trained, of each number of classes."""
+    return range_of([f"{number(one, 0, PERCENT)} %" for one in sorted({f.threshold for f in summary.findings})])
+
+
+def verdict_of_block(finding: Finding) -> str:
+    """Whether the initializer matters in a block; where differences are real but small, that they are."""
+    small = any(pair.accuracy.verdict == WITHIN for pair in finding.pairs)
+    return "all are within the margin in accuracy" if finding.verdict == EQUAL and small else VERDICTS[finding.verdict]
+
+
+def verdict(pair: Pair) -> str:
+    """The verdict on a pair in short: its word, or that the accuracies are equal while the rate is open."""
+    return "equal in accuracy" if pair.rate_open and pair.verdict == UNDECIDED else pair.verdict
+
+
+def verdict_in_full(pair: Pair, rules: Rules) -> str:
+    """The same, with what is not excluded."""
+    return f"{verdict(pair)}; {_rate_rider(rules)}" if pair.rate_open else pair.verdict
+
+
+def _reply(summary: Summary, comparison: Question) -> str:
+    if not summary.alpha:
+        return NOT_DUE
+    pairs = [pair for _, pair in comparison.pairs]
+    labels = {finding.name: _label(pair) for finding, pair in comparison.pairs}
+    clauses = [explained(_groups(summary), labels)]
+    if missing := len(summary.findings) - len(pairs):
+        clauses.append(f"one of them has no ended run in {missing}")
+    return "; ".join([*clauses, *_riders(pairs, summary.rules)])
+
+
+def _groups(summary: Summary) -> list[Group]:
+    """The blocks by the choice that tells best where the initializer matters, or else how the question comes out."""
+    found = summary.findings
+    by_verdict = groups(found, [verdict_of_block(finding) for finding in found])
+    if len(by_verdict) > 1 or summary.question is None:
+        return by_verdict
+    labels = {finding.name: _label(pair) for finding, pair in summary.question.pairs}
+    return groups(found, [labels.get(finding.name, "") for finding in found])
+
+
+def _label(pair: Pair) -> str:
+    if pair.verdict == DIFFERENT:
+        return f"{pair.better} is better" if pair.better else "one trains more often, the other is more accurate"
+    return verdict(pair)
+
+
+def _riders(pairs: Sequence[Pair], rules: Rules) -> list[str]:
+    found = []
+    if any(pair.verdict in (EQUIVALENT, WITHIN) or pair.rate_open for pair in pairs):
+        found.append(f"the margin is {margin(rules)}")
+    if any(pair.rate_open for pair in pairs):
+        found.append(_rate_rider(rules))
+    return found
+
+
+def _rate_rider(rules: Rules) -> str:
+    return f"a difference in training rate above {rate_margin(rules)} is not excluded"
 
 
 def _setup(summary: Summary) -> str:
     arms, blocks = counted(len(summary.arms), "weight initializer"), counted(len(summary.findings), "block")
     data = listed(sorted({str(row.choices.get("dataset")) for row in summary.rows}))
-    sizes = summary.sizes
-    seeds = range_of([*map(str, sizes[:-1]), counted(sizes[-1], "seed")])
+    seeds = range_of([*map(str, summary.sizes[:-1]), counted(summary.sizes[-1], "seed")])
     return (
-        f"We trained {counted(len(summary.rows), 'network')} on {data}: {arms} in {blocks} of model, normalization and "
-        f"activation, each with {seeds}."
+        f"We trained {counted(len(summary.rows), 'network')} on {data}, {arms} in {blocks} with {seeds} each; a "
+        f"difference matters from {margin(summary.rules)} of accuracy or {rate_margin(summary.rules)} of training "
+        f"rate, and a run has trained above {threshold(summary)} of validation accuracy."
     )
 
 
-def _wins(summary: Summary, comparison: Question) -> str:
-    ours, theirs = comparison.arms
-    count = Counter(comparison.verdicts())
-    same = (
-        f"{count[EQUIVALENT] or 'none'} of {counted(len(comparison.pairs), 'block')}, within {margins(summary)} points"
-    )
-    won = {ours: comparison.where(DIFFERENT, 1), theirs: comparison.where(DIFFERENT, -1)}
-    clauses = [f"{ours} and {theirs} are equivalent in {same}"]
-    clauses += [
-        f"{arm} is better in {len(where)}{inside(where, ', ', SHORT, ' and ')}" for arm, where in won.items() if where
-    ]
-    clauses += [f"undecided in {count[UNDECIDED]}"] if count[UNDECIDED] else []
-    clauses += [f"neither trains in {count[NEITHER]}"] if count[NEITHER] else []
-    return "; ".join(clauses)
-
-
-def _verdicts(summary: Summary) -> str:
-    count = Counter(finding.verdict for finding in summary.findings)
-    words = VERDICTS | {NO_TRAINING: "cannot be judged because nothing trains"}
-    clauses = [f"{text} in {count[verdict]}" for verdict, text in words.items() if count[verdict]]
-    blocks = counted(len(summary.findings), "block")
-    return f"Of {blocks} with {counted(len(summary.arms), 'initializer')}, the choice {listed(clauses)}"
-
-
-def _diverged(summary: Summary) -> str:
-    lost = _lost(summary.findings)
-    if not lost:
-        return "No run diverged"
-    arms = [f"{name} {count}" for name, count in _by_count(lost)]
-    return f"{counted(lost.total(), 'run')} diverged ({some(arms, ', ', SHORT, ' and ')})"
-
-
-def _keeping_up(summary: Summary) -> str:
-    """Which arms are as good as the leading one in every decided block, as the end of a sentence."""
-    decided = [finding for finding in summary.findings if finding.verdict in DECIDED]
-    if not decided:
+def _advised(group: Group, arms: Sequence[str]) -> str:
+    judged = [finding for finding in group.findings if finding.verdict in JUDGED]
+    count = Counter(name for finding in judged for name in finding.leading)
+    most = max(count.values(), default=0)
+    best = [name for name in arms if count[name] == most]
+    if not most:
         return ""
-    safe = [arm for arm in summary.arms if all(arm in finding.leading for finding in decided)]
-    where = counted(len(decided), "decided block")
-    if not safe:
-        return f"; no initializer keeps up with the leading one in all of {where}"
-    return f"; never shown to be worse than the leading one in {where}: {some(safe, ', ', SHORT, ' and ')}"
+    if most < len(judged):
+        lead = "lead" if len(best) > 1 else "leads"
+        text = f"no arm leads in all {len(judged)} blocks, {listed(best)} {lead} in {most}"
+    elif len(best) == len(arms):
+        text = f"any of the {len(arms)}, for none is shown to be worse than another"
+    else:
+        text = f"{listed(best, 'or')}, shown to be worse than no other arm"
+    return f"{group.words} {text}" if group.words else text
 
 
-def _lost(findings: Sequence[Finding]) -> Counter[str]:
-    """The number of diverged runs of each arm that has some."""
-    count: Counter[str] = Counter()
-    for finding in findings:
-        count.update({one.name: one.diverged for one in finding.arms if one.diverged})
-    return count
-
-
-def _by_count(count: dict[str, int]) -> list[tuple[str, int]]:
-    """The largest first, equal ones by name."""
-    return sorted(count.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _count(where: Sequence[str]) -> str:
-    """The number of some blocks and all their names."""
-    return f"{len(where) or 'none'}{inside(where, most=len(where))}"
+def _lowered(text: str) -> str:
+    return f"{text[:1].lower()}{text[1:]}"

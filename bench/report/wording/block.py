@@ -1,123 +1,116 @@
-"""A block in a sentence or two.
+"""A block in a few sentences.
 
 In: a finding. Out: text. Touches: nothing.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 
-from bench.report.analysis.arms import Arm
-from bench.report.analysis.finding import Finding
-from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, MARGIN_IMAGES, UNDECIDED, Pair, scaled_margin, seen_from
-from bench.report.wording.format import accuracy, number, points, range_of
+from bench.report.analysis.arms import STALLED, Arm
+from bench.report.analysis.finding import EQUAL, MATTERS, NO_MATTER, Finding
+from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN, Pair
+from bench.report.wording.answer import margin, rate_margin, verdict, verdict_of_block
+from bench.report.wording.format import accuracy, accuracy_of, counted, listed, points, range_of, sentence_case
+from bench.schema import DIVERGED
+
+ORDER = (DIFFERENT, WITHIN, EQUIVALENT, "equal in accuracy", UNDECIDED, NEITHER)
 
 
 def sentence(finding: Finding) -> str:
-    """The result of a block: divergence and lost runs first, then real, equivalent and undecided differences."""
-    clauses = [_diverged(finding), _lost(finding), _near_chance(finding), _split(finding), _comparison(finding)]
+    """What did not train and what was lost, the leading arms, the arms that are worse, and how the pairs came out."""
+    clauses = [_untrained(finding), _lost(finding), _comparison(finding)]
     return " ".join(filter(None, clauses))
 
 
-def _diverged(finding: Finding) -> str:
-    arms = [f"{one.name} {one.diverged} of {one.runs}" for one in finding.arms if one.diverged]
-    real = " (a real difference in rate)" if finding.divergence_differs else ""
-    return f"Diverged: {', '.join(arms)}{real}." if arms else ""
+def _untrained(finding: Finding) -> str:
+    arms = []
+    for one in finding.arms:
+        counts = [(count, word) for count, word in ((one.stalled, STALLED), (one.diverged, DIVERGED)) if count]
+        if counts:
+            how = counts[0][1] if len(counts) == 1 else listed([f"{count} {word}" for count, word in counts])
+            arms.append(f"{one.name} {one.ended - one.trained} of {one.ended} ({how})")
+    return f"Did not train: {', '.join(arms)}." if arms else ""
 
 
 def _lost(finding: Finding) -> str:
     arms = [f"{one.name} {count} {status}" for one in finding.arms for status, count in one.lost.items() if count]
-    return f"In no mean: {', '.join(arms)}." if arms else ""
-
-
-def _near_chance(finding: Finding) -> str:
-    arms = [f"{one.name} {_mean(finding, one)}" for one in finding.arms if finding.near_chance(one)]
-    return f"Near chance ({100 / (finding.classes or 1):.3g} %): {', '.join(arms)}." if arms else ""
-
-
-def _split(finding: Finding) -> str:
-    arms = [
-        f"{one.name} {finding.split[one.name]} of {one.converged}" for one in finding.arms if one.name in finding.split
-    ]
-    return f"Some runs near chance, others not, so that the interval is too short: {', '.join(arms)}." if arms else ""
+    return f"Without an outcome: {', '.join(arms)}." if arms else ""
 
 
 def _comparison(finding: Finding) -> str:
-    best = finding.leader
-    if best is None:
-        return "No run converged."
+    if not any(one.trained for one in finding.arms):
+        return "No run trained."
     if not finding.pairs:
-        return f"Only {best.name} has a mean ({_mean(finding, best)}): nothing to compare it with."
-    verdicts = {pair.verdict for pair in finding.pairs}
-    tested = [pair for pair in finding.pairs if pair.p is not None]
-    if not tested:
-        return "Undecided: no two arms share two seeds that converged, so no difference has an interval."
-    if verdicts == {EQUIVALENT}:
-        count = sum(one.mean is not None for one in finding.arms)
-        means = "Both means" if count == 2 else f"All {count} means"
-        text = f"{means} are equivalent, within {number(finding.margin, finding.digits)} points."
-    elif verdicts == {UNDECIDED}:
-        text = _all_undecided(finding, tested)
-    else:
-        text = _against_the_rest(finding, best)
-    return f"{text} {_small_print(finding, tested)}"
+        name, reached = next((one.name, one.accuracy) for one in finding.arms if one.accuracy)
+        return f"{name} has {accuracy_of(reached, finding.digits)} and nothing to be compared with."
+    return " ".join(filter(None, [_leading(finding), *_worse(finding), _others(finding), _small_print(finding)]))
 
 
-def _all_undecided(finding: Finding, tested: Sequence[Pair]) -> str:
-    shown = _widest(tested, finding)
-    return f"Undecided: {shown}." if len(finding.pairs) == 1 else f"Undecided, all {len(finding.pairs)} pairs; {shown}."
+def _leading(finding: Finding) -> str:
+    if finding.verdict == MATTERS:
+        arms = [
+            f"{one.name} {accuracy(one.mean, finding.digits)}" for one in finding.arms if one.name in finding.leading
+        ]
+        return f"Leading, since no arm is shown to be better: {', '.join(arms)}."
+    if finding.verdict == EQUAL:
+        return f"{sentence_case(verdict_of_block(finding))}{_widest(finding)}."
+    close = "All arms are equivalent or differ within the margin"
+    return (
+        f"{close if finding.verdict == NO_MATTER else 'No arm is shown to be better than another'}{_widest(finding)}."
+    )
 
 
-def _against_the_rest(finding: Finding, best: Arm) -> str:
-    """The leader against each other arm, then how the other pairs came out, counted: 8 arms have 28 pairs."""
-    mine = seen_from(best.name, finding.pairs)
-    top = max(one.mean or 0.0 for one in finding.arms)
-    note = "" if best.mean == top else " without divergence"
-    by_verdict = {
-        "real lead over": [pair for pair in mine if pair.verdict == DIFFERENT and pair.difference > 0],
-        "really below": [pair for pair in mine if pair.verdict == DIFFERENT and not pair.difference > 0],
-        "equivalent to": [pair for pair in mine if pair.verdict == EQUIVALENT],
-        "undecided against": [pair for pair in mine if pair.verdict == UNDECIDED],
-    }
-    clauses = "; ".join(_others(title, pairs, finding) for title, pairs in by_verdict.items() if pairs)
-    rest = [pair for pair in finding.pairs if best.name not in (pair.initializer, pair.other)]
-    start = f"Highest mean{note}: {best.name} {_mean(finding, best)}. {clauses[0].upper()}{clauses[1:]}."
-    return f"{start} {_rest(rest, mine, finding)}".strip()
+def _widest(finding: Finding) -> str:
+    pairs = [pair for pair in finding.pairs if pair.accuracy.difference is not None]
+    if not pairs:
+        return ""
+    pair = max(pairs, key=lambda pair: abs(pair.accuracy.difference or 0.0))
+    pair = pair if pair.accuracy.sign >= 0 else pair.turned()
+    most = "the widest difference in accuracy" if len(pairs) > 1 else "the difference in accuracy"
+    return f"; {most} is {pair.initializer} over {pair.other} {points(pair.accuracy, finding.digits)}"
 
 
-def _others(title: str, pairs: Sequence[Pair], finding: Finding) -> str:
-    ordered = sorted(pairs, key=lambda pair: -abs(pair.difference))
-    return f"{title} {', '.join(f'{pair.other} {_difference(finding, pair)}' for pair in ordered)}"
+def _worse(finding: Finding) -> list[str]:
+    """Each arm that is shown to be worse, against the leading arm that it differs from most."""
+    found = []
+    for one in finding.arms:
+        beaten_by = [pair for pair in finding.pairs if one.name in pair.names and pair.better not in (None, one.name)]
+        if beaten_by:
+            pair = max(
+                beaten_by, key=lambda pair: (pair.better in finding.leading, abs(pair.accuracy.difference or 0.0))
+            )
+            pair = pair if pair.initializer == one.name else pair.turned()
+            found.append(f"{one.name} is worse than {pair.other}: {difference(finding, pair)}.")
+    return found
 
 
-def _rest(pairs: Sequence[Pair], mine: Sequence[Pair], finding: Finding) -> str:
-    count = Counter(pair.verdict for pair in pairs)
-    clauses = [f"{count[verdict]} {verdict}" for verdict in (DIFFERENT, EQUIVALENT, UNDECIDED) if count[verdict]]
-    if count[DIFFERENT] and not any(pair.verdict == DIFFERENT for pair in mine):  # else the leader's stand for them
-        clauses[0] += f" ({_widest([pair for pair in pairs if pair.verdict == DIFFERENT], finding)})"
-    return f"Other pairs: {', '.join(clauses)}." if clauses else ""
+def difference(finding: Finding, pair: Pair) -> str:
+    """The endpoints in which a pair differs, in points, or both where neither is shown to."""
+    ours, theirs = finding.arm(pair.initializer), finding.arm(pair.other)
+    rate = f"trains in {_rate(ours)} against {_rate(theirs)}"
+    accuracy = f"{points(pair.accuracy, finding.digits)} points of accuracy"
+    if pair.rate.verdict == DIFFERENT and pair.accuracy.verdict != DIFFERENT:
+        return rate
+    return accuracy if pair.rate.verdict != DIFFERENT else f"{rate}, {accuracy}"
 
 
-def _small_print(finding: Finding, tested: Sequence[Pair]) -> str:
-    seeds = range_of([str(count) for count in sorted({pair.seeds for pair in tested})])
-    margin = number(finding.margin, finding.digits)
-    if finding.test_images and finding.test_images < MARGIN_IMAGES:
-        stated = finding.margin / scaled_margin(1.0, finding.test_images)
-        margin += f" = {stated:.3g} × √({MARGIN_IMAGES} / {finding.test_images} test images)"
-    return f"(In points, n = {seeds} seeds; margin {margin}.)"
+def _others(finding: Finding) -> str:
+    count = Counter(verdict(pair) for pair in finding.pairs)
+    clauses = [f"{word} {count[word]}" for word in ORDER if count[word]]
+    mixed = [
+        f"{pair.initializer} and {pair.other} differ both ways: {difference(finding, pair)}."
+        for pair in finding.pairs
+        if pair.verdict == DIFFERENT and pair.better is None
+    ]
+    return " ".join([f"Of {counted(len(finding.pairs), 'pair')}: {', '.join(clauses)}.", *mixed])
 
 
-def _widest(pairs: Sequence[Pair], finding: Finding) -> str:
-    pair = max(pairs, key=lambda pair: abs(pair.difference))
-    pair = pair if pair.difference >= 0 else pair.turned()
-    most = "the widest: " if len(pairs) > 1 else ""
-    return f"{most}{pair.initializer} over {pair.other} {_difference(finding, pair)}"
+def _small_print(finding: Finding) -> str:
+    seeds = range_of([str(count) for count in sorted({pair.seeds for pair in finding.pairs})])
+    covers = listed(sorted({pair.covers for pair in finding.pairs}))
+    open_rate = any(pair.rate_open for pair in finding.pairs)
+    rate = f"; a difference in training rate above {rate_margin(finding.rules)} is not excluded" if open_rate else ""
+    return f"(Trained in both arms: {seeds} seeds; margin {margin(finding.rules)}; intervals cover {covers}{rate}.)"
 
 
-def _difference(finding: Finding, pair: Pair) -> str:
-    if pair.difference_points is None:
-        return "(no shared seed)"
-    return points(pair, finding.digits) + (" (one shared seed)" if pair.low_points is None else "")
-
-
-def _mean(finding: Finding, one: Arm) -> str:
-    return accuracy(one.mean or 0.0, finding.digits)
+def _rate(one: Arm | None) -> str:
+    return f"{one.trained} of {one.ended}" if one else "none"

@@ -6,7 +6,7 @@ In: numbers and names. Out: text; what could not be measured is a dash. Touches:
 import math
 from collections.abc import Sequence
 
-from bench.report.analysis.pairs import Pair
+from bench.report.analysis.pairs import Comparison
 from bench.report.statistics import Estimate
 from bench.report.statistics.sample import LEVEL
 
@@ -31,12 +31,17 @@ def estimate(found: Estimate | None, digits: int, factor: float = 1.0) -> str:
     return DASH if found is None else interval(found.value, found.low, found.high, digits, factor)
 
 
-def points(pair: Pair, digits: int) -> str:
-    """A difference in percentage points, with its sign: `+0.4 [-0.3, 1.1]`."""
-    if pair.difference_points is None:
+def interval_alone(low: float | None, high: float | None, digits: int) -> str:
+    """`[-0.3, 1.1]`; a dash without bounds."""
+    return _bounds(low, high, digits).strip() or DASH
+
+
+def points(found: Comparison, digits: int) -> str:
+    """A difference in percentage points, with its sign and its 95 % interval: `+0.4 [-0.3, 1.1]`."""
+    if found.difference is None:
         return DASH
-    shown = f"{round(pair.difference_points, digits) + 0.0:+.{digits}f}"  # + 0.0 turns -0.0 into 0.0
-    return shown + _bounds(pair.low_points, pair.high_points, digits)
+    shown = f"{round(found.difference, digits) + 0.0:+.{digits}f}"  # + 0.0 turns -0.0 into 0.0
+    return shown + _bounds(found.low, found.high, digits)
 
 
 def accuracy(value: float | None, digits: int) -> str:
@@ -75,6 +80,11 @@ def confidence() -> str:
 def counted(count: int, noun: str) -> str:
     """`1 run`, `2 runs`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def sentence_case(text: str) -> str:
+    """The text with a capital letter first."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def listed(names: Sequence[str], last: str = "and") -> str:

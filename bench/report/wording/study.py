@@ -7,27 +7,28 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
-from bench.report.analysis.arms import Arm
+from bench.report.analysis.arms import SEEDS
 from bench.report.analysis.control import AGAIN, Control
 from bench.report.analysis.finding import Finding
 from bench.report.analysis.interim import InterimLook
+from bench.report.analysis.lines import OtherLine
 from bench.report.analysis.overall import Ranks
-from bench.report.analysis.pairs import ALPHA, DIFFERENT, EQUIVALENT, MARGIN_IMAGES, UNDECIDED
+from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, UNDECIDED
+from bench.report.analysis.power import POWER, Seeds
+from bench.report.analysis.rules import ALPHA
 from bench.report.analysis.summary import Summary
-from bench.report.wording.answer import margins
+from bench.report.wording.answer import margin, rate_margin, threshold
 from bench.report.wording.format import MEBIBYTE, PERCENT, counted, listed, number, range_of
-from bench.schema import DIVERGED, FAILED, OK, PREEMPTED
+from bench.schema import FAILED, PREEMPTED
 
 RATE = "optimizer.learning_rate"
-NAMED = 8  # arms with diverged runs named in one sentence
-ENDED = {OK: "converged", DIVERGED: "diverged", FAILED: "failed", PREEMPTED: "were preempted"}
 
 
 def notes(summary: Summary) -> list[str]:
     """The sentences that no report may leave out: the interim look, the control, and the notes of the summary."""
     found = [look(summary.interim_look)] if summary.interim_look else []
     found += [control(summary.control)] if summary.control else []
-    return [*found, *summary.notes]
+    return [*found, *([lines(summary.other_lines)] if summary.other_lines else []), *summary.notes]
 
 
 def look(found: InterimLook) -> str:
@@ -41,8 +42,10 @@ def look(found: InterimLook) -> str:
     sentence = (
         f"Look {found.number} of {len(planned)}, at {planned[found.number - 1]} of {last} seeds: each family of "
         f"verdicts is tested at {PERCENT * found.alpha:.2g} %, its share of the {PERCENT * ALPHA:g} % that all looks "
-        "spend together (Lan & DeMets, of O'Brien and Fleming's kind)."
+        "spend together (Lan & DeMets, of Pocock's kind)."
     )
+    if found.number < len(planned):
+        sentence += f" The next look is at {planned[found.number]} seeds."
     if found.most <= last:
         return sentence
     return (
@@ -54,10 +57,10 @@ def control(found: Control) -> str:
     """How often arms that cannot differ were called different."""
     start = (
         f"Control: {AGAIN} draws {' and '.join(found.of)} anew from a stream of its own ({found.runs} runs, "
-        f"{found.diverged} diverged)"
+        f"{found.trained} trained)"
     )
     if not found.pairs:
-        return f"{start}; it meets no arm of that name with a mean, so it tells nothing."
+        return f"{start}; it meets no arm of that name, so it tells nothing."
     count = Counter(pair.verdict for _, pair in found.pairs)
     verdicts = ", ".join(f"{verdict} {count[verdict]}" for verdict in (DIFFERENT, EQUIVALENT, UNDECIDED))
     level = f"{PERCENT * found.alpha:.2g} %"
@@ -65,22 +68,60 @@ def control(found: Control) -> str:
     return f"{start}. Of {counted(len(found.pairs), 'pair')} that cannot differ: {verdicts}{chance}."
 
 
-def ranks(found: Ranks) -> str:
-    """Whether the mean ranks differ, from which arm to which, and how many pairs lie apart."""
+def lines(found: Sequence[OtherLine]) -> str:
+    """Whether a verdict changes where the line between trained and stalled is drawn elsewhere."""
+    tried = listed([f"{PERCENT * one.line:g} % ({_outcomes(one.runs)})" for one in found], "or")
+    start = f"With the line between trained and stalled at {tried} of the way from chance to no error"
+    changes = [f"at {PERCENT * one.line:g} % {_moved(one)}" for one in found if one.changes]
+    return f"{start}, these verdicts change: {'; '.join(changes)}." if changes else f"{start}, no verdict changes."
+
+
+def _moved(one: OtherLine) -> str:
+    return listed(
+        [
+            f"{one.pairs} of {counted(one.all_pairs, 'pair')}",
+            *([f"the blocks {listed(one.blocks)}"] if one.blocks else []),
+            *([f"the question in {listed(one.question)}"] if one.question else []),
+        ]
+    )
+
+
+def _outcomes(runs: int) -> str:
+    return f"{runs or 'no'} run{'s have' if runs > 1 else ' has'} another outcome"
+
+
+def ranks(summary: Summary, found: Ranks) -> str:
+    """Whether the mean ranks differ, and what decides where the interquartile means order the arms otherwise."""
     verdict = "ranks differ" if found.p < found.alpha else "ranks are not shown to differ"
     (best, first), *_, (worst, last) = found.mean_ranks.items()
     apart = sum(p < found.alpha for p in found.pairs.values())
     return (
         f"Over {found.blocks} blocks, {verdict} (Friedman p = {found.p:.2g}): from {best} at {first:.2f} to {worst} at "
         f"{last:.2f}. Nemenyi's critical difference is {found.critical_difference:.2f}; {apart} of {len(found.pairs)} "
-        "pairs lie further apart."
+        f"pairs lie further apart.{_against_means(summary, best)}"
+    )
+
+
+def _against_means(summary: Summary, best: str) -> str:
+    """What decides where another arm is first by interquartile mean, which leaves out the worst quarter of the runs."""
+    first = summary.aggregates[0].name
+    if first == best:
+        return ""
+    shares = [
+        f"{name} {sum(one.ended - one.trained for one in arms)} of {sum(one.ended for one in arms)}"
+        for name in (first, best)
+        for arms in [[one for finding in summary.findings for one in finding.arms if one.name == name]]
+    ]
+    return (
+        f" By interquartile mean {first} is first and not {best}: it leaves out the lowest quarter of an arm's runs, "
+        f"and with them failures. Did not train: {listed(shares)}."
     )
 
 
 def counts(summary: Summary) -> str:
-    """`400 runs: 390 ok, 10 diverged, 0 failed, 0 preempted.`"""
-    by_status = ", ".join(f"{count} {status}" for status, count in summary.counts.items())
-    return f"{counted(len(summary.rows), 'run')}: {by_status}."
+    """`400 runs: 340 trained, 58 stalled, 2 diverged, 0 failed, 0 preempted.`"""
+    each = ", ".join(f"{count} {word}" for word, count in summary.counts.items())
+    return f"{counted(len(summary.rows), 'run')}: {each}."
 
 
 def title(summaries: Sequence[Summary]) -> str:
@@ -92,24 +133,33 @@ def title(summaries: Sequence[Summary]) -> str:
 
 
 def judged(summary: Summary) -> str:
-    """The margin as stated and as used, and the level of the tests."""
-    level = f"each family of tests has the level {summary.alpha:g}" if summary.alpha else "no verdict is due"
+    """What the study declares, and the level of its tests."""
+    level = f"each family of tests has the level {summary.alpha:.2g}" if summary.alpha else "no verdict is due"
     return (
-        f"Study {summary.name} states {summary.margin_points:g} points, which makes {margins(summary)} on its test "
-        f"sets; {level}."
+        f"Study {summary.name} declares that a difference matters from {margin(summary.rules)} of accuracy or "
+        f"{rate_margin(summary.rules)} of training rate, and that a run has trained above {threshold(summary)} of "
+        f"validation accuracy; {level}."
     )
 
 
 def power(summary: Summary) -> str:
-    """In how many blocks the seeds at hand would see a difference of the margin; empty where no spread is known."""
-    found = [(one, one.seeds_for_margin) for one in summary.power if one.seeds_for_margin is not None]
+    """The seeds that decide one pair of arms, as the question is, and all pairs; empty where no spread is known."""
+    found = [one for one in summary.power if one.one_pair.difference is not None]
     if not found:
         return ""
-    enough = sum(one.finding.fewest >= needed for one, needed in found)
-    return (
-        f"To see a difference as large as the margin with a probability of {found[0][0].power:g}, a single comparison "
-        f"has the seeds it takes in {enough} of {counted(len(found), 'block')}."
+    one, every = (
+        median(map(_needed, seeds)) for seeds in zip(*((x.one_pair, x.all_pairs) for x in found), strict=True)
     )
+    return (
+        f"To see a difference as large as the margin with a probability of {POWER:g}, and to show equal accuracies to "
+        f"be equivalent, one pair of arms takes {one:,.0f} seeds in the median block, all pairs together {every:,.0f}. "
+        f"To exclude a difference in training rate of {rate_margin(summary.rules)}, where no run fails, takes "
+        f"{found[0].one_pair.rate} seeds for one pair and {found[0].all_pairs.rate} for all."
+    )
+
+
+def _needed(seeds: Seeds) -> int:
+    return max(seeds.difference or 0, seeds.equivalence or 0)
 
 
 def spread(summary: Summary) -> str:
@@ -130,31 +180,22 @@ def spread(summary: Summary) -> str:
 
 
 def learning_rates(summary: Summary) -> str:
-    """At which of the learning rates tried each arm has its highest mean; empty unless they vary."""
+    """At which of the learning rates tried each arm has its highest mean over all runs; empty unless they vary."""
     if RATE not in summary.columns:
         return ""
     best: dict[tuple[str, str], tuple[float, Finding]] = {}  # by arm and by what else a block is made of
     for finding in summary.findings:
         for one in finding.arms:
             key = one.name, repr({**finding.choices, RATE: None})
-            if (one.mean or 0.0) > (best[key][0] if key in best else 0.0):
-                best[key] = one.mean or 0.0, finding
+            if (one.mean_of_all or 0.0) > (best[key][0] if key in best else 0.0):
+                best[key] = one.mean_of_all or 0.0, finding
     rates: dict[str, set[float]] = {}
     for (name, _), (_, finding) in best.items():
         rates.setdefault(name, set()).add(finding.choices[RATE])
     arms = [
         f"{name} at {listed([f'{rate:g}' for rate in sorted(found)], 'or')}" for name, found in sorted(rates.items())
     ]
-    return f"Of the learning rates tried, the highest mean is, by block, of {'; '.join(arms)}."
-
-
-def divergence(summary: Summary) -> str:
-    """How many runs diverged, of which arms and where."""
-    arms = [_diverged(finding, one) for finding in summary.findings for one in finding.arms if one.diverged]
-    if not arms:
-        return "No run diverged."
-    where = "; the table of results says which" if len(arms) > NAMED else f": {'; '.join(arms)}"
-    return f"{summary.counts[DIVERGED]} of {counted(len(summary.rows), 'run')} diverged{where}."
+    return f"Of the learning rates tried, the highest mean over all runs is, by block, of {'; '.join(arms)}."
 
 
 def cost(summary: Summary) -> str:
@@ -170,7 +211,7 @@ def cost(summary: Summary) -> str:
 
 def listing(summary: Summary) -> str:
     """How the runs of the appendix ended."""
-    ended = [f"{summary.counts[status]:,} {words}" for status, words in ENDED.items() if summary.counts[status]]
+    ended = [f"{count:,} {word}" for word, count in summary.counts.items() if count]
     return f"{counted(len(summary.rows), 'run')} of study {summary.name}: {listed(ended)}."
 
 
@@ -178,11 +219,6 @@ def threats(summary: Summary) -> list[str]:
     """The limits of the study that follow from its rows."""
     each = (_recipe, _resolution, _budget, _seeds, _undecided, _lost, _dirty)
     return [sentence for threat in each if (sentence := threat(summary))]
-
-
-def _diverged(finding: Finding, one: Arm) -> str:
-    where = f" in {finding.name}" if finding.name else ""
-    return f"{one.name}{where}, {one.diverged} of {one.runs}"
 
 
 def _recipe(summary: Summary) -> str:
@@ -196,13 +232,17 @@ def _recipe(summary: Summary) -> str:
 
 
 def _resolution(summary: Summary) -> str:
+    covers = sorted({one.covers for finding in summary.findings for one in finding.arms if one.trained})
     images = sorted(finding.test_images for finding in summary.findings if finding.test_images)
-    if not images or images[0] >= MARGIN_IMAGES:
+    if not images:
         return ""
-    return (
-        f"A small test set: one of {images[0]:,} test images is {PERCENT / images[0]:.2g} points, so equivalence is "
-        f"judged within {margins(summary)} points, and smaller differences are out of reach."
-    )
+    start = f"Accuracies are measured on {range_of([f'{images[0]:,}', f'{images[-1]:,}'])} test images"
+    if covers == [SEEDS]:
+        return (
+            f"{start}, the same ones for all seeds: intervals cover the seeds alone, and other images may order arms "
+            "otherwise."
+        )
+    return f"{start}; intervals cover {listed(covers)}."
 
 
 def _budget(summary: Summary) -> str:

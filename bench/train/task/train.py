@@ -23,6 +23,7 @@ from bench.parts.dataset.tensors import Dataset
 from bench.parts.gain import resolved
 from bench.parts.seeds import generator
 from bench.registry import task
+from bench.rows.correctness import packed
 from bench.schema import OK, Machine, Row, Run, UserError
 from bench.train import engine
 from bench.train.checkpoint import Keeper
@@ -68,14 +69,15 @@ class Train(Task):
 
     def prepare(self, run: Run, machine: Machine) -> Prepared:
         """Load the data, build the model and draw its weights."""
-        data: Dataset = registry.build(run, "dataset")(machine.data, machine.download)
+        seed = run.choices["seed"]
+        data: Dataset = registry.build(run, "dataset")(machine.data, machine.download, seed)
         activation: Callable[[], nn.Module] = registry.build(run, "activation")
         model: nn.Module = registry.build(run, "model")(
             data.shape, data.classes, activation, registry.build(run, "normalization"), run.choices.get(RESIDUAL, SUM)
         )
         batch = data.train.take(torch.arange(min(self.batch_size, data.sizes[0])))
         numbers = resolved(run.arguments("initializer"), activation())
-        registry.build(run, "initializer")(model, generator(run.choices["seed"], "init"), batch, **numbers)
+        registry.build(run, "initializer")(model, generator(seed, "init"), batch, **numbers)
         model = model.to(machine.device).to(memory_format=torch.channels_last)
         if machine.device == "cpu":  # where products were measured to be faster
             model = with_products(model)
@@ -144,15 +146,17 @@ class Train(Task):
 
 def row_of(trainer: Trainer, status: str) -> Row:
     """The row of a training that ended with this status; the test set is read here, and nowhere else."""
-    tested = trainer.test() if status == OK else {}
+    tested = trainer.evaluate(trainer.data.test) if status == OK else None
+    result = {"test_loss": tested.loss, "test_accuracy": tested.accuracy} if tested else {}
     return Row(
         id=trainer.run.id,
         study=trainer.run.study,
         status=status,
         choices=trainer.run.choices,
-        measures=trainer.measures() | tested | costs(trainer.segments()),
+        measures=trainer.measures() | result | costs(trainer.segments()),
         curve=trainer.curve,
         environment=surroundings(trainer) | devices(trainer.segments()),
+        correct=packed(tested.correct.cpu().numpy()) if tested and trainer.data.fixed_test else None,
     )
 
 

@@ -131,5 +131,5 @@ def test_what_the_script_cannot_do_as_the_engine_does_is_refused(wish, sentence,
 def test_the_script_can_do_the_sweep_that_is_measured_by_default(compose):
     overrides = catalogue.load(catalogue.CONF / "speed.yaml")["sweep"]
     runs = whole.runs_of(compose, overrides)
-    assert len(runs) == 48
+    assert len(runs) == 24
     assert {run.id for run in runs} == {run.id for run in plan(compose, compose([]).study, overrides).runs}

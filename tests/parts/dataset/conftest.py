@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from bench.parts.dataset import tensors
 from bench.parts.dataset.tensors import Dataset
 from bench.registry import find
 
@@ -21,15 +22,16 @@ CONF = Path(__file__).parents[3] / "conf" / "dataset"
 
 @pytest.fixture
 def load(tmp_path: Path) -> Callable[..., Dataset]:
-    def load(name: str, download: bool = False, **changes: Any) -> Dataset:
+    def load(name: str, download: bool = False, run_seed: int = 0, **changes: Any) -> Dataset:
         chosen = OmegaConf.to_container(OmegaConf.load(CONF / f"{name}.yaml"))
         assert isinstance(chosen, dict)
         function: Any = find("dataset", chosen["function"])
-        function.cache_clear()  # each load reads anew, as another process would
+        tensors.loaded.cache_clear()  # each load reads anew, as another process would
+        tensors.published.cache_clear()
         arguments = {
             str(key): value for key, value in chosen.items() if key not in ("name", "law", "source", "function")
         }
-        dataset = function(tmp_path, download, **arguments | changes)
+        dataset = function(tmp_path, download, run_seed, **arguments | changes)
         assert isinstance(dataset, Dataset)
         return dataset
 

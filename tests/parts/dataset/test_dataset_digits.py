@@ -11,6 +11,8 @@ from bench.parts.dataset.tensors import Dataset
 
 Load = Callable[..., Dataset]
 
+ARGUMENTS: dict[str, Any] = {"test": 9, "subset": None, "crop": 0, "flip": False, "checksum": None}
+
 
 def test_digits_have_their_published_size_and_are_what_conf_expects(load: Load) -> None:
     dataset = load("digits")
@@ -28,7 +30,7 @@ def test_each_split_of_the_digits_has_every_class_about_equally_often(load: Load
 
 
 def test_another_split_seed_tests_on_other_digits(load: Load) -> None:
-    first, second = load("digits"), load("digits", split_seed=1)
+    first, second = load("digits", split_seed=0), load("digits", split_seed=1)
     assert first.checksum == second.checksum
     assert not torch.equal(first.test.labels, second.test.labels)
 
@@ -47,7 +49,9 @@ def test_digits_are_those_of_scikit_learn_wherever_it_keeps_them(file: str, monk
     assert (table[:, -1] == labels).all()
 
 
-def test_the_same_arguments_in_one_process_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What is read from the file of the digits from now on."""
     reads: list[Any] = []
     read = module.read
 
@@ -56,9 +60,21 @@ def test_the_same_arguments_in_one_process_read_once(tmp_path: Path, monkeypatch
         return reads[-1]
 
     monkeypatch.setattr(module, "read", counted)
-    arguments: dict[str, Any] = {"test": 9, "subset": None, "split_seed": 0, "crop": 0, "flip": False, "checksum": None}
-    first = module.digits(tmp_path, False, validation=9, **arguments)
-    assert module.digits(tmp_path, False, validation=9, **arguments) is first
+    return reads
+
+
+def test_runs_of_one_process_share_a_fixed_split_whatever_their_seed(tmp_path: Path, reads: list[Any]) -> None:
+    first = module.digits(tmp_path, False, 0, validation=9, split_seed=0, **ARGUMENTS)
+    assert module.digits(tmp_path, False, 1, validation=9, split_seed=0, **ARGUMENTS) is first
     assert len(reads) == 1
-    assert module.digits(tmp_path, False, validation=19, **arguments) is not first
+    assert module.digits(tmp_path, False, 0, validation=19, split_seed=0, **ARGUMENTS) is not first
     assert len(reads) == 2
+
+
+def test_runs_of_one_process_read_once_and_share_the_split_of_their_seed(tmp_path: Path, reads: list[Any]) -> None:
+    first, again, other = (
+        module.digits(tmp_path, False, seed, validation=8, split_seed=None, **ARGUMENTS) for seed in (0, 0, 1)
+    )
+    assert again is first
+    assert not torch.equal(first.test.labels, other.test.labels)
+    assert len(reads) == 1

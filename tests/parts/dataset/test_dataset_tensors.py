@@ -18,9 +18,9 @@ def numbered(count: int, classes: int) -> Split:
     return Split(images, torch.arange(count) % classes)
 
 
-def prepared(train: Split, test: Split | int, **changes: Any) -> Dataset:
+def prepared(train: Split, test: Split | int, run_seed: int = 0, **changes: Any) -> Dataset:
     usual = {"validation": 20, "subset": None, "split_seed": 0, "crop": 0, "flip": False, "checksum": None}
-    return prepare(Raw("numbered", train, test, classes=4), **usual | changes)
+    return prepare(Raw("numbered", train, test, classes=4), run_seed, **usual | changes)
 
 
 def numbers(dataset: Dataset) -> list[set[int]]:
@@ -53,6 +53,22 @@ def test_the_split_seed_alone_decides_the_splits() -> None:
     assert numbers(prepared(pool, 30, split_seed=1)) != first
     torch.manual_seed(1)
     assert torch.equal(torch.random.get_rng_state(), state)  # the global generator was never drawn from
+
+
+def test_without_a_split_seed_it_is_the_seed_of_the_run() -> None:
+    pool = numbered(100, classes=4)
+    for seed in (0, 3, -1, 10**30):
+        assert numbers(prepared(pool, 30, seed, split_seed=None)) == numbers(prepared(pool, 30, split_seed=seed))
+    assert numbers(prepared(pool, 30, 3, split_seed=0)) == numbers(prepared(pool, 30, 4, split_seed=0))
+    three, four = (numbers(prepared(pool, 30, seed, split_seed=None)) for seed in (3, 4))
+    assert all(one != other for one, other in zip(three, four, strict=True))
+
+
+def test_a_test_set_is_fixed_where_it_is_published_or_has_a_split_seed() -> None:
+    pool, published = numbered(100, classes=4), numbered(40, classes=4)
+    assert prepared(pool, published, split_seed=None).fixed_test
+    assert prepared(pool, 30, split_seed=0).fixed_test
+    assert not prepared(pool, 30, split_seed=None).fixed_test
 
 
 @pytest.mark.parametrize("count", [1, 7, 50, 99])

@@ -1,7 +1,20 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 from bench.report import Summary, summarize
-from bench.report.wording.answer import abstract, answer, margins, question
+from bench.report.analysis.rules import Margin, Rules
+from bench.report.wording.answer import (
+    abstract,
+    advice,
+    answer,
+    conclusion,
+    leading,
+    margin,
+    matters,
+    question,
+    training,
+    verdict_in_full,
+)
 from bench.schema import Row
 
 Make = Callable[..., Summary]
@@ -10,68 +23,138 @@ MakeRow = Callable[..., Row]
 
 NOISE = [0.0, 0.001, -0.001, 0.0005, -0.0005]
 OTHER = [0.001, -0.0005, 0.0, -0.001, 0.0005]
+RATE = "a difference in training rate above 10 % is not excluded"
 
 
 def around(center: float, noise: list[float] = NOISE) -> list[float]:
     return [center + step for step in noise]
 
 
-def test_the_answer_counts_the_blocks_and_names_where(arm: MakeArm, row: MakeRow) -> None:
+def test_one_choice_explains_where_the_initializer_matters(arm: MakeArm, rules: Rules) -> None:
     rows = [
-        *arm("a", around(0.9), normalization="batch"),
-        *arm("b", around(0.9, OTHER), normalization="batch"),
-        *arm("a", around(0.9), normalization="none"),
-        *arm("b", around(0.5, OTHER), normalization="none"),
-        *arm("a", [0.90, 0.92, 0.91], normalization="layer"),
-        *arm("b", [0.92, 0.89, 0.90], normalization="layer"),
-        *arm("a", around(0.1), normalization="group"),
-        *[row("b", seed, status="diverged", normalization="group") for seed in range(3)],
-        *arm("a", around(0.9), normalization="weight"),
+        run
+        for model in ("plain14", "resnet20")
+        for norm, other in (("batch", 0.9), ("none", 0.5))
+        for name, center in (("a", 0.9), ("b", other))
+        for run in arm(name, around(center, NOISE if name == "a" else OTHER), model=model, normalization=norm)
     ]
-    assert answer(summarize(rows, 0.5)) == (
-        "Of 5 blocks, the initializer matters in 1; does not matter in 1 (batch); is undecided in 1 (layer); "
-        "cannot be judged (nothing trains) in 1 (group); has nothing to be compared with in 1 (weight). "
-        "Runs diverged in 1 block: b 3. Where it matters, the highest mean is of a in 1 (none). "
-        "Never diverged and not shown to be worse than the best, of 2 decided blocks: a in 2, b in 1."
+    found = summarize(rows, rules)
+    assert matters(found) == (
+        "With batch norm all are equal in accuracy in both blocks; without normalization the initializer matters in "
+        f"both blocks; the margin is 1 point; {RATE}."
+    )
+    assert advice(found) == (
+        "What to take: with batch norm any of the 2, for none is shown to be worse than another; without normalization "
+        "a, shown to be worse than no other arm."
     )
 
 
-def test_the_answer_of_a_single_block_does_not_count_blocks(arm: MakeArm) -> None:
+def test_blocks_that_no_choice_explains_are_named(arm: MakeArm, rules: Rules) -> None:
+    rows = [
+        run
+        for activation, other in (("relu", 0.9), ("tanh", 0.5))
+        for name, center in (("a", 0.9), ("b", other))
+        for run in arm(name, around(center, NOISE if name == "a" else OTHER), activation=activation)
+    ]
+    assert matters(summarize(rows, rules)).startswith(
+        "All are equal in accuracy in 1 (relu) and the initializer matters in 1 (tanh);"
+    )
+
+
+def test_the_answer_of_a_single_block_names_no_block(arm: MakeArm, rules: Rules) -> None:
     rows = arm("a", around(0.9)) + arm("b", around(0.9, OTHER)) + arm("c", around(0.5, OTHER))
-    assert answer(summarize(rows, 1.0)) == (
-        "The initializer matters. Never diverged and not shown to be worse than the best: a, b."
+    assert answer(summarize(rows, rules)) == (
+        "The initializer matters. Where it matters, the leading arms, than which none is shown to be better, are a and "
+        "b. All 15 runs trained. What to take: a or b, shown to be worse than no other arm."
     )
 
 
-def test_an_answer_over_many_blocks_names_a_few_and_counts_the_rest(arm: MakeArm) -> None:
-    rows = [run for epochs in range(1, 31) for name in "ab" for run in arm(name, around(0.9), epochs=epochs)]
-    found = answer(summarize(rows, 0.5))
-    assert "does not matter in 30 (epochs=1; epochs=2;" in found
-    assert "; 24 more)" in found
+def test_an_arm_that_never_trains_is_in_the_answer_and_loses(arm: MakeArm, row: MakeRow, rules: Rules) -> None:
+    lost = [row("b", seed, status="diverged" if seed else "ok", accuracy=0.1) for seed in range(5)]
+    found = summarize(arm("a", around(0.9)) + lost, replace(rules, question=("a", "b")))
+    assert question(found) == "a or b? a is better."
+    assert training(found) == "5 of 10 runs did not train, 4 of them diverged: b 5 of 5."
+    assert leading(found).endswith("are a.")
 
 
-def test_the_abstract_has_three_sentences_written_from_the_verdicts(study: Summary) -> None:
-    setup, answer, rest = abstract(study)
-    assert setup.startswith("We trained 16 networks on digits: 2 weight initializers in 2 blocks")
-    assert setup.endswith("each with 4 seeds.")
-    assert "he_normal is better in 1 (relu)" in answer
-    assert "undecided in 1" in answer
-    assert "matters in 1 and is undecided in 1; 1 run diverged (fixup 1)." in rest
+def test_equal_accuracies_are_not_called_equivalent_while_the_rate_is_open(arm: MakeArm, rules: Rules) -> None:
+    few = summarize(arm("a", around(0.9)) + arm("b", around(0.9, OTHER)), replace(rules, question=("a", "b")))
+    assert question(few) == f"a or b? Equal in accuracy; the margin is 1 point; {RATE}."
+    assert verdict_in_full(few.findings[0].pairs[0], few.rules) == f"equal in accuracy; {RATE}"
+    many = [run for name in "ab" for run in arm(name, around(0.9, NOISE if name == "a" else OTHER) * 8)]
+    assert question(summarize(many, replace(rules, question=("a", "b")))) == (
+        "a or b? Equivalent; the margin is 1 point."
+    )
 
 
-def test_an_abstract_without_a_question_says_where_it_matters_and_what_keeps_up(
-    study: Summary, make_study: Make
+def test_a_pair_that_never_trains_is_said_to(arm: MakeArm, rules: Rules) -> None:
+    rows = arm("a", [0.1] * 5) + arm("b", [0.1] * 5) + arm("c", around(0.9))
+    assert question(summarize(rows, replace(rules, question=("a", "b")))) == "a or b? Neither trains."
+
+
+def test_an_arm_that_trains_more_often_and_is_less_accurate_is_not_better(arm: MakeArm, rules: Rules) -> None:
+    rows = arm("a", around(0.8) * 4) + arm("b", around(0.9, OTHER) + [0.1] * 15)
+    assert question(summarize(rows, replace(rules, question=("a", "b")))).startswith(
+        "a or b? One trains more often, the other is more accurate"
+    )
+
+
+def test_between_looks_no_verdict_is_due_and_nothing_is_advised(arm: MakeArm, rules: Rules) -> None:
+    rows = arm("a", around(0.9)) + arm("b", around(0.5, OTHER))
+    found = summarize(rows, replace(rules, question=("a", "b"), looks=(10,)))
+    assert question(found) == "a or b? No verdict is due at this number of seeds."
+    assert "take" not in answer(found)
+    assert "better" not in answer(found)
+
+
+def test_an_answer_over_many_blocks_names_a_few_and_counts_the_rest(arm: MakeArm, rules: Rules) -> None:
+    rows = [
+        run
+        for epochs in range(1, 31)
+        for name in "ab"
+        for run in arm(name, around(0.9 if name == "a" else 0.5), epochs=epochs)
+    ]
+    assert "a (epochs=4); 26 more." in leading(summarize(rows, rules))
+
+
+def test_an_abstract_has_at_most_five_sentences(study: Summary) -> None:
+    found = abstract(study)
+    assert len(found) == 5
+    assert all(sentence.endswith(".") and ". " not in sentence for sentence in found)
+    assert found[0].startswith("We trained 16 networks on digits, 2 weight initializers in 2 blocks with 4 seeds each;")
+    assert found[1] == "he_normal against fixup: he_normal is better in 1 (relu) and undecided in 1 (tanh)."
+
+
+def test_an_abstract_without_a_question_has_four(study: Summary, make_study: Make) -> None:
+    found = abstract(make_study(study.rows, question=[]))
+    assert len(found) == 4
+    assert "the leading arms, than which none is shown to be better, are he_normal (relu)" in found[1]
+
+
+def test_a_study_that_asks_nothing_has_no_answer_to_its_question(arm: MakeArm, rules: Rules) -> None:
+    assert question(summarize(arm("a", [0.9]), rules)) == ""
+
+
+def test_the_conclusion_counts_the_seeds_that_open_blocks_need(study: Summary) -> None:
+    assert "Open is 1 block: to show that all arms are equal in accuracy" in conclusion(study)
+
+
+def test_a_margin_is_told_as_declared(rules: Rules) -> None:
+    assert margin(rules) == "1 point"
+    assert margin(replace(rules, margin=Margin(points=0.5))) == "0.5 points"
+    assert margin(replace(rules, margin=Margin(share=0.25))) == "25 % of the better arm's error"
+
+
+def test_a_real_difference_within_the_margin_is_not_called_equal(arm: MakeArm, rules: Rules) -> None:
+    rows = arm("a", around(0.9) * 2) + arm("b", [value - 0.007 for value in around(0.9, OTHER)] * 2)
+    found = summarize(rows, replace(rules, question=("a", "b")))
+    assert question(found).startswith("a or b? Different, within the margin; the margin is 1 point;")
+    assert matters(found).startswith("All are within the margin in accuracy;")
+
+
+def test_an_arm_without_an_ended_run_leaves_the_question_open_and_says_why(
+    arm: MakeArm, row: MakeRow, rules: Rules
 ) -> None:
-    _, answer, rest = abstract(make_study(study.rows, question=[]))
-    assert answer == "Of 2 blocks with 2 initializers, the choice matters in 1 and is undecided in 1."
-    assert rest.endswith("never shown to be worse than the leading one in 1 decided block: he_normal.")
-
-
-def test_a_study_that_asks_nothing_has_no_answer_to_its_question(arm: MakeArm) -> None:
-    assert question(summarize(arm("a", [0.9]), 0.3)) == ""
-
-
-def test_margins_are_given_from_the_smallest_to_the_largest(arm: MakeArm) -> None:
-    small = arm("a", [0.9], environment={"test_images": 400, "classes": 10}, activation="tanh")
-    assert margins(summarize(small, 0.3)) == "1.5"
-    assert margins(summarize([*small, *arm("a", [0.9])], 0.3)) == "0.30 to 1.5"
+    lost = [row("b", seed, status="failed") for seed in range(5)]
+    found = summarize(arm("a", around(0.9)) + lost, replace(rules, question=("a", "b")))
+    assert question(found) == "a or b? No block has ended runs of both."

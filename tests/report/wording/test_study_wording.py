@@ -3,11 +3,13 @@ from collections.abc import Callable
 import pytest
 
 from bench.report import Summary
+from bench.report.analysis.lines import OtherLine
 from bench.report.wording import study as words
 from bench.schema import Row
 
 Make = Callable[..., Summary]
 MakeArm = Callable[..., list[Row]]
+MakeRow = Callable[..., Row]
 
 
 def test_the_spread_of_a_block_is_from_its_best_arm_to_its_worst(make_study: Make, arm: MakeArm) -> None:
@@ -16,25 +18,63 @@ def test_the_spread_of_a_block_is_from_its_best_arm_to_its_worst(make_study: Mak
     assert "20.0 points of test accuracy at the end, in the median of 1 block" in words.spread(study)
 
 
-def test_the_margin_is_told_as_stated_and_as_used(make_study: Make, arm: MakeArm) -> None:
+def test_what_a_study_declares_is_told_as_declared_whatever_its_test_set(make_study: Make, arm: MakeArm) -> None:
     small = {"environment": {"test_images": 2_500, "classes": 10}}
     study = make_study([*arm("he_normal", [0.9, 0.8], **small), *arm("fixup", [0.6, 0.7], **small)])
     assert words.judged(study) == (
-        "Study mine states 0.3 points, which makes 0.60 on its test sets; each family of tests has the level 0.05."
+        "Study mine declares that a difference matters from 1 point of accuracy or 10 % of training rate, and that a "
+        "run has trained above 19 % of validation accuracy; each family of tests has the level 0.05."
     )
 
 
-def test_each_arm_has_its_best_learning_rate_where_they_vary(make_study: Make, arm: MakeArm) -> None:
+def test_each_arm_has_its_best_learning_rate_over_all_its_runs_where_they_vary(make_study: Make, arm: MakeArm) -> None:
     reached = {("he_normal", 0.1): 0.9, ("he_normal", 0.01): 0.8, ("fixup", 0.1): 0.5, ("fixup", 0.01): 0.6}
     rows = [
         row for (name, rate), top in reached.items() for row in arm(name, [top, top], optimizer__learning_rate=rate)
     ]
+    rows += arm("he_normal", [0.95, 0.1], optimizer__learning_rate=1.0)
     assert words.learning_rates(make_study(rows)).endswith("of fixup at 0.01; he_normal at 0.1.")
     assert words.learning_rates(make_study(arm("fixup", [0.9]), question=[])) == ""
 
 
-def test_the_seeds_that_the_margin_needs_are_counted(study: Summary) -> None:
-    assert words.power(study).endswith("has the seeds it takes in 0 of 2 blocks.")
+def test_the_seeds_for_one_pair_and_for_all_are_told(study: Summary) -> None:
+    first = study.power[0]
+    assert f"takes {first.one_pair.rate} seeds for one pair and {first.all_pairs.rate} for all" in words.power(study)
+
+
+def test_another_line_that_changes_nothing_is_said_to(study: Summary) -> None:
+    assert words.lines(study.other_lines) == (
+        "With the line between trained and stalled at 5 % (no run has another outcome) or 20 % (no run has another "
+        "outcome) of the way from chance to no error, no verdict changes."
+    )
+
+
+def test_verdicts_that_another_line_changes_are_counted_and_their_blocks_named() -> None:
+    moved = [OtherLine(0.05, 0, (), 0, 10), OtherLine(0.2, 3, ("relu",), 2, 10, ("tanh",))]
+    assert words.lines(moved).endswith(
+        "these verdicts change: at 20 % 2 of 10 pairs, the blocks relu and the question in tanh."
+    )
+
+
+def test_where_ranks_and_interquartile_means_disagree_failures_are_counted(make_study: Make, arm: MakeArm) -> None:
+    rows = [
+        run
+        for activation in ("relu", "tanh", "elu")
+        for name, reached in (("he_normal", [0.8] * 4), ("fixup", [0.9, 0.9, 0.9, 0.15]))
+        for run in arm(name, reached, activation=activation)
+    ]
+    study = make_study(rows)
+    assert study.ranks is not None
+    found = words.ranks(study, study.ranks)
+    assert "By interquartile mean fixup is first and not he_normal" in found
+    assert "Did not train: fixup 3 of 12 and he_normal 0 of 12." in found
+
+
+def test_a_look_says_when_the_next_one_is(make_study: Make, arm: MakeArm) -> None:
+    rows = [*arm("he_normal", [0.9] * 5), *arm("fixup", [0.6] * 5)]
+    first = words.notes(make_study(rows, looks=[5, 10]))[0]
+    assert first.startswith("Look 1 of 2, at 5 of 10 seeds: each family of verdicts is tested at 3.1 %")
+    assert first.endswith("The next look is at 10 seeds.")
 
 
 @pytest.mark.parametrize(
@@ -42,7 +82,7 @@ def test_the_seeds_that_the_margin_needs_are_counted(study: Summary) -> None:
     [
         ({"optimizer__learning_rate": 0.05}, "all runs share a learning rate of 0.05"),
         ({"epochs": 6}, "6 epochs on digits"),
-        ({"environment": {"test_images": 360, "classes": 10}}, "one of 360 test images is 0.28 points"),
+        ({"environment": {"test_images": 360, "classes": 10}}, "on 360 test images, the same ones for all seeds"),
         ({"environment": {"git_dirty": True}}, "4 runs of study mine were made from sources with uncommitted changes"),
     ],
 )

@@ -26,13 +26,14 @@ def batches(runs_of, machine, monkeypatch):
     return of
 
 
-def test_runs_that_share_an_order_seed_meet_the_same_batches_whatever_their_seed(batches):
-    assert torch.equal(batches("seed=0", "order_seed=7"), batches("seed=1", "order_seed=7"))
+def test_runs_that_share_order_and_split_meet_the_same_batches_whatever_their_seed(batches):
+    fixed = ("order_seed=7", "dataset.split_seed=0")
+    assert torch.equal(batches("seed=0", *fixed), batches("seed=1", *fixed))
     assert not torch.equal(batches("seed=0", "order_seed=7"), batches("seed=0", "order_seed=8"))
 
 
 def test_without_an_order_seed_it_is_that_of_the_run(batches):
-    assert torch.equal(batches("seed=3"), batches("seed=0", "order_seed=3"))
+    assert torch.equal(batches("seed=3"), batches("seed=0", "order_seed=3", "dataset.split_seed=3"))
 
 
 def test_an_order_seed_leaves_the_weights_alone(runs_of, machine):

@@ -8,6 +8,7 @@ from bench.parts import optimizer
 from bench.parts.dataset.tensors import Dataset, Split
 from bench.parts.gain import gain
 from bench.parts.seeds import generator
+from bench.rows.correctness import unpacked
 from bench.schema import DIVERGED, OK
 from bench.train.contract import task_of
 from bench.train.trainer import WINDOW, Trainer
@@ -40,6 +41,28 @@ def test_same_seed_meets_the_same_batches_whatever_the_initializer(runs_of, mach
     half = len(batches) // 2
     assert half == 2 * (256 // 16)
     assert all(torch.equal(one, other) for one, other in zip(batches[:half], batches[half:], strict=True))
+
+
+def splits(run, machine):
+    data = task_of(run).prepare(run, machine).data
+    return [getattr(data, name).images for name in ("train", "validation", "test")]
+
+
+def test_arms_of_one_seed_meet_the_same_splits_and_another_seed_meets_others(runs_of, machine):
+    arms = "initializer=he_normal,torch_default"
+    one, other, later, _ = (splits(run, machine) for run in runs_of(*TINY, "seed=3,4", arms))
+    assert all(map(torch.equal, one, other))
+    assert not any(map(torch.equal, one, later))
+
+
+def test_each_run_of_a_pack_trains_and_is_tested_on_the_split_of_its_seed(runs_of, machine):
+    runs = runs_of(*TINY, "seed=0,1,2", "steps=4")
+    packed = task_of(runs[0]).perform(runs, machine)
+    for row, run in zip(packed, runs, strict=True):
+        alone = trained(run, machine)
+        assert row.measures["initial_loss"] == pytest.approx(alone.measures["initial_loss"], rel=1e-5)
+        assert row.measures["test_loss"] == pytest.approx(alone.measures["test_loss"], rel=1e-2)
+    assert len({round(row.measures["test_loss"], 2) for row in packed}) == 3
 
 
 def test_another_seed_meets_other_batches_in_another_order(runs_of, machine, batches):
@@ -151,6 +174,29 @@ def test_the_test_set_is_read_once_at_the_end(runs_of, machine, monkeypatch):
     (run,) = runs_of(*TINY)
     trained(run, machine)
     assert read == ["validation", "validation", "test"]
+
+
+def test_a_row_says_which_images_of_a_test_set_that_all_seeds_share_are_correct(runs_of, machine, monkeypatch):
+    models = []
+    original = Trainer.evaluate
+    monkeypatch.setattr(Trainer, "evaluate", lambda self, split: models.append(self.model) or original(self, split))
+    (run,) = runs_of(*TINY, "dataset.split_seed=0", "seed=3")
+    row = trained(run, machine)
+    test = task_of(run).prepare(run, machine).data.test
+    with torch.no_grad():
+        expected = models[-1].eval()(test.images).argmax(1) == test.labels
+    assert unpacked(row.correct, 64).tolist() == expected.tolist()
+    assert row.measures["test_accuracy"] == expected.sum() / 64
+    assert row.measures["test_evaluations"] == 1
+
+
+def test_a_row_of_a_test_set_of_its_seed_alone_or_of_no_test_does_not_say_so(runs_of, machine):
+    (own,) = runs_of(*TINY, "steps=1")
+    (diverged,) = runs_of(*TINY, "dataset.split_seed=0", "normalization=none", "optimizer.learning_rate=1e9")
+    assert [(row.status, row.correct) for row in (trained(own, machine), trained(diverged, machine))] == [
+        (OK, None),
+        (DIVERGED, None),
+    ]
 
 
 def test_steps_replace_epochs(runs_of, machine):

@@ -1,0 +1,92 @@
+"""What holds in which blocks, explained by the one choice that tells it best: with batch norm this, without it that.
+
+In: findings, and a label for each. Out: text. Touches: nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.report.analysis.blocks import short
+from bench.report.analysis.finding import Finding
+from bench.report.wording.format import NAMED, inside, listed
+
+
+@dataclass(frozen=True)
+class Group:
+    """Blocks that share a choice: the words for it ("" for all blocks), and the names that the rest of them has."""
+
+    words: str
+    findings: tuple[Finding, ...]
+    names: tuple[str, ...]
+
+
+def explained(found: Sequence[Group], labels: Mapping[str, str]) -> str:
+    """Clauses that say where each label holds: `with batch norm undecided in all 4 blocks; without normalization ...`.
+
+    `labels`: of each finding, by its name; a finding without one is left out.
+    """
+    parts = [_clause(group, labels) for group in found]
+    if len(set(labels.values())) == 1:
+        return next(iter(labels.values())) + every(len(labels))
+    return "; ".join(filter(None, parts))
+
+
+def groups(findings: Sequence[Finding], labels: Sequence[str]) -> list[Group]:
+    """The blocks by the choice that tells their labels best: it leaves the fewest labels within its values.
+
+    One group of all blocks where no choice has a value of two blocks or more with one label.
+    """
+    columns = [key for key in findings[0].choices if len({repr(one.choices[key]) for one in findings}) > 1]
+    found = {key: _by_value(findings, labels, key) for key in columns}
+    telling = [
+        key for key, values in found.items() if any(len(one) > 1 and len(set(one)) == 1 for one in values.values())
+    ]
+    if not telling:
+        return [Group("", tuple(findings), tuple(_name(one, columns) for one in findings))]
+    best = min(telling, key=lambda key: sum(len(set(one)) for one in found[key].values()))
+    return [_group(findings, columns, best, value) for value in dict.fromkeys(one.choices[best] for one in findings)]
+
+
+def phrase(column: str, value: Any) -> str:
+    """A choice in a sentence: `with batch norm`, `without normalization`, `with relu`, `at learning_rate=0.1`."""
+    if column == "normalization":
+        return "without normalization" if value == "none" else f"with {value} norm"
+    shown = short(column, value)
+    return f"at {shown}" if "=" in shown else f"with {shown}"
+
+
+def _by_value(findings: Sequence[Finding], labels: Sequence[str], column: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for one, label in zip(findings, labels, strict=True):
+        found[repr(one.choices[column])].append(label)
+    return found
+
+
+def _group(findings: Sequence[Finding], columns: Sequence[str], column: str, value: Any) -> Group:
+    mine = tuple(one for one in findings if repr(one.choices[column]) == repr(value))
+    rest = [key for key in columns if key != column]
+    return Group(phrase(column, value), mine, tuple(_name(one, rest) for one in mine))
+
+
+def _name(finding: Finding, columns: Sequence[str]) -> str:
+    return "/".join(short(key, finding.choices[key]) for key in columns)
+
+
+def _clause(group: Group, labels: Mapping[str, str]) -> str:
+    where: dict[str, list[str]] = defaultdict(list)
+    for finding, name in zip(group.findings, group.names, strict=True):
+        if finding.name in labels:
+            where[labels[finding.name]].append(name)
+    if len(where) == 1:
+        ((label, names),) = where.items()
+        text = f"{label}{every(len(names))}"
+    else:
+        text = listed([f"{label} in {len(names)}{inside(names, ', ', NAMED)}" for label, names in where.items()])
+    return f"{group.words} {text}" if group.words and text else text
+
+
+def every(count: int) -> str:
+    """How a label goes on that holds in each of some blocks; nothing for a single one."""
+    return {1: "", 2: " in both blocks"}.get(count, f" in all {count} blocks")
