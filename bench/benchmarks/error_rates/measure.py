@@ -13,8 +13,8 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from bench.benchmarks.error_rates.cells import Cell, cells
 from bench.benchmarks.error_rates.judge import judged
+from bench.benchmarks.error_rates.kinds import Kind, kinds
 from bench.benchmarks.error_rates.settings import ErrorRatesSettings
 from bench.benchmarks.error_rates.simulate import QUESTION, studies
 from bench.machine import environment
@@ -24,14 +24,14 @@ from bench.schema import AUTO, OK, Row, Run, UserError
 
 
 def measure(settings: ErrorRatesSettings) -> Iterator[Row]:
-    """The rows, in the order of the cells. A cell meets the same studies, whatever the other cells are.
+    """The rows, in the order of the kinds. A kind meets the same studies, whatever the other kinds are.
 
-    Raises UserError where no cell has the settings.
+    Raises UserError where no kind has the settings.
     """
     chosen = [
-        cell
-        for cell in cells()
-        if cell.scenario in settings.scenario and cell.sd in settings.sd and cell.n in settings.n
+        kind
+        for kind in kinds()
+        if kind.scenario in settings.scenario and kind.sd in settings.sd and kind.n in settings.n
     ]
     if not chosen:
         raise UserError("no studies are simulated with this scenario, sd and n together; leave one of them out")
@@ -41,23 +41,23 @@ def measure(settings: ErrorRatesSettings) -> Iterator[Row]:
     shared |= {"simulations": settings.simulations, "seed": settings.seed}
     processes = environment.usable_cores() if settings.processes == AUTO else int(settings.processes)
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        for cell, measures in zip(chosen, pool.map(task, chosen), strict=True):
-            choices = {"task": "error_rates", **cell.choices, **shared}
+        for kind, measures in zip(chosen, pool.map(task, chosen), strict=True):
+            choices = {"task": "error_rates", **kind.choices, **shared}
             about = {**environment.describe(), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
             study = settings.study.name
             yield Row(Run(study, choices).id, study, OK, choices, measures, environment=about)
 
 
-def rates(cell: Cell, rules: Rules, count: int, seed: int) -> dict[str, float | int | None]:
-    """Each share over `count` studies of a cell, with its 95 % Wilson interval: NAME, NAME_low and NAME_high.
+def rates(kind: Kind, rules: Rules, count: int, seed: int) -> dict[str, float | int | None]:
+    """Each share over `count` studies of a kind, with its 95 % Wilson interval: NAME, NAME_low and NAME_high.
 
     The interval takes all pairs of a study for one observation: wide enough, however they depend on each other.
     """
-    generator = np.random.default_rng([seed, *json.dumps(cell.choices).encode()])
+    generator = np.random.default_rng([seed, *json.dumps(kind.choices).encode()])
     asking = Rules(rules.margin, rules.rate_margin, rules.line, QUESTION)
     total: Counter[str] = Counter()
-    for rows in studies(cell, count, generator):
-        total.update(judged(rows, cell, asking))
+    for rows in studies(kind, count, generator):
+        total.update(judged(rows, kind, asking))
     found: dict[str, float | int | None] = {}
     for name, sum_of_shares in total.items():
         within = wilson(round(sum_of_shares), count)

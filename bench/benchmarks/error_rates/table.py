@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from bench.benchmarks.error_rates.cells import FAILING_ARM, LARGE, LOWER, SCENARIOS, TWO_MODES
+from bench.benchmarks.error_rates.kinds import FAILING_ARM, LARGE, LOWER, SCENARIOS, TWO_MODES
 from bench.report.analysis.rules import ALPHA
 from bench.report.document import Cell, Part, Section, Sheet, Table, records
 from bench.report.tables.page import page
-from bench.report.wording.format import DASH, PERCENT, inside, interval, listed, number, percent
+from bench.report.wording.format import DASH, PERCENT, inside, interval, listed, number, percent, sentence_case
 from bench.schema import Row
 
 WRONG = {
@@ -112,7 +112,7 @@ def _worst(lines: Sequence[Line]) -> Iterator[str]:
         if having := [one for one in lines if one.get(name) is not None]:
             most = max(having, key=lambda one: one[name])
             where = f"in at most {_percent(most, name)} % of the studies of a kind ({_where(most)})"
-            yield f"{_capital(words)} {where if most[name] else 'in no study'}."
+            yield f"{sentence_case(words)} {where if most[name] else 'in no study'}."
 
 
 def _power(lines: Sequence[Line]) -> Iterator[str]:
@@ -128,7 +128,7 @@ def _power(lines: Sequence[Line]) -> Iterator[str]:
             for n in sorted({*enough.values()}, key=lambda n: n or math.inf)
         ]
         if enough:
-            yield f"{_capital(words)} in {percent(ENOUGH)} of cases or more {', '.join(clauses)}."
+            yield f"{sentence_case(words)} in {percent(ENOUGH)} of cases or more {', '.join(clauses)}."
 
 
 def _where(one: Line) -> str:
@@ -150,10 +150,6 @@ def _seeds(one: Line) -> str:
     looks = f", looks at {listed([*map(str, one['looks'])])}" if one["looks"] else ""
     size = "" if (one["blocks"], one["arms"]) == LARGE else f", {one['blocks']} x {one['arms']}"
     return f"n = {one['n']}{looks}{size}"
-
-
-def _capital(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"
 
 
 def _percent(one: Line, name: str) -> str:

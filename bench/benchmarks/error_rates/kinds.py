@@ -1,6 +1,6 @@
 """The kinds of studies that are simulated: what is true of their arms, and how many runs they have.
 
-In: nothing. Out: Cells. Touches: nothing.
+In: nothing. Out: Kinds. Touches: nothing.
 """
 
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ LOOKS = {5: (3, 5), 10: (3, 5, 10)}  # planned for studies of n seeds
 
 
 @dataclass(frozen=True)
-class Cell:
+class Kind:
     """Studies of one kind, each of `blocks` x `arms` x `n` runs.
 
     sd: of the accuracies of an arm, in points; shift: how many points the first arm is lower. failing: the share of
@@ -38,7 +38,7 @@ class Cell:
 
     @property
     def choices(self) -> dict[str, Any]:
-        """The cell as the choices of a row."""
+        """The kind as the choices of a row."""
         blocks, arms = self.size
         about = {key: value for key, value in asdict(self).items() if key != "size"}
         return {**about, "looks": list(self.looks), "blocks": blocks, "arms": arms}
@@ -53,19 +53,19 @@ class Cell:
         return self.shift >= margin if self.scenario == LOWER else self.unequal and self.failing >= rate_margin
 
 
-def cells() -> list[Cell]:
-    """All cells. Arms of which few runs fail take many seeds to be called equivalent: those studies are small."""
+def kinds() -> list[Kind]:
+    """All kinds. Arms of which few runs fail take many seeds to be called equivalent: those studies are small."""
     return [
-        *(Cell(EQUAL, sd, n, failing) for sd, failing, n in product((0.6, 1.2, 5.0), (0.0, 0.1, 0.3), (3, 5, 10))),
+        *(Kind(EQUAL, sd, n, failing) for sd, failing, n in product((0.6, 1.2, 5.0), (0.0, 0.1, 0.3), (3, 5, 10))),
         *(
-            Cell(EQUAL, sd, n, failing, looks=looks)
+            Kind(EQUAL, sd, n, failing, looks=looks)
             for sd, failing, (n, looks) in product((0.6, 1.2, 5.0), (0.0, 0.1, 0.3), LOOKS.items())
         ),
-        Cell(EQUAL, 0.6, 20),
-        *(Cell(EQUAL, 0.6, n, size=SMALL) for n in (40, 80)),
-        *(Cell(LOWER, sd, n, shift=1.0) for sd, n in product((0.6, 1.2, 5.0), (5, 10, 20))),
-        *(Cell(LOWER, sd, n, shift=3.0) for sd, n in product((0.6, 1.2), (5, 10, 20))),
-        *(Cell(FAILING_ARM, 0.6, n, failing) for failing, n in product((0.1, 0.2, 0.3), (3, 5, 10, 20))),
-        *(Cell(FAILING_ARM, 0.6, n, failing, size=SMALL) for failing, n in product((0.1, 0.2, 0.3), (40, 80))),
-        *(Cell(TWO_MODES, 0.6, n) for n in (3, 5, 10)),
+        Kind(EQUAL, 0.6, 20),
+        *(Kind(EQUAL, 0.6, n, size=SMALL) for n in (40, 80)),
+        *(Kind(LOWER, sd, n, shift=1.0) for sd, n in product((0.6, 1.2, 5.0), (5, 10, 20))),
+        *(Kind(LOWER, sd, n, shift=3.0) for sd, n in product((0.6, 1.2), (5, 10, 20))),
+        *(Kind(FAILING_ARM, 0.6, n, failing) for failing, n in product((0.1, 0.2, 0.3), (3, 5, 10, 20))),
+        *(Kind(FAILING_ARM, 0.6, n, failing, size=SMALL) for failing, n in product((0.1, 0.2, 0.3), (40, 80))),
+        *(Kind(TWO_MODES, 0.6, n) for n in (3, 5, 10)),
     ]
