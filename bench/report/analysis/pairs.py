@@ -1,7 +1,8 @@
 """Two arms of a block against each other: how often they train, how accurate they are, and the verdict on both.
 
-Training rates are compared by Boschloo's exact test. Accuracies are compared over the seeds where both arms trained, by
-a paired t test; where an arm's values have two modes, by that and by sign changes, whichever p is larger.
+Training rates are compared by Boschloo's exact test. Accuracies are compared over the seeds where both arms trained, if
+there are five or more, by a paired t test; where an arm's values have two modes, by that and by sign changes, whichever
+p is larger. Fewer seeds do not show two modes: all of one arm may fall into one, all of the other into the other.
 
 Of each pair of arms the tests of both endpoints in all blocks are one family, adjusted by Holm, and times the number of
 pairs of arms: so the chance of any false verdict in a study is at most alpha, and the verdict on two arms depends on
@@ -18,7 +19,7 @@ from itertools import combinations
 import numpy as np
 
 from bench.report import statistics
-from bench.report.analysis.arms import Arm, generator
+from bench.report.analysis.arms import SEEDS, Arm, generator
 from bench.report.analysis.rules import ENOUGH, Rules
 from bench.report.statistics import Difference
 
@@ -156,7 +157,8 @@ def _pair(ours: Arm, theirs: Arm, rules: Rules, resolution: float) -> Pair:
     seeds = [seed for seed in ours.by_seed if seed in theirs.by_seed]
     accuracy = _accuracy(ours, theirs, seeds, rules, resolution)
     verdict = UNDECIDED if ours.trained or theirs.trained else NEITHER
-    return Pair(ours.name, theirs.name, len(seeds), ours.covers, accuracy, _rate(ours, theirs, rules), verdict=verdict)
+    covers = ours.covers if ours.covers == theirs.covers else SEEDS
+    return Pair(ours.name, theirs.name, len(seeds), covers, accuracy, _rate(ours, theirs, rules), verdict=verdict)
 
 
 def _accuracy(ours: Arm, theirs: Arm, seeds: Sequence[object], rules: Rules, resolution: float) -> Comparison:
@@ -170,8 +172,9 @@ def _accuracy(ours: Arm, theirs: Arm, seeds: Sequence[object], rules: Rules, res
     )
     found = statistics.paired_difference(left, right, resolution)
     wide, narrow = (found.interval(level) for level in LEVELS)
-    p = _guarded(found, ours, theirs, seeds)
-    close = found.equivalence(margin) if len(seeds) >= ENOUGH else None
+    enough = len(seeds) >= ENOUGH
+    p = _guarded(found, ours, theirs, seeds) if enough else None
+    close = found.equivalence(margin) if enough else None
     return Comparison(found.value, wide.low, wide.high, narrow.low, narrow.high, margin, p, close)
 
 

@@ -80,7 +80,7 @@ def _seeds(finding: Finding, spread: float | None, blocks: int) -> Seeds:
     """With as many blocks to a family, times its families: two tests of a difference in each, one of equivalence."""
     level = finding.level / blocks
     return Seeds(
-        difference=seeds_needed(finding.margin, spread, level / 2, POWER) if spread else None,
+        difference=max(ENOUGH, seeds_needed(finding.margin, spread, level / 2, POWER)) if spread else None,
         equivalence=max(ENOUGH, seeds_for_equivalence(finding.margin, spread, level, POWER)) if spread else None,
         rate=seeds_for_rate(finding.rules.rate_margin, level),
     )

@@ -14,7 +14,7 @@ from scipy.special import nctdtr, stdtrit
 
 from bench.report.statistics.rates import rate_equivalence
 
-ENOUGH = 1_000_000  # seeds; more are never trained
+MOST = 1_000_000  # seeds; more are never trained
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def _fewest(chance: Callable[[int], float], wanted: float, what: str) -> int:
     low, high = 1, 2
     while chance(high) < wanted:
         low, high = high, 2 * high
-        if high > ENOUGH:
-            raise ValueError(f"{what} is not found by {ENOUGH} pairs")
+        if high > MOST:
+            raise ValueError(f"{what} is not found by {MOST} pairs")
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if chance(middle) < wanted else (low, middle)

@@ -121,7 +121,7 @@ def test_an_abstract_has_at_most_five_sentences(study: Summary) -> None:
     found = abstract(study)
     assert len(found) == 5
     assert all(sentence.endswith(".") and ". " not in sentence for sentence in found)
-    assert found[0].startswith("We trained 16 networks on digits, 2 weight initializers in 2 blocks with 4 seeds each;")
+    assert found[0].startswith("We trained 24 networks on digits, 2 weight initializers in 2 blocks with 6 seeds each;")
     assert found[1] == "he_normal against fixup: he_normal is better in 1 (relu), undecided in 1 (tanh)."
 
 
