@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from bench import catalogue
 from bench.commands.shared import config_folders
 from bench.machine.settings import Settings
+from bench.rows.registration import notes, older, registration
 from bench.rows.store import Store, studies
 from bench.schema import Row
 
@@ -28,6 +29,7 @@ TABLES = {
     "throughput": "bench.benchmarks.throughput.table",
     "speed": "bench.benchmarks.speed.table",
     "coverage": "bench.report.tables.coverage",
+    "error_rates": "bench.benchmarks.error_rates.table",
     "scale": "bench.benchmarks.scale.table",
 }
 FIGURES = {"throughput": "bench.benchmarks.throughput.figure"}
@@ -67,7 +69,8 @@ def paper(named: Studies, place: Path) -> int:
     simulated = rows_of(settings, "coverage")
     summaries = [summarize_study(rows, one, simulated) for one, rows in named if not table_of(rows)]
     template = {"template": settings.template} if settings.template else {}
-    sources = Sources(cache(lambda word: catalogue.options(word, folders)), **template)
+    options = cache(lambda word: catalogue.options(word, folders))
+    sources = Sources(options, tuple(_registered(rows, one) for one, rows in named if not table_of(rows)), **template)
     made = document(summaries, sources, [_benchmark(rows) for _, rows in named if table_of(rows)])
     if settings.check:
         differences = files.stale(place, made)
@@ -102,6 +105,12 @@ def measured(rows: Sequence[Row]) -> "Sheet":
     """The sheet of rows that compare no arms."""
     found: Sheet = importlib.import_module(table_of(rows) or MEANS).sheet(rows)
     return found
+
+
+def _registered(rows: Sequence[Row], settings: ReportSettings) -> str:
+    name = settings.study.name
+    found = registration(name, config_folders())
+    return f"Study {name}: {'; '.join(notes(found, older(rows, found)))}."
 
 
 def _benchmark(rows: Sequence[Row]) -> "Benchmark":

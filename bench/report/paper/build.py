@@ -59,9 +59,10 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Sources:
-    """The sources of a paper beside its rows: options of conf/, templates and references."""
+    """The sources of a paper beside its rows: options of conf/, templates, references, when studies were registered."""
 
     options: protocol.Options
+    registered: tuple[str, ...] = ()
     template: Path = PAPER / "report.md.j2"
     appendix: Path = PAPER / "appendix.md.j2"
     references: Path = PAPER / "references.bib"
@@ -85,7 +86,7 @@ def document(summaries: Sequence[Summary], sources: Sources, benchmarks: Sequenc
         title=words.title(summaries) if summaries else listed([one.section.heading for one in benchmarks]),
         blocks=tuple(blocks),
         references=bibliography.cited(),
-        footer=provenance.footer(rows),
+        footer=" ".join([provenance.footer(rows), *sources.registered]),
         digest=provenance.digest(rows),
         studies=tuple(names),
         appendix=tuple(appendix),

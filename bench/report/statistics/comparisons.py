@@ -6,15 +6,13 @@ A sample is a row of values (n,), or the answers (n, images) of n runs on the sa
 value. The error of the first is that of other runs; the error of the second is that of other runs on other images.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
-from scipy.special import stdtr, stdtrit
 
-from bench.report.statistics.sample import LEVEL, Array, Estimate, Spread, checked_level, spread_of
+from bench.report.statistics.sample import LEVEL, Array, Estimate, Spread, checked_level, finite, spread_of
 
 FLIPS = 14  # values, beyond which the signs are drawn: 2^14 ways are counted in no time
 DRAWN = 19_999
@@ -33,13 +31,13 @@ class Difference:
         """Of "the mean difference is 0", by the two-sided t test; None without an error."""
         if self.error is None:
             return None
-        return min(1.0, 2 * float(stdtr(self.error.freedom, -abs(_ratio(self.value, self.error.size)))))
+        return 2 * self.error.tail(abs(self.value))
 
     def interval(self, level: float = LEVEL) -> Estimate:
         """The difference with its t interval; no interval without an error."""
         if self.error is None:
             return Estimate(self.value, None, None, self.n)
-        reach = float(stdtrit(self.error.freedom, (1 + checked_level(level)) / 2)) * self.error.size
+        reach = self.error.reach((1 - checked_level(level)) / 2)
         return Estimate(self.value, self.value - reach, self.value + reach, self.n)
 
     def equivalence(self, margin: float) -> float | None:
@@ -52,8 +50,7 @@ class Difference:
             raise ValueError(f"equivalence needs a margin above 0, not {margin}")
         if self.error is None:
             return None
-        nearest = min(_ratio(margin - self.value, self.error.size), _ratio(margin + self.value, self.error.size))
-        return float(stdtr(self.error.freedom, -nearest))
+        return self.error.tail(margin - abs(self.value))
 
 
 def paired_difference(ours: ArrayLike, theirs: ArrayLike, resolution: float = 0.0) -> Difference:
@@ -75,17 +72,15 @@ def sign_flips(differences: ArrayLike, generator: Generator) -> float:
     """p of "the differences (n,) lie symmetrically about 0": the share of sign changes with as large a sum.
 
     Exact up to 14 values; beyond, the share among 20,000 drawn ones, the observed among them. It holds whatever the
-    shape of the values, two modes included. Raises ValueError for no values.
+    shape of the values, two modes included. Raises ValueError for no values, or for one that is not finite.
     """
-    values = np.asarray(differences, dtype=np.float64)
-    if values.ndim != 1 or not values.size:
-        raise ValueError(f"sign changes need one row of values, not {values.tolist()}")
+    values = finite(differences)
     if values.size <= FLIPS:
         signs = 1 - 2 * ((np.arange(2**values.size)[:, None] >> np.arange(values.size)) & 1)
     else:
         signs = np.vstack([np.ones(values.size), generator.choice([-1, 1], (DRAWN, values.size))])
     sums = np.abs(signs @ values)
-    return float((sums >= abs(values.sum()) * (1 - 1e-12)).mean())
+    return float((sums >= abs(values.sum()) - 1e-12 * np.abs(values).sum()).mean())  # equal but for rounding
 
 
 def holm(p: ArrayLike) -> Array:
@@ -102,9 +97,3 @@ def holm(p: ArrayLike) -> Array:
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted
-
-
-def _ratio(value: float, error: float) -> float:
-    if error:
-        return value / error
-    return math.copysign(math.inf, value) if value else 0.0

@@ -14,7 +14,7 @@ from scipy.special import gammaln, ndtri
 from bench.report.statistics.sample import LEVEL, Array, Estimate, checked_level
 
 GRID = 500  # values of the unknown rate at which a tail is summed, before the search goes on around the largest
-TIE = 1e-9  # tables whose statistics differ by less are as extreme as each other
+TIE = 1e-9  # tables whose statistics differ by less (for Fisher's p: by less of it) are as extreme as each other
 
 
 def wilson(count: int, total: int, level: float = LEVEL) -> Estimate:
@@ -55,7 +55,8 @@ def boschloo(ours: int, total: int, theirs: int, other_total: int) -> float:
     below = _fisher(total, other_total)
     above = _fisher(other_total, total).T
     sides = [
-        _largest(fisher <= fisher[ours, theirs] + TIE, lambda rate: (rate, rate), 1.0) for fisher in (below, above)
+        _largest(fisher <= fisher[ours, theirs] * (1 + TIE), lambda rate: (rate, rate), 1.0)
+        for fisher in (below, above)
     ]
     return min(1.0, 2 * min(sides))
 
@@ -115,12 +116,13 @@ def _scores(total: int, other_total: int, margin: float) -> Array:
 
 def _largest(tail: Array, rates: Callable[[Array], tuple[Array, Array]], most: float) -> float:
     """The largest chance of the tables in `tail`, over all rates from 0 to `most` of the second group."""
+    inside = tail.astype(np.float64)  # a product with truth values is not handed to BLAS
     low, high, best = 0.0, most, 0.0
     for _ in range(3):  # each search is GRID / 2 times as fine as the one before it
         grid = np.linspace(low, high, GRID + 1)
         one, other = rates(grid)
         left, right = _binomial(tail.shape[0] - 1, one), _binomial(tail.shape[1] - 1, other)
-        sums = ((left @ tail) * right).sum(axis=1)
+        sums = ((left @ inside) * right).sum(axis=1)
         place = int(sums.argmax())
         best = max(best, float(sums[place]))
         low, high = grid[max(place - 1, 0)], grid[min(place + 1, GRID)]

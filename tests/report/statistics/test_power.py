@@ -8,7 +8,15 @@ from statsmodels.formula.api import ols  # type: ignore[import-untyped]
 from statsmodels.stats.anova import anova_lm  # type: ignore[import-untyped]
 from statsmodels.stats.power import TTestPower  # type: ignore[import-untyped]
 
-from bench.report.statistics.power import power, seeds_needed, variance
+from bench.report.statistics import paired_difference, rate_equivalence
+from bench.report.statistics.power import (
+    equivalence_power,
+    power,
+    seeds_for_equivalence,
+    seeds_for_rate,
+    seeds_needed,
+    variance,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,12 +42,35 @@ def test_more_seeds_smaller_spread_and_looser_levels_find_more() -> None:
 
 
 def test_simulated_studies_find_the_effect_as_often_as_power_says(generator: Generator) -> None:
-    from bench.report.statistics import paired_difference
-
     studies = generator.normal(0.3, 0.3, (1000, 8))
     found = sum((paired_difference(one, np.zeros(8)).p or 0) < 0.05 for one in studies)
     expected = power(0.3, 0.3, 8)
     assert abs(found / 1000 - expected) < 4 * math.sqrt(expected * (1 - expected) / 1000)
+
+
+@pytest.mark.parametrize(("sd", "n", "alpha"), [(0.5, 8, 0.05), (1.0, 10, 0.05), (1.0, 15, 0.05), (0.4, 6, 0.01)])
+def test_simulated_studies_of_equal_arms_are_equivalent_as_often_as_power_says(
+    generator: Generator, sd: float, n: int, alpha: float
+) -> None:
+    """At least as often, and no more than five points oftener, give or take the simulation."""
+    studies = generator.normal(0, sd, (2000, n))
+    found = sum((paired_difference(one, np.zeros(n)).equivalence(1.0) or 0) < alpha for one in studies) / 2000
+    expected = equivalence_power(1.0, sd, n, alpha)
+    noise = 4 * math.sqrt(0.25 / 2000)
+    assert expected - noise < found < expected + 0.05 + noise
+
+
+@pytest.mark.parametrize(("margin", "sd", "alpha"), [(1.0, 0.5, 0.05), (1.0, 2.0, 0.05), (1.0, 1.2, 0.002)])
+def test_the_seeds_for_equivalence_are_the_first_that_suffice(margin: float, sd: float, alpha: float) -> None:
+    n = seeds_for_equivalence(margin, sd, alpha)
+    assert equivalence_power(margin, sd, n, alpha) >= 0.8 > equivalence_power(margin, sd, n - 1, alpha)
+
+
+@pytest.mark.parametrize(("margin", "alpha"), [(0.1, 0.05), (0.1, 0.01), (0.2, 0.002), (0.3, 0.05)])
+def test_the_seeds_for_a_rate_are_the_first_that_exclude_its_margin(margin: float, alpha: float) -> None:
+    n = seeds_for_rate(margin, alpha)
+    assert rate_equivalence(n, n, n, n, margin) < alpha <= rate_equivalence(n - 1, n - 1, n - 1, n - 1, margin)
+    assert all(rate_equivalence(more, more, more, more, margin) < alpha for more in range(n, n + 10))
 
 
 def test_the_components_of_variance_are_those_of_the_anova_of_statsmodels(generator: Generator) -> None:
@@ -67,7 +98,12 @@ def test_the_components_are_right_on_average_and_turn_with_the_table(generator: 
 
 
 def test_what_cannot_be_planned_or_decomposed_is_refused() -> None:
-    for ask in (lambda: power(0.3, 0.0, 5), lambda: power(0.0, 1.0, 5), lambda: power(0.3, 1.0, 1)):
+    for ask in (
+        lambda: power(0.3, 0.0, 5),
+        lambda: power(0.0, 1.0, 5),
+        lambda: power(0.3, 1.0, 1),
+        lambda: equivalence_power(0.3, 1.0, 5, 1.0),
+    ):
         with pytest.raises(ValueError, match="power needs"):
             ask()
     with pytest.raises(ValueError, match="chance"):
