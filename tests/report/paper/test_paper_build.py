@@ -97,7 +97,7 @@ def test_every_run_is_in_the_appendix_once_and_a_cell_names_the_runs_it_was_made
 def test_what_is_long_is_in_the_appendix_alone(study: Summary, sources: Sources) -> None:
     paper = document([study], sources)
     shown = {block.name for block in paper.blocks if isinstance(block, Table)}
-    assert {"runs", "results", "settings", "cost", "parts"} <= set(tables(paper)) - shown
+    assert {"runs", "results", "settings", "cost"} <= set(tables(paper)) - shown
     assert "`tables/runs.csv`" in prose(paper)
     assert "`report.html`" in prose(paper)
 
