@@ -17,6 +17,7 @@ from bench.report.analysis.pairs import (
     NEITHER,
     UNDECIDED,
     Pair,
+    below,
     compare,
     decide,
     seen_from,
@@ -107,18 +108,21 @@ class Finding:
     def verdict(self) -> str:
         """Whether the initializer matters here: MATTERS, NO_MATTER, EQUAL, UNDECIDED, NEITHER (trains), or ALONE.
 
-        It matters when two arms are different. It does not when all pairs are equivalent, or different within the
-        margin. EQUAL is the same for the accuracies alone, where the runs are too few to say it of the training rates.
+        It matters when two arms are different. It does not when each pair is shown to be equivalent, or different by
+        less than the margin, in both endpoints. EQUAL is the same for the accuracies alone, where the runs are too few
+        to say it of the training rates. An arm without an ended run leaves all but a difference undecided.
         """
         if len(self.arms) < 2:
             return ALONE
-        if not any(one.trained for one in self.arms):
-            return NEITHER
         if any(pair.verdict == DIFFERENT for pair in self.pairs):
             return MATTERS
-        if not self.pairs or not all(pair.accuracy.verdict in CLOSE for pair in self.pairs):
+        if not self.alpha or not all(one.ended for one in self.arms):
             return UNDECIDED
-        return EQUAL if any(pair.rate_open for pair in self.pairs) else NO_MATTER
+        if not any(one.trained for one in self.arms):
+            return NEITHER
+        if all(below(pair.equivalence_p_adjusted, self.alpha) for pair in self.pairs):
+            return NO_MATTER
+        return EQUAL if all(pair.accuracy.verdict in CLOSE for pair in self.pairs) else UNDECIDED
 
     @cached_property
     def leading(self) -> list[str]:

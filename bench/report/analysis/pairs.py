@@ -19,7 +19,7 @@ from itertools import combinations
 import numpy as np
 
 from bench.report import statistics
-from bench.report.analysis.arms import SEEDS, Arm, generator
+from bench.report.analysis.arms import IMAGES, SEEDS, Arm, generator
 from bench.report.analysis.rules import ENOUGH, Rules
 from bench.report.statistics import Difference
 
@@ -68,7 +68,7 @@ class Comparison:
 
     def decided(self, p: float | None, equivalence_p: float | None, alpha: float) -> "Comparison":
         """The same with the adjusted p-values and the verdict that they make."""
-        differs, close = _below(p, alpha), _below(equivalence_p, alpha)
+        differs, close = below(p, alpha), below(equivalence_p, alpha)
         verdict = (WITHIN if differs else EQUIVALENT) if close else DIFFERENT if differs else UNDECIDED
         return replace(self, p_adjusted=p, equivalence_p_adjusted=equivalence_p, verdict=verdict)
 
@@ -77,7 +77,8 @@ class Comparison:
 class Pair:
     """The verdict on initializer - other. `seeds` are those where both trained; `covers`: what the intervals cover.
 
-    equivalence_p_adjusted is of both endpoints together.
+    of_all: the difference of the means over all ended runs, in points. equivalence_p_adjusted is of both endpoints
+    together.
     """
 
     initializer: str
@@ -86,6 +87,7 @@ class Pair:
     covers: str
     accuracy: Comparison
     rate: Comparison
+    of_all: float
     equivalence_p_adjusted: float | None = None
     verdict: str = UNDECIDED
 
@@ -97,18 +99,17 @@ class Pair:
     @property
     def rate_open(self) -> bool:
         """Whether the accuracies keep within the margin, but a difference in rate as large as its margin may be."""
-        if self.accuracy.verdict not in CLOSE or self.verdict not in (UNDECIDED, WITHIN):
-            return False
-        return self.verdict == UNDECIDED or self.rate.verdict not in CLOSE
+        return self.accuracy.verdict in CLOSE and self.rate.verdict == UNDECIDED
 
     @property
     def better(self) -> str | None:
         """The arm that trains more often, or is more accurate, by a difference that is not within the margin.
 
-        None without such a difference, and where the arm that trains more often is the less accurate one.
+        None without such a difference, and where the arm that trains more often is the less accurate one, or an arm is
+        more accurate but, for it trains less often, not over all its runs.
         """
         signs = {one.sign for one in (self.rate, self.accuracy) if one.verdict == DIFFERENT}
-        if len(signs) != 1 or self.verdict != DIFFERENT:
+        if len(signs) != 1 or self.of_all * sum(signs) < 0:
             return None
         return self.initializer if signs == {1} else self.other
 
@@ -120,6 +121,7 @@ class Pair:
             other=self.initializer,
             accuracy=self.accuracy.turned(),
             rate=self.rate.turned(),
+            of_all=-self.of_all,
         )
 
 
@@ -153,28 +155,40 @@ def decide(pairs: Sequence[Pair], alpha: float, families: int = 1) -> list[Pair]
     return decided
 
 
+def below(p: float | None, alpha: float) -> bool:
+    """Whether there is a p-value, and it is below alpha."""
+    return p is not None and p < alpha
+
+
 def _pair(ours: Arm, theirs: Arm, rules: Rules, resolution: float) -> Pair:
     seeds = [seed for seed in ours.by_seed if seed in theirs.by_seed]
-    accuracy = _accuracy(ours, theirs, seeds, rules, resolution)
-    verdict = UNDECIDED if ours.trained or theirs.trained else NEITHER
-    covers = ours.covers if ours.covers == theirs.covers else SEEDS
-    return Pair(ours.name, theirs.name, len(seeds), covers, accuracy, _rate(ours, theirs, rules), verdict=verdict)
+    return Pair(
+        initializer=ours.name,
+        other=theirs.name,
+        seeds=len(seeds),
+        covers=_covers(ours, theirs),
+        accuracy=_accuracy(ours, theirs, seeds, rules, resolution),
+        rate=_rate(ours, theirs, rules),
+        of_all=POINTS * ((ours.mean_of_all or 0.0) - (theirs.mean_of_all or 0.0)),
+        verdict=UNDECIDED if ours.trained or theirs.trained else NEITHER,
+    )
+
+
+def _covers(ours: Arm, theirs: Arm) -> str:
+    return ours.covers if ours.covers == theirs.covers else SEEDS
 
 
 def _accuracy(ours: Arm, theirs: Arm, seeds: Sequence[object], rules: Rules, resolution: float) -> Comparison:
     margin = rules.margin.against(max(ours.mean or 0.0, theirs.mean or 0.0), resolution)
     if not seeds:
         return Comparison(None, None, None, None, None, margin, None, None)
-    kept = all(seed in ours.answers and seed in theirs.answers for seed in seeds)
-    left, right = (
-        POINTS * np.array([arm.answers[seed] if kept else arm.by_seed[seed] for seed in seeds])
-        for arm in (ours, theirs)
-    )
+    values = [arm.answers if _covers(ours, theirs) == IMAGES else arm.by_seed for arm in (ours, theirs)]
+    left, right = (POINTS * np.array([one[seed] for seed in seeds]) for one in values)
     found = statistics.paired_difference(left, right, resolution)
     wide, narrow = (found.interval(level) for level in LEVELS)
     enough = len(seeds) >= ENOUGH
     p = _guarded(found, ours, theirs, seeds) if enough else None
-    close = found.equivalence(margin) if enough else None
+    close = found.equivalence(margin) if enough and margin else None
     return Comparison(found.value, wide.low, wide.high, narrow.low, narrow.high, margin, p, close)
 
 
@@ -213,15 +227,14 @@ def _decided(family: Sequence[Pair], families: int, alpha: float) -> list[Pair]:
 
 
 def _with_verdict(pair: Pair, accuracy: Comparison, rate: Comparison, both: float | None, alpha: float) -> Pair:
-    found = {accuracy.verdict, rate.verdict}
-    if pair.verdict == NEITHER:
+    if pair.verdict == NEITHER and alpha:
         verdict = NEITHER
-    elif DIFFERENT in found:
+    elif DIFFERENT in (accuracy.verdict, rate.verdict):
         verdict = DIFFERENT
-    elif accuracy.verdict == WITHIN or (rate.verdict == WITHIN and accuracy.verdict == EQUIVALENT):
+    elif accuracy.verdict == WITHIN or (below(both, alpha) and rate.verdict == WITHIN):
         verdict = WITHIN
     else:
-        verdict = EQUIVALENT if _below(both, alpha) else UNDECIDED
+        verdict = EQUIVALENT if below(both, alpha) else UNDECIDED
     return replace(pair, accuracy=accuracy, rate=rate, equivalence_p_adjusted=both, verdict=verdict)
 
 
@@ -233,10 +246,6 @@ def _adjusted(values: Sequence[float | None], families: int) -> list[float | Non
 
 def _larger(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else max(one, other)
-
-
-def _below(p: float | None, alpha: float) -> bool:
-    return p is not None and p < alpha
 
 
 def _negated(value: float | None) -> float | None:

@@ -23,7 +23,7 @@ ORDER_SEED = "order_seed"
 
 @dataclass(frozen=True)
 class Seeds:
-    """The seeds with which a pair of arms is decided with probability POWER; None where no spread is known.
+    """The seeds with which a pair of arms is decided with probability POWER; None where no spread is known, or none do.
 
     difference: where they differ by the margin. equivalence: of accuracy, where they do not differ. rate: to exclude a
     difference of the rate margin, where every run trains.
@@ -78,10 +78,14 @@ def power(findings: Sequence[Finding]) -> list[Power]:
 
 def _seeds(finding: Finding, spread: float | None, blocks: int) -> Seeds:
     """With as many blocks to a family, times its families: two tests of a difference in each, one of equivalence."""
-    level = finding.level / blocks
+    level, margin = finding.level / blocks, finding.margin
+    difference = equal = None
+    if spread and margin:
+        difference = seeds_needed(margin, spread, level / 2, POWER)
+        equal = seeds_for_equivalence(margin, spread, level, POWER)
     return Seeds(
-        difference=max(ENOUGH, seeds_needed(finding.margin, spread, level / 2, POWER)) if spread else None,
-        equivalence=max(ENOUGH, seeds_for_equivalence(finding.margin, spread, level, POWER)) if spread else None,
+        difference=max(ENOUGH, difference) if difference else None,
+        equivalence=max(ENOUGH, equal) if equal else None,
         rate=seeds_for_rate(finding.rules.rate_margin, level),
     )
 

@@ -10,11 +10,12 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import nctdtr, stdtrit
+from scipy.special import nctdtr, ndtri, stdtrit
 
 from bench.report.statistics.rates import rate_equivalence
 
 MOST = 1_000_000  # seeds; more are never trained
+EXACT = 150  # runs, up to which tables are counted
 
 
 @dataclass(frozen=True)
@@ -57,39 +58,41 @@ def equivalence_power(margin: float, sd: float, n: int, alpha: float = 0.05) -> 
     return max(0.0, 2 * one_side - 1)
 
 
-def seeds_needed(effect: float, sd: float, alpha: float = 0.05, wanted: float = 0.8) -> int:
+def seeds_needed(effect: float, sd: float, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
     """The fewest pairs with which the paired t test finds `effect` with a chance of at least `wanted`.
 
-    Raises ValueError as `power` does, for a chance outside (0, 1), and where more than a million would not do.
+    None where a million would not do. Raises ValueError as `power` does, and for a chance outside (0, 1).
     """
-    return _fewest(lambda n: power(effect, sd, n, alpha), wanted, f"an effect of {effect} under {sd}")
+    return _fewest(lambda n: power(effect, sd, n, alpha), wanted)
 
 
-def seeds_for_equivalence(margin: float, sd: float, alpha: float = 0.05, wanted: float = 0.8) -> int:
+def seeds_for_equivalence(margin: float, sd: float, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
     """The fewest pairs with which equal means are shown to be equivalent with a chance of at least `wanted`.
 
-    Raises ValueError as `seeds_needed` does.
+    None where a million would not do. Raises ValueError as `seeds_needed` does.
     """
-    return _fewest(lambda n: equivalence_power(margin, sd, n, alpha), wanted, f"a margin of {margin} under {sd}")
+    return _fewest(lambda n: equivalence_power(margin, sd, n, alpha), wanted)
 
 
 @cache
 def seeds_for_rate(margin: float, alpha: float = 0.05) -> int:
     """The fewest runs of each arm with which a difference of `margin` in rate is excluded where no run fails.
 
-    Raises ValueError for a margin outside (0, 1), and where more than a million would not do.
+    By the normal law where that is more than EXACT. Raises ValueError for a margin outside (0, 1).
     """
-    return _fewest(lambda n: float(rate_equivalence(n, n, n, n, margin) < alpha), 0.5, f"a margin of {margin}")
+    about = math.ceil(float(ndtri(alpha)) ** 2 * (1 - margin) / margin) if 0 < margin < 1 else 0
+    exact = _fewest(lambda n: float(rate_equivalence(n, n, n, n, margin) < alpha), 0.5) if about <= EXACT else None
+    return exact or about
 
 
-def _fewest(chance: Callable[[int], float], wanted: float, what: str) -> int:
+def _fewest(chance: Callable[[int], float], wanted: float) -> int | None:
     if not 0 < wanted < 1:
         raise ValueError(f"a chance lies between 0 and 1, such as 0.8; it is not {wanted}")
     low, high = 1, 2
     while chance(high) < wanted:
         low, high = high, 2 * high
         if high > MOST:
-            raise ValueError(f"{what} is not found by {MOST} pairs")
+            return None
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if chance(middle) < wanted else (low, middle)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.random import Generator
+from scipy import stats
 from statsmodels.formula.api import ols  # type: ignore[import-untyped]
 from statsmodels.stats.anova import anova_lm  # type: ignore[import-untyped]
 from statsmodels.stats.power import TTestPower  # type: ignore[import-untyped]
@@ -30,6 +31,7 @@ def test_power_is_that_of_statsmodels(effect: float, n: int, alpha: float) -> No
 @pytest.mark.parametrize(("effect", "sd"), [(0.3, 0.2), (0.3, 0.3), (0.1, 0.5), (5.0, 0.1)])
 def test_the_seeds_needed_are_the_first_that_suffice(effect: float, sd: float) -> None:
     n = seeds_needed(effect, sd)
+    assert n is not None
     assert power(effect, sd, n) >= 0.8
     assert n == 2 or power(effect, sd, n - 1) < 0.8
     if n > 2:
@@ -63,6 +65,7 @@ def test_simulated_studies_of_equal_arms_are_equivalent_as_often_as_power_says(
 @pytest.mark.parametrize(("margin", "sd", "alpha"), [(1.0, 0.5, 0.05), (1.0, 2.0, 0.05), (1.0, 1.2, 0.002)])
 def test_the_seeds_for_equivalence_are_the_first_that_suffice(margin: float, sd: float, alpha: float) -> None:
     n = seeds_for_equivalence(margin, sd, alpha)
+    assert n is not None
     assert equivalence_power(margin, sd, n, alpha) >= 0.8 > equivalence_power(margin, sd, n - 1, alpha)
 
 
@@ -97,6 +100,20 @@ def test_the_components_are_right_on_average_and_turn_with_the_table(generator: 
     )
 
 
+def test_more_than_a_million_seeds_are_none() -> None:
+    assert seeds_needed(1e-6, 1.0) is None
+    assert seeds_for_equivalence(1e-6, 1.0) is None
+
+
+def test_the_seeds_for_a_small_margin_of_rate_go_on_as_the_normal_law_says() -> None:
+    margins = [0.05, 0.03, 0.01, 0.001]
+    needed = [seeds_for_rate(margin, 0.002) for margin in margins]
+    assert needed == sorted(needed)
+    assert [n * margin / (1 - margin) for n, margin in zip(needed, margins, strict=True)] == pytest.approx(
+        [stats.norm.isf(0.002) ** 2] * 4, rel=0.03
+    )
+
+
 def test_what_cannot_be_planned_or_decomposed_is_refused() -> None:
     for ask in (
         lambda: power(0.3, 0.0, 5),
@@ -106,10 +123,10 @@ def test_what_cannot_be_planned_or_decomposed_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match="power needs"):
             ask()
+    with pytest.raises(ValueError, match="margin of a rate"):
+        seeds_for_rate(1.0)
     with pytest.raises(ValueError, match="chance"):
         seeds_needed(0.3, 1.0, wanted=1.0)
-    with pytest.raises(ValueError, match="not found"):
-        seeds_needed(1e-6, 1.0)
     for bad in ([[1.0, 2.0]], [[1.0], [2.0]], [[1.0, math.nan], [1.0, 2.0]]):
         with pytest.raises(ValueError, match="decomposition"):
             variance(bad)

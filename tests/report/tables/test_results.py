@@ -47,7 +47,10 @@ def test_a_line_of_the_results_is_an_arm_with_both_endpoints_and_the_verdict(stu
     fixup = dict(zip(header, lines[1], strict=True))
     assert (fixup["activation"], fixup["initializer"], fixup["trained"]) == ("relu", "fixup", "5 of 6")
     assert fixup["training rate %"].startswith("83 [")
-    assert (fixup["accuracy %"].split()[0], fixup["all runs %"]) == ("41.00", "35.83")  # (40 + 42 + 41 + 40 + 42 + 10) / 6
+    assert (fixup["accuracy %"].split()[0], fixup["all runs %"]) == (
+        "41.00",
+        "35.83",
+    )  # (40 + 42 + 41 + 40 + 42 + 10) / 6
     assert fixup["from the leader"].startswith("-49.80 [")
     assert (fixup["verdict"], lines[0][-1]) == ("different", "leads")
     assert results(study).lines[1][5].runs == study.findings[0].ids("fixup")
