@@ -60,7 +60,7 @@ def test_the_table_is_the_mean_of_the_rows(bench, tmp_path):
     for row in Store(tmp_path / "results", "mine").read().rows.values():
         by_arm.setdefault(row.choices["initializer"], []).append(row.measures["test_accuracy"])
     lines = list(csv.DictReader(io.StringIO(bench("report", "study=mine", "format=csv").stdout)))
-    assert {line["initializer"]: float(line["test_accuracy_mean"]) for line in lines} == {
+    assert {line["initializer"]: float(line["accuracy_of_all_mean"]) for line in lines} == {
         arm: pytest.approx(statistics.mean(values), abs=1e-12) for arm, values in by_arm.items()
     }
     assert "|" in bench("report", "study=mine", "format=markdown").stdout

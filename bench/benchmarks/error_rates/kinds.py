@@ -61,6 +61,7 @@ def kinds() -> list[Kind]:
             Kind(EQUAL, sd, n, failing, looks=looks)
             for sd, failing, (n, looks) in product((0.6, 1.2, 5.0), (0.0, 0.1, 0.3), LOOKS.items())
         ),
+        *(Kind(EQUAL, 1.2, 20, failing, looks=(5, 10, 20)) for failing in (0.0, 0.1, 0.3)),
         Kind(EQUAL, 0.6, 20),
         *(Kind(EQUAL, 0.6, n, size=SMALL) for n in (40, 80)),
         *(Kind(LOWER, sd, n, shift=1.0) for sd, n in product((0.6, 1.2, 5.0), (5, 10, 20))),

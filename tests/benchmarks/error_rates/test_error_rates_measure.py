@@ -31,7 +31,7 @@ def test_a_cell_is_the_same_whatever_else_is_simulated_and_as_drawn_again(simula
     both = {row.choices["n"]: row for row in simulate(scenario="two_modes", n=[3, 5])}
     (alone,) = simulate(scenario="two_modes", n=5)
     assert (both[5].id, both[5].measures) == (alone.id, alone.measures)
-    assert both[3].measures["false_matters"] > both[5].measures["false_matters"]
+    assert both[3].measures["false_matters"] == 0  # accuracies of three seeds are undecided
     assert rates(Kind("two_modes", 0.6, 5), Rules.of(settings.study), COUNT, seed=0) == alone.measures
     assert rates(Kind("two_modes", 0.6, 5), Rules.of(settings.study), COUNT, seed=1) != alone.measures
 
