@@ -139,6 +139,14 @@ def test_coverage_simulates_keeps_its_rows_and_prints_them_again(bench):
     assert alone["table"][0] in record["table"]  # whatever else is asked for
 
 
+def test_error_rates_simulates_keeps_its_rows_and_prints_them_again(bench):
+    chosen = ("scenario=two_modes", "n=[3,5]", "simulations=20")
+    record = json.loads(bench("error_rates", *chosen, "processes=2", "format=json").stdout)
+    assert [(one["scenario"], one["n"]) for one in record["table"]] == [("two_modes", 3), ("two_modes", 5)]
+    assert "2 rows sealed" in bench("seal", "study=error_rates").stdout
+    assert json.loads(bench("report", "study=error_rates", "format=json").stdout) == record
+
+
 def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path):
     results = tmp_path / "results"
     (results / "conf" / "initializer").mkdir(parents=True)
@@ -201,6 +209,8 @@ def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path)
         (["throughput", "law=nromal"], "no law is named 'nromal'; did you mean normal"),
         (["coverage", "shape=norml"], "shape takes normal or skewed"),
         (["coverage", "n=1"], "n takes a whole number of at least 2"),
+        (["error_rates", "scenario=equl"], "scenario takes equal or lower"),
+        (["error_rates", "sd=2"], "no studies are simulated with this scenario, sd and n together"),
         (["coverage", "level=95"], "level takes a number above 0 and below 1, not 95"),
         (
             ["sweep", "study.looks=[5,3]"],

@@ -44,5 +44,6 @@ COMMANDS = {
     "speed": Command("benchmarks", "speed"),
     "throughput": Command("benchmarks", "throughput"),
     "coverage": Command("benchmarks", "coverage"),
+    "error_rates": Command("benchmarks", "error_rates"),
     "scale": Command("benchmarks", "scale"),
 }

@@ -1,4 +1,4 @@
-"""The commands that measure the suite itself: speed, throughput, coverage and scale.
+"""The commands that measure the suite itself: speed, throughput, coverage, error rates and scale.
 
 In: settings. Out: text, and an exit code. Touches: the device, processes, and results/ through rows.
 """
@@ -10,6 +10,7 @@ import hydra
 from omegaconf import DictConfig
 
 from bench.benchmarks.coverage import CoverageSettings
+from bench.benchmarks.error_rates.settings import ErrorRatesSettings
 from bench.benchmarks.scale.settings import ScaleSettings
 from bench.benchmarks.speed.settings import SpeedSettings
 from bench.benchmarks.throughput.settings import ThroughputSettings
@@ -44,6 +45,14 @@ def throughput(settings: ThroughputSettings) -> int:
 def coverage(settings: CoverageSettings) -> int:
     """Simulate every method, number of runs and shape of the settings, and print the table."""
     from bench.benchmarks.coverage import measure
+
+    print(rendered(keep(measure(settings), prepared_store(settings)), settings), end="")
+    return 0
+
+
+def error_rates(settings: ErrorRatesSettings) -> int:
+    """Simulate the studies of the settings, judge them as a report does, and print the tables."""
+    from bench.benchmarks.error_rates.measure import measure
 
     print(rendered(keep(measure(settings), prepared_store(settings)), settings), end="")
     return 0

@@ -3,6 +3,7 @@
 In: studies with their settings and rows. Out: a folder, or what is stale in it, and an exit code. Touches: the folder.
 """
 
+import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING
 from bench import catalogue
 from bench.commands.shared import config_folders
 from bench.machine.settings import Settings
+from bench.rows.registration import notes, older, registration
 from bench.rows.store import Store, studies
-from bench.schema import Row, UserError
+from bench.schema import Row
 
 if TYPE_CHECKING:
-    from bench.report.paper.build import Sources
+    from bench.report.document import Sheet
+    from bench.report.paper.build import Benchmark
 
 AUTO, OFF, FOLDER = "auto", "off", "paper/generated"
 MEANS = "bench.report.tables.means"
@@ -26,8 +29,10 @@ TABLES = {
     "throughput": "bench.benchmarks.throughput.table",
     "speed": "bench.benchmarks.speed.table",
     "coverage": "bench.report.tables.coverage",
+    "error_rates": "bench.benchmarks.error_rates.table",
     "scale": "bench.benchmarks.scale.table",
 }
+FIGURES = {"throughput": "bench.benchmarks.throughput.figure"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +63,15 @@ def paper(named: Studies, place: Path) -> int:
     """
     from bench.report import summarize_study
     from bench.report.paper import folder as files
-    from bench.report.paper.build import document, keys
+    from bench.report.paper.build import Sources, document, keys
 
-    settings = named[0][0]
+    settings, folders = named[0][0], config_folders()
     simulated = rows_of(settings, "coverage")
     summaries = [summarize_study(rows, one, simulated) for one, rows in named if not table_of(rows)]
-    if not summaries:
-        if settings.output == AUTO:
-            return 0
-        raise UserError(f"study {settings.study.name} has no training runs; name one that has: study=NAME,throughput")
-    made = document(summaries, _sources(settings, simulated))
+    template = {"template": settings.template} if settings.template else {}
+    options = cache(lambda word: catalogue.options(word, folders))
+    sources = Sources(options, tuple(_registered(rows, one) for one, rows in named if not table_of(rows)), **template)
+    made = document(summaries, sources, [_benchmark(rows) for _, rows in named if table_of(rows)])
     if settings.check:
         differences = files.stale(place, made)
         print("\n".join(differences) or f"{place} is what the rows say", file=sys.stderr)
@@ -97,22 +101,22 @@ def rows_of(settings: Settings, name: str) -> list[Row]:
     return list(Store(settings.results, name).read().rows.values())
 
 
-def _sources(settings: ReportSettings, simulated: Sequence[Row]) -> "Sources":
-    """Options, template, and the tables and sentences of the rows of throughput and coverage, where there are any."""
-    from bench.benchmarks.throughput import table as throughput
-    from bench.benchmarks.throughput.figure import figure
-    from bench.report.analysis.coverage import sentences as of_coverage
-    from bench.report.paper.build import Sources
-    from bench.report.tables import coverage
+def measured(rows: Sequence[Row]) -> "Sheet":
+    """The sheet of rows that compare no arms."""
+    found: Sheet = importlib.import_module(table_of(rows) or MEANS).sheet(rows)
+    return found
 
-    folders, speeds = config_folders(), rows_of(settings, "throughput")
-    options = cache(lambda word: catalogue.options(word, folders))
-    template = {"template": settings.template} if settings.template else {}
-    made, sentences = [], {}
-    if speeds:
-        made += [throughput.table(speeds), figure(sorted(speeds, key=lambda row: row.id))]
-        sentences["speeds"] = throughput.sentences(speeds)
-    if simulated:
-        made += [coverage.table(simulated)]
-        sentences["coverage"] = of_coverage(simulated)
-    return Sources(options, [one for one in made if one], sentences, **template)
+
+def _registered(rows: Sequence[Row], settings: ReportSettings) -> str:
+    name = settings.study.name
+    found = registration(name, config_folders())
+    return f"Study {name}: {'; '.join(notes(found, older(rows, found)))}."
+
+
+def _benchmark(rows: Sequence[Row]) -> "Benchmark":
+    from bench.report.paper.build import Benchmark
+
+    rows = sorted(rows, key=lambda row: row.id)
+    task = str(rows[0].choices.get("task"))
+    figure = importlib.import_module(FIGURES[task]).figure(rows) if task in FIGURES else None
+    return Benchmark(rows, measured(rows), figure)

@@ -3,7 +3,6 @@
 In: settings. Out: text, a folder, an exit code. Touches: the folder of the paper; rows are read.
 """
 
-import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hydra import compose
 
-from bench.commands.paper import ReportSettings, folder, paper, rows_of, table_of
+from bench.commands.paper import ReportSettings, folder, measured, paper, rows_of, table_of
 from bench.commands.shared import known_store
 from bench.machine.settings import Settings
 from bench.plan.plan import declared
@@ -58,9 +57,8 @@ def rendered(rows: Sequence[Row], settings: Settings) -> str:
 
 def sheet_of(rows: Sequence[Row], settings: Settings) -> "Sheet":
     """A comparison of the arms, the table of a benchmark, or the means of any other task."""
-    if module := table_of(rows):
-        found: Sheet = importlib.import_module(module).sheet(rows)
-        return found
+    if table_of(rows):
+        return measured(rows)
     from bench.report import sheet, summarize_study
 
     return sheet(summarize_study(rows, settings, rows_of(settings, "coverage")))

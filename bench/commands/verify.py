@@ -3,12 +3,14 @@
 In: a function that composes, the settings. Out: text, and an exit code. Touches: nothing; rows are read.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.commands.shared import answer, known_store
+from bench.commands.shared import answer, config_folders, known_store
 from bench.machine.settings import PlannedSettings
 from bench.plan.plan import Compose, plan
+from bench.rows.registration import notes as about
+from bench.rows.registration import older, registration
 from bench.rows.store import Store
 from bench.rows.verify import check, notes
 from bench.schema import UserError
@@ -28,9 +30,15 @@ def verify(compose: Compose, launch: Any, settings: VerifySettings) -> int:
     if not reading.rows and not reading.remarks:
         raise UserError(f"study {study} has a plan and no row, so there is nothing to verify")
     planned = planned_ids(compose, store, settings)
-    wrong, remarks = check(study, reading, planned, settings.mixed), notes(reading.rows.values(), planned)
-    record = {"study": study, "rows": len(reading.rows), "wrong": wrong, "notes": remarks}
-    head = f"study {study}: {len(reading.rows)} whole rows, {len(wrong) or 'nothing'} wrong"
+    rows = list(reading.rows.values())
+    registered = registration(study, config_folders())
+    before = older(rows, registered)
+    wrong = check(study, reading, planned, settings.mixed)
+    remarks = [*notes(rows, planned), *about(registered, before)]
+    record = {"study": study, "rows": len(rows), "wrong": wrong, "notes": remarks}
+    record["registered"] = {key: getattr(registered, key) for key in ("file", "commit", "date", "missing")}
+    record["older"] = asdict(before)
+    head = f"study {study}: {len(rows)} whole rows, {len(wrong) or 'nothing'} wrong"
     lines = [head, *(f"  wrong: {line}" for line in wrong), *(f"  note: {line}" for line in remarks)]
     print(answer(record, "\n".join(lines), settings))
     return int(bool(wrong))

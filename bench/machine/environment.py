@@ -112,14 +112,15 @@ def git_state(package: Path) -> tuple[str | None, bool | None]:
 
     An installed package often lies inside some other repository (its .venv), whose commit is not that of the package.
     """
-    if not _git(package, "ls-files", "--", "__init__.py"):
+    if not git(package, "ls-files", "--", "__init__.py"):
         return None, None
-    commit = _git(package, "rev-parse", "--verify", "HEAD")
-    changes = _git(package.parent, "status", "--porcelain", "--", *SOURCES) if commit else None
+    commit = git(package, "rev-parse", "--verify", "HEAD")
+    changes = git(package.parent, "status", "--porcelain", "--", *SOURCES) if commit else None
     return commit, None if changes is None else bool(changes)
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
+def git(folder: Path, *arguments: str) -> str | None:
+    """What git prints in this folder, stripped; None where there is no git, or where it fails or does not answer."""
     command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     # inside a hook of another repository, git's own variables would point to that one
     variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

@@ -100,21 +100,20 @@ class Reference:
     markdown: str
 
 
+Block = Prose | Table | Figure
+
+
 @dataclass(frozen=True)
 class Document:
-    """A paper. `footer` names its origin: commit, dirty flag, digest of the rows, versions."""
+    """A paper. `footer` names its origin: commit, dirty flag, digest of the rows, versions.
+
+    The `appendix` stands on the page alone, behind the references; the PDF leaves it out.
+    """
 
     title: str
-    blocks: tuple[Prose | Table | Figure, ...]
+    blocks: tuple[Block, ...]
     references: tuple[Reference, ...]
     footer: str
     digest: str = ""  # of the rows, 64 hexadecimal digits
     studies: tuple[str, ...] = ()
-
-    @property
-    def appendix(self) -> int:
-        """The index of the list of runs, or of the prose that opens it: references stand before it; the end if none."""
-        for index, block in enumerate(self.blocks):
-            if isinstance(block, Table) and any(line[0].is_run for line in block.lines):
-                return index - (index > 0 and isinstance(self.blocks[index - 1], Prose))
-        return len(self.blocks)
+    appendix: tuple[Block, ...] = ()

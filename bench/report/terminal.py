@@ -28,7 +28,7 @@ def _text(sheet: Sheet, width: int) -> str:
 
 def _markdown(sheet: Sheet, width: int) -> str:
     parts = sheet.parts if sheet.page is None else sheet.page
-    return "\n\n".join(map(_marked, parts)) + "\n"
+    return "\n\n".join(map(marked, parts)) + "\n"
 
 
 def _csv(sheet: Sheet, width: int) -> str:
@@ -53,12 +53,13 @@ def _lines(part: Part, width: int, indent: str = "") -> str:
     return "\n".join(_lines(each, width, indent) for each in part)
 
 
-def _marked(part: Part) -> str:
+def marked(part: Part) -> str:
+    """A part as Markdown."""
     match part:
         case Table():
             return "\n".join(piped(part))
         case Section(heading, parts, level):
-            return "\n\n".join([f"{'#' * level} {heading}", *map(_marked, parts)])
+            return "\n\n".join([f"{'#' * level} {heading}", *map(marked, parts)])
         case str():
             return part
     return "\n".join(f"- {each}" for each in part)

@@ -1,6 +1,8 @@
 """The commands `merge`, `why`, `verify` and `seal` as a user types them, in this process."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +55,32 @@ def say(home: Path, rows: list[Row], capsys: pytest.CaptureFixture[str]) -> Call
 
 def test_verify_believes_a_study_and_says_so_in_a_line(say):
     code, out, _ = say("verify", "study=mine", *AXES)
-    assert (code, out) == (0, "study mine: 4 whole rows, nothing wrong\n")
+    registered = "  note: not registered: its axes were on a command line\n"
+    assert (code, out) == (0, f"study mine: 4 whole rows, nothing wrong\n{registered}")
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_verify_says_when_the_study_was_registered_and_which_rows_may_be_older(say, home):
+    yaml = home / "conf" / "study" / "mine.yaml"
+    yaml.parent.mkdir(parents=True)
+    own = (catalogue.CONF / "study" / "own.yaml").read_text().replace("name: own", "name: mine")
+    yaml.write_text(own + "axes: {initializer: 'he_normal,glorot_uniform', seed: '0,1', epochs: 2}\n")
+    words = ("verify", "--config-dir", str(home / "conf"), "study=mine")
+    assert "not registered: git knows no commit of conf/study/mine.yaml" in say(*words)[1]
+    for command in (
+        ["init", "-q"],
+        ["add", "conf"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"],
+    ):
+        subprocess.run(["git", *command], check=True)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    code, out, _ = say(*words)
+    assert code == 0
+    assert f"registered: conf/study/mine.yaml, commit {commit[:12]}, " in out
+    assert "whether 4 rows are older than conf/study/mine.yaml is unknown (their commits: no commit)" in out
+    record = json.loads(say(*words, "format=json")[1])
+    assert record["registered"]["commit"] == commit
+    assert record["older"] == {"known": {}, "unknown": {"no commit": 4}}
 
 
 def test_verify_ends_with_1_and_the_list_for_an_edited_row(say, rows, home):

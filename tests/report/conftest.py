@@ -122,11 +122,11 @@ def study(make_study: Callable[..., Summary], arm: Callable[..., list[Row]], row
     """Two blocks: with relu he_normal is far ahead and one run of fixup diverged; with tanh nobody can tell."""
     return make_study(
         [
-            *arm("he_normal", [0.9, 0.91, 0.92, 0.9]),
-            *arm("fixup", [0.4, 0.42, 0.41]),
-            row("fixup", 3, status="diverged"),
-            *arm("he_normal", [0.5, 0.9, 0.7, 0.6], activation="tanh"),
-            *arm("fixup", [0.8, 0.6, 0.55, 0.9], activation="tanh"),
+            *arm("he_normal", [0.9, 0.91, 0.92, 0.9, 0.91, 0.9]),
+            *arm("fixup", [0.4, 0.42, 0.41, 0.4, 0.42]),
+            row("fixup", 5, status="diverged"),
+            *arm("he_normal", [0.5, 0.9, 0.7, 0.6, 0.8, 0.7], activation="tanh"),
+            *arm("fixup", [0.8, 0.6, 0.55, 0.9, 0.7, 0.75], activation="tanh"),
         ]
     )
 

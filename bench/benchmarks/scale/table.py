@@ -14,7 +14,8 @@ from bench.schema import Row
 
 COMMANDS = ("plan", "status", "report")
 GIGABYTE = 1e9
-CAPTION = "Seconds and peak memory of each command on a store of synthetic rows, loose or sealed in one file."
+CAPTION = "Time and memory of the commands, by store."
+NOTES = "Seconds and peak memory of each command on a store of synthetic rows, loose or sealed in one file."
 AGAIN = (
     "Beyond a million rows memory ends first, then the listing of the folder; `bench/rows/store.py` says what would "
     "carry it. `python -m bench scale rows=N form=sealed` measures it again."
@@ -40,7 +41,7 @@ def sheet(rows: Iterable[Row]) -> Sheet:
     """The table; a line per store for csv and json, in seconds and bytes."""
     rows = list(rows)
     shown = table(rows)
-    made = page("How long the commands take on a large store", rows, CAPTION, shown, _places(rows), AGAIN)
+    made = page("How long the commands take on a large store", rows, NOTES, shown, _places(rows), AGAIN)
     return Sheet((shown,), frame(rows), records(frame(rows)), made)
 
 

@@ -12,7 +12,6 @@ import pandas as pd
 from bench.benchmarks import ratios as rates
 from bench.benchmarks.ratios import block_rates, ratio, ratios, share, spread, times_as_fast
 from bench.report.document import Cell, Sheet, Table, records
-from bench.report.tables.markdown import escaped
 from bench.report.tables.page import page
 from bench.report.wording.format import counted, three_digits
 from bench.schema import Row
@@ -21,6 +20,7 @@ REFERENCE, CONTROL = "plain", "plain again"
 GIGA, MEGA, MILLISECONDS = 1e9, 1e6, 1e3
 BUSY = 0.5  # processes that wanted a core, on average, in the minute before
 COLUMNS = ["id", "work", "arm", "ratio", "ratio_low", "ratio_high"]  # of a table without lines
+CAPTION = "Speed of training, by work and arm."
 NOTES = (
     "Images per second over all runs, the median over blocks [the slowest and the fastest block]. Times plain: how "
     "many times as fast as plain, the geometric mean over blocks with its 95 % t interval. Plain is what a user of "
@@ -81,7 +81,7 @@ def table(rows: Iterable[Row]) -> Table:
     """One line per work and arm: images per second, times as fast as plain, GFLOP/s, share of the peak in percent."""
     header = ("work", "arm", "processes", "pack", "numbers", "images/s", "times plain", "GFLOP/s", "of peak")
     lines = tuple(tuple(_cells(one)) for one in records(frame(rows)))
-    return Table("training_speed", escaped(NOTES), header, lines, axes=("work", "arm"))
+    return Table("training_speed", CAPTION, header, lines, axes=("work", "arm"))
 
 
 def _cells(one: Mapping[str, Any]) -> list[Cell]:
@@ -176,5 +176,5 @@ def sheet(rows: Iterable[Row]) -> Sheet:
     record = {"sentences": found, "control": control(lines), "table": records(lines)}
     record |= {"sweeps": sweeps(rows), "soaks": soaks(rows)}
     shown = (table(rows),) if len(lines) else ()
-    parts = (*shown, tuple(found), NOTES)
-    return Sheet(parts, lines, record, page("How fast runs train", rows, *parts, AGAIN))
+    made = page("How fast runs train", rows, tuple(found), *shown, NOTES, AGAIN)
+    return Sheet((*shown, tuple(found), NOTES), lines, record, made)

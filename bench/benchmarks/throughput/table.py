@@ -12,7 +12,6 @@ import pandas as pd
 from bench.benchmarks import ratios as rates
 from bench.benchmarks.ratios import block_rates, ratio, ratios, spread, times_as_fast
 from bench.report.document import Cell, Sheet, Table, records
-from bench.report.tables.markdown import escaped
 from bench.report.tables.page import page
 from bench.report.wording.format import DASH, three_digits
 from bench.schema import Row
@@ -20,6 +19,7 @@ from bench.schema import Row
 OURS, REFERENCE, CONTROL, LIMITS = "initbench", "torch.nn.init", "torch.nn.init again", ("generator", "memory")
 MILLION = 1e6
 VERSIONS = ("torch", "timm", "keras", "jax")
+CAPTION = "Speed of filling weights, by law and target."
 NOTES = (
     "Millions of elements per second, the median over blocks [the slowest and the fastest block]; the other libraries "
     "by their median. Ratio: how many times as fast as torch.nn.init, the geometric mean over blocks with its 95 % t "
@@ -90,7 +90,7 @@ def table(rows: Iterable[Row]) -> Table:
     cases = [{one["library"]: one for one in records(case)} for _, case in lines.groupby("id", sort=False)]
     header = ("law", "target", OURS, *peers, "ratio", *(f"of {limit}" for limit in LIMITS))
     cells = tuple(tuple(_cells(case, peers)) for case in cases if OURS in case)
-    return Table("speed", escaped(NOTES), header, cells, labels=2, axes=("law", "target"))
+    return Table("speed", CAPTION, header, cells, labels=2, axes=("law", "target"))
 
 
 def sheet(rows: Iterable[Row]) -> Sheet:
@@ -98,8 +98,9 @@ def sheet(rows: Iterable[Row]) -> Sheet:
     rows = list(rows)
     lines, found = frame(rows), sentences(rows)
     record = {"sentences": found, "control": control(lines), "table": records(lines)}
-    parts = (table(rows), " ".join(found), NOTES)
-    return Sheet(parts, lines, record, page("How fast weights are drawn", rows, *parts, AGAIN))
+    shown, said = table(rows), " ".join(found)
+    made = page("How fast weights are drawn", rows, said, shown, NOTES, AGAIN)
+    return Sheet((shown, said, NOTES), lines, record, made)
 
 
 def _cells(case: Mapping[str, dict[str, Any]], peers: Sequence[str]) -> list[Cell]:

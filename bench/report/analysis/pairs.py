@@ -1,7 +1,8 @@
 """Two arms of a block against each other: how often they train, how accurate they are, and the verdict on both.
 
-Training rates are compared by Boschloo's exact test. Accuracies are compared over the seeds where both arms trained, by
-a paired t test; where an arm's values have two modes, by that and by sign changes, whichever p is larger.
+Training rates are compared by Boschloo's exact test. Accuracies are compared over the seeds where both arms trained, if
+there are five or more, by a paired t test; where an arm's values have two modes, by that and by sign changes, whichever
+p is larger. Fewer seeds do not show two modes: all of one arm may fall into one, all of the other into the other.
 
 Of each pair of arms the tests of both endpoints in all blocks are one family, adjusted by Holm, and times the number of
 pairs of arms: so the chance of any false verdict in a study is at most alpha, and the verdict on two arms depends on
@@ -185,8 +186,9 @@ def _accuracy(ours: Arm, theirs: Arm, seeds: Sequence[object], rules: Rules, res
     left, right = (POINTS * np.array([one[seed] for seed in seeds]) for one in values)
     found = statistics.paired_difference(left, right, resolution)
     wide, narrow = (found.interval(level) for level in LEVELS)
-    p = _guarded(found, ours, theirs, seeds)
-    close = found.equivalence(margin) if len(seeds) >= ENOUGH and margin else None
+    enough = len(seeds) >= ENOUGH
+    p = _guarded(found, ours, theirs, seeds) if enough else None
+    close = found.equivalence(margin) if enough and margin else None
     return Comparison(found.value, wide.low, wide.high, narrow.low, narrow.high, margin, p, close)
 
 

@@ -84,7 +84,7 @@ def _seeds(finding: Finding, spread: float | None, blocks: int) -> Seeds:
         difference = seeds_needed(margin, spread, level / 2, POWER)
         equal = seeds_for_equivalence(margin, spread, level, POWER)
     return Seeds(
-        difference=difference,
+        difference=max(ENOUGH, difference) if difference else None,
         equivalence=max(ENOUGH, equal) if equal else None,
         rate=seeds_for_rate(finding.rules.rate_margin, level),
     )

@@ -4,21 +4,20 @@ from bench.report.analysis.summary import Summary
 from bench.report.document import Figure
 from bench.report.figures.curves import curves
 from bench.report.figures.differences import differences
-from bench.report.figures.divergence import divergence
 from bench.report.figures.first_against_final import first_against_final
-from bench.report.figures.intervals import intervals
 from bench.report.figures.learning_rate import learning_rate
 from bench.report.figures.ranks import ranks
+from bench.report.figures.rates import rates
 from bench.report.figures.style import styled
 from bench.report.figures.svg import renamed
 
 __all__ = ["figures"]
 
-OF_FINDINGS = (intervals, curves, first_against_final, divergence, learning_rate)
+OF_FINDINGS = (rates, curves, first_against_final, learning_rate)
 
 
 def figures(summary: Summary, prefix: str = "") -> dict[str, Figure]:
-    """Every figure that the summary has something for, by what it shows: "curves", "intervals".
+    """Every figure that the summary has something for, by what it shows: "curves", "rates".
 
     `prefix` opens the names of the figures and the ids within them, which are unique in a page with several studies.
     """

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.report.analysis.arms import STALLED, TRAINED, Arm
 from bench.report.analysis.finding import Finding
+from bench.report.wording.format import counted
+from bench.schema import DIVERGED
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")  # Okabe and Ito 2008, no yellow
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
@@ -23,6 +26,10 @@ class ArmStyle:
     marker: str
     dash: Any
 
+    def inside(self, one: Arm) -> str:
+        """The colour within a mark of the arm: none where some of its runs did not train."""
+        return self.colour if one.trained == one.ended else "white"
+
 
 def arms_of(findings: Iterable[Finding]) -> list[str]:
     """Every arm of the findings, sorted."""
@@ -36,6 +43,12 @@ def best_arms(findings: Sequence[Finding], most: int) -> list[str]:
         for rank, one in enumerate(finding.arms):
             ranks[one.name].append(rank)
     return sorted(sorted(ranks, key=lambda name: (sum(ranks[name]) / len(ranks[name]), name))[:most])
+
+
+def outcomes(one: Arm) -> str:
+    """How the runs of an arm ended: `7 of 10 runs trained, 2 stalled, 1 diverged`."""
+    others = [f"{count} {word}" for count, word in ((one.stalled, STALLED), (one.diverged, DIVERGED)) if count]
+    return ", ".join([f"{one.trained} of {counted(one.ended, 'run')} {TRAINED}", *others])
 
 
 def arm_styles(names: Iterable[str]) -> dict[str, ArmStyle]:

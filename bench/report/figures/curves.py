@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from scipy.special import stdtrit
 
+from bench.report.analysis.arms import TRAINED, outcome
 from bench.report.analysis.finding import Finding
 from bench.report.document import Figure
 from bench.report.figures import style
@@ -19,7 +20,7 @@ from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms
 from bench.report.figures.svg import Tips, drawing
 from bench.report.statistics.sample import LEVEL, Array, Estimate
 from bench.report.wording.format import accuracy_of, counted, left_out, some, with_spread
-from bench.schema import DIVERGED, OK, Row
+from bench.schema import Row
 
 NAME = "curves"
 MEASURE = "validation_accuracy"
@@ -29,7 +30,7 @@ MARKS = 6  # on a line
 
 
 def curves(findings: Sequence[Finding]) -> Figure | None:
-    """Learning curves; None where no converged run has two epochs."""
+    """Learning curves; None where no trained run has two epochs."""
     arms = best_arms(findings, ARMS)
     drawable = [finding for finding in findings if any(_measured(finding, arm).shape[1] > 1 for arm in arms)]
     if not drawable:
@@ -89,8 +90,9 @@ def band(runs: Array) -> tuple[Array, Array | None, Array | None]:
 
 
 def _measured(finding: Finding, arm: str) -> Array:
-    """The curves of the converged runs, (runs, epochs), as far as all of them go."""
-    found = [values for row in finding.rows(arm) if row.status == OK and (values := _values(row))]
+    """The curves of the trained runs, (runs, epochs), as far as all of them go."""
+    trained = [row for row in finding.rows(arm) if outcome(row, finding.rules) == TRAINED]
+    found = [values for row in trained if (values := _values(row))]
     epochs = min(map(len, found), default=0)
     return np.array([values[:epochs] for values in found], dtype=float).reshape(len(found), epochs)
 
@@ -102,13 +104,14 @@ def _values(row: Row) -> list[float]:
 def _caption(
     findings: Sequence[Finding], drawable: Sequence[Finding], shown: Sequence[Finding], arms: Sequence[str]
 ) -> str:
-    lost = sum(row.status == DIVERGED for finding in shown for arm in arms for row in finding.rows(arm))
-    diverged = f" Diverged runs, {lost} here, are in no mean." if lost else ""
+    runs = [one for finding in shown for one in finding.arms if one.name in arms]
+    counts = sum(one.stalled for one in runs), sum(one.diverged for one in runs)
+    lost = f" In no mean are {counts[0]} stalled and {counts[1]} diverged of these runs." if any(counts) else ""
     spread = any(len(_measured(finding, arm)) > 1 for finding in shown for arm in arms)
     return (
-        f"Validation accuracy after each epoch, the mean over converged runs{with_spread(spread, 't band')}. "
+        f"Validation accuracy after each epoch, the mean over trained runs{with_spread(spread, 't band')}. "
         "Each panel has a scale of its own."
-        + diverged
+        + lost
         + left_out(len(shown), len(drawable), "block", "the first ones")
         + left_out(len(arms), len(arms_of(findings)), "arm", "those that stand highest on average")
     )

@@ -1,76 +1,104 @@
-"""The study's question: the paired difference of its two arms in each block, over the margin of equivalence.
+"""The study's question: the difference in accuracy of its two arms in each block, over the margin.
 
 In: a Question. Out: a Figure. Touches: nothing.
 """
 
 from collections.abc import Sequence
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from bench.report.analysis.finding import Finding
-from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, UNDECIDED, Pair
-from bench.report.analysis.question import NEITHER, Question
+from bench.report.analysis.finding import EQUAL, Finding
+from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, LEVELS, NEITHER, UNDECIDED, WITHIN, Pair
+from bench.report.analysis.question import Question
 from bench.report.document import Figure
 from bench.report.figures import style
+from bench.report.figures.arms import outcomes
 from bench.report.figures.svg import Tips, drawing
 from bench.report.tables.markdown import escaped
-from bench.report.wording.format import confidence, interval, left_out, number, some
+from bench.report.wording.answer import verdict
+from bench.report.wording.format import PERCENT, left_out, number, points, some
 
 NAME = "differences"
 BLOCKS = 40
 LABEL = 36  # letters of a block's name on one line
 WIDE = 8  # margins; a larger difference bends the scale
-MARKS = {DIFFERENT: ("s", "black"), EQUIVALENT: ("o", "white"), UNDECIDED: ("D", style.PALE), NEITHER: ("x", "white")}
+MARKS = {
+    DIFFERENT: ("s", "black"),
+    WITHIN: ("s", "white"),
+    EQUIVALENT: ("o", "black"),
+    EQUAL: ("o", "white"),
+    UNDECIDED: ("D", style.PALE),
+    NEITHER: ("x", "white"),
+}
+THICK = 2.4  # pt of the interval of equivalence
 TICKS = (1, 3, 10, 30, 100)  # points, on a bent scale
+Pairs = Sequence[tuple[Finding, Pair]]
 
 
 def differences(question: Question | None) -> Figure | None:
-    """Paired differences; None where the study asks no question, or no block has a difference."""
-    found = question.pairs if question else ()
-    drawable = [(finding, pair) for finding, pair in found if pair.difference_points is not None]
-    if question is None or not drawable:
+    """The differences; None where the study asks no question, or no two arms trained with the same seed."""
+    if question is None or not any(pair.seeds for _, pair in question.pairs):
         return None
-    shown = drawable[:BLOCKS]
+    shown = question.pairs[:BLOCKS]
     tips = Tips()
-    sheet = style.sheet(0.8 * style.FULL, 20 + 4.6 * len(shown))
+    sheet = style.sheet(20 + 4.6 * len(shown))
     axis = sheet.add_subplot()
     for y, (finding, pair) in enumerate(shown):
         _draw(axis, y, finding, pair, tips)
     bent = _scales(axis, shown)
     axis.set_xlabel(f"{question.arms[0]} − {question.arms[1]} (percentage points)")
-    _legend(axis, {pair.verdict for _, pair in shown})
-    return Figure(
-        NAME, _caption(question, shown, len(drawable), bent), drawing(sheet, NAME, tips), _alt(question, shown)
-    )
+    _legend(axis, {verdict(pair) for _, pair in shown if pair.seeds})
+    caption = _caption(question, len(shown), bent)
+    return Figure(NAME, caption, drawing(sheet, NAME, tips), _alt(question, shown))
 
 
 def _draw(axis: Axes, y: int, finding: Finding, pair: Pair, tips: Tips) -> None:
-    left, width = -pair.margin_points, 2 * pair.margin_points
-    margin = Rectangle((left, y - 0.5), width, 1, color=style.PALE, linewidth=0.3)  # an edge, or seams would show
+    found, block = pair.accuracy, _name(finding)
+    margin = Rectangle(
+        (-found.margin, y - 0.5), 2 * found.margin, 1, color=style.PALE, linewidth=0.3
+    )  # else seams show
     axis.add_patch(margin)
-    marker, inside = MARKS[pair.verdict]
-    drawn = axis.plot(pair.difference, y, marker, color="black", markerfacecolor=inside, zorder=3)
-    if pair.low_points is not None and pair.high_points is not None:
-        drawn += axis.plot([pair.low_points, pair.high_points], [y, y], color="black")
-    block = _name(finding)
-    tips.add(f"{block}: {_points(finding, pair)}, n = {pair.seeds}: {pair.verdict}", *drawn)
-    tips.add(f"{block}: the margin, {number(finding.margin, finding.digits)} points", margin)
+    tips.add(f"{block}: the margin, {number(found.margin, finding.digits)} points", margin)
+    tips.add(f"{block}: {_words(finding, pair)}", *_marks(axis, y, finding, pair))
 
 
-def _points(finding: Finding, pair: Pair) -> str:
-    return f"{interval(pair.difference, pair.low_points, pair.high_points, finding.digits)} points"
+def _marks(axis: Axes, y: int, finding: Finding, pair: Pair) -> list[Artist]:
+    """The difference with both intervals, or in words why there is none."""
+    found = pair.accuracy
+    if found.difference is None:
+        words = f"{verdict(pair)}: {_trained(finding, pair)} trained"
+        return [axis.text(0, y, words, ha="center", va="center_baseline", color=style.GREY)]
+    marker, inside = MARKS[verdict(pair)]
+    drawn: list[Artist] = [*axis.plot(found.difference, y, marker, color="black", markerfacecolor=inside, zorder=3)]
+    for low, high, width in ((found.low, found.high, 1.0), (found.close_low, found.close_high, THICK)):
+        if low is not None and high is not None:
+            drawn += axis.plot([low, high], [y, y], color="black", linewidth=width, solid_capstyle="butt")
+    return drawn
+
+
+def _words(finding: Finding, pair: Pair) -> str:
+    arms = [f"{one.name} {outcomes(one)}" for name in (pair.initializer, pair.other) if (one := finding.arm(name))]
+    accuracy = f"{points(pair.accuracy, finding.digits)} points, n = {pair.seeds}; " if pair.seeds else ""
+    return f"{accuracy}{'; '.join(arms)}: {verdict(pair)}"
+
+
+def _trained(finding: Finding, pair: Pair) -> str:
+    arms = [one for name in (pair.initializer, pair.other) if (one := finding.arm(name))]
+    return " against ".join(f"{one.trained} of {one.ended}" for one in arms)
 
 
 def _name(finding: Finding) -> str:
     return finding.name or "all"
 
 
-def _scales(axis: Axes, shown: Sequence[tuple[Finding, Pair]]) -> bool:
+def _scales(axis: Axes, shown: Pairs) -> bool:
     """Set the scales; whether that of the differences is bent: linear within a few margins, logarithmic beyond."""
-    ends = [abs(end) for _, pair in shown for end in (pair.difference_points, pair.low_points, pair.high_points) if end]
-    margin = max(pair.margin_points for _, pair in shown)
+    found = [pair.accuracy for _, pair in shown]
+    ends = [abs(end) for one in found for end in (one.difference, one.low, one.high) if end]
+    margin = max(one.margin for one in found)
     widest = max([*ends, 1.2 * margin])
     bent = widest > WIDE * margin
     if bent:
@@ -88,22 +116,26 @@ def _scales(axis: Axes, shown: Sequence[tuple[Finding, Pair]]) -> bool:
 
 
 def _legend(axis: Axes, verdicts: set[str]) -> None:
-    for verdict, (marker, inside) in MARKS.items():
-        if verdict in verdicts:
-            axis.plot([], [], marker, color="black", markerfacecolor=inside, label=verdict)
+    for word, (marker, inside) in MARKS.items():
+        if word in verdicts:
+            axis.plot([], [], marker, color="black", markerfacecolor=inside, label=word)
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(MARKS), columnspacing=1.5)
 
 
-def _caption(question: Question, shown: Sequence[tuple[Finding, Pair]], total: int, bent: bool) -> str:
+def _caption(question: Question, shown: int, bent: bool) -> str:
     ours, theirs = map(escaped, question.arms)
+    wide, narrow = (f"{PERCENT * level:g} %" for level in LEVELS)
     return (
-        f"{ours} less {theirs}, paired by seed, with {confidence()} intervals; the shade is the margin of "
-        "equivalence. Verdicts are Holm-adjusted over the blocks."
+        f"Accuracy of {ours} less that of {theirs} over the seeds where both trained: thin the {wide} interval, thick "
+        f"the {narrow} interval of equivalence, shaded the margin. The mark is the verdict on accuracy and training "
+        "rate together."
         + (" The scale is linear near zero and logarithmic beyond." if bent else "")
-        + left_out(len(shown), total, "block", "the first ones")
+        + left_out(shown, len(question.pairs), "block", "the first ones")
     )
 
 
-def _alt(question: Question, shown: Sequence[tuple[Finding, Pair]]) -> str:
-    found = [f"{_name(finding)} {_points(finding, pair)}, {pair.verdict}" for finding, pair in shown]
-    return f"Paired differences, {' less '.join(question.arms)}, by block: {some(found, '; ')}."
+def _alt(question: Question, shown: Pairs) -> str:
+    found = [
+        f"{_name(finding)} {points(pair.accuracy, finding.digits)} points, {verdict(pair)}" for finding, pair in shown
+    ]
+    return f"Differences in accuracy, {' less '.join(question.arms)}, by block: {some(found, '; ')}."

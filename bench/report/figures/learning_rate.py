@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodF
 from bench.report.analysis.finding import Finding
 from bench.report.document import Figure
 from bench.report.figures import style
-from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms
+from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms, outcomes
 from bench.report.figures.svg import Tips, drawing
 from bench.report.wording.format import accuracy_of, counted, left_out, some, with_spread
 
@@ -21,7 +21,7 @@ AXIS = "optimizer.learning_rate"
 ARMS = 10
 LEAST, HEIGHT = 32.0, 40.0  # mm of a panel, where a page is full and where it is not
 LABELS = 6  # on the scale of rates
-FLOOR = 0.04  # of a panel's height, where a rate stands at which no run converged
+FLOOR = 0.04  # of a panel's height, where a rate stands at which no run trained
 Sweep = list[tuple[float, Finding]]  # the blocks that differ in the rate alone, by rate
 
 
@@ -41,9 +41,7 @@ def learning_rate(findings: Sequence[Finding]) -> Figure | None:
     sheet.supxlabel("learning rate")
     sheet.supylabel("test accuracy (%)")
     style.legend(sheet, {arm: styles[arm] for arm in arms})
-    spread = any(
-        one.test_accuracy and one.test_accuracy.low is not None for finding in findings for one in finding.arms
-    )
+    spread = any(one.accuracy and one.accuracy.low is not None for finding in findings for one in finding.arms)
     caption = _caption(spread, (len(names), len(drawable)), (len(arms), len(arms_of(findings))))
     return Figure(NAME, caption, drawing(sheet, NAME, tips), _alt(names, drawable, arms))
 
@@ -70,16 +68,16 @@ def _draw(axis: Axes, name: str, sweep: Sweep, drawn_as: ArmStyle, tips: Tips) -
     if means:
         axis.plot(*zip(*means, strict=True), color=drawn_as.colour, linestyle=drawn_as.dash)
     for rate, finding, one in arms:
-        reached = one.test_accuracy
+        reached = one.accuracy
         if reached is None:
             lost = axis.plot(rate, FLOOR, "x", color=drawn_as.colour, transform=axis.get_xaxis_transform())
-            tips.add(f"{name}, {finding.title}: no mean, {one.diverged} of {one.runs} diverged", *lost)
+            tips.add(f"{name}, {finding.title}: {outcomes(one)}", *lost)
             continue
-        inside = "white" if one.diverged else drawn_as.colour
+        inside = drawn_as.inside(one)
         drawn = axis.plot(rate, 100 * reached.value, drawn_as.marker, color=drawn_as.colour, markerfacecolor=inside)
         if reached.low is not None and reached.high is not None:
             drawn += axis.plot([rate, rate], [100 * reached.low, 100 * reached.high], color=drawn_as.colour)
-        tips.add(f"{name}, {finding.title}: {accuracy_of(reached, finding.digits)}", *drawn)
+        tips.add(f"{name}, {finding.title}: {outcomes(one)}; {accuracy_of(reached, finding.digits)}", *drawn)
 
 
 def _scales(axis: Axes, rates: Sequence[float]) -> None:
@@ -103,8 +101,8 @@ def _apart(rates: Sequence[float]) -> list[float]:
 
 def _caption(spread: bool, blocks: tuple[int, int], arms: tuple[int, int]) -> str:
     return (
-        f"Mean test accuracy over converged runs against the learning rate{with_spread(spread, 'interval')}. "
-        "A hollow mark: some runs of the arm diverged; a cross at the foot: no run converged. Each panel has a scale "
+        f"Mean test accuracy of the trained runs against the learning rate{with_spread(spread, 'interval')}. "
+        "A hollow mark: some runs of the arm did not train; a cross at the foot: none did. Each panel has a scale "
         "of its own."
         + left_out(*blocks, "block", "the first ones")
         + left_out(*arms, "arm", "those that stand highest on average")

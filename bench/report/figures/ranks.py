@@ -24,7 +24,7 @@ def ranks(found: Ranks | None) -> Figure | None:
     arms = list(found.mean_ranks.items())
     half = -(-len(arms) // 2)
     foot = TOP + 3 + BAR * len(found.groups)
-    sheet = style.sheet(style.FULL, foot + STEP * half + 1)
+    sheet = style.sheet(foot + STEP * half + 1)
     sheet.set_layout_engine("none")
     axis = sheet.add_axes((0, 0, 1, 1))
     axis.set(xlim=(0, style.FULL), ylim=(foot + STEP * half + 1, 0))

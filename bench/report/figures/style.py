@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from bench.report.figures.arms import ArmStyle
 
-COLUMN, FULL, TALLEST = 84.0, 174.0, 225.0  # mm: one column, the page's width, a page's height less a caption
+FULL, TALLEST = 166.0, 225.0  # mm: the width of the text, and a page's height less a caption
 BELOW = 7.0  # mm, for the name of the scale that all panels share
 INCH = 25.4  # mm
 SMALL, PLAIN = 7.0, 8.0  # pt
@@ -61,22 +61,24 @@ def styled() -> Iterator[None]:
         yield
 
 
-def sheet(width: float, height: float) -> Sheet:
-    """An empty drawing; width and height are in millimetres."""
-    return Sheet(figsize=(width / INCH, height / INCH))
+def sheet(height: float) -> Sheet:
+    """An empty drawing as wide as the text; its height is in millimetres."""
+    return Sheet(figsize=(FULL / INCH, height / INCH))
 
 
-def panels(titles: Sequence[str], height: float, legend: float = 0.0) -> tuple[Sheet, list[Axes]]:
-    """A sheet with an empty panel per title, and `legend` mm left above them.
+def panels(
+    titles: Sequence[str], height: float, legend: float = 0.0, columns: int | None = None
+) -> tuple[Sheet, list[Axes]]:
+    """A sheet with an empty panel per title, `columns` in a line, and `legend` mm left above them.
 
     A line of panels is `height` mm, less where that fills a page.
     """
-    columns = per_line(len(titles))
+    columns = columns or per_line(len(titles))
     lines = -(-len(titles) // columns)
     height = min(height, (TALLEST - legend - BELOW) / lines)
-    drawn = sheet(COLUMN if len(titles) == 1 else FULL, lines * height + legend + BELOW)
+    drawn = sheet(lines * height + legend + BELOW)
     axes = [drawn.add_subplot(lines, columns, place + 1) for place in range(len(titles))]
-    letters = int(drawn.get_figwidth() * INCH / columns / LETTER) - 5  # the scale beside a panel takes some
+    letters = int(FULL / columns / LETTER) - 5  # the scale beside a panel takes some
     for axis, title in zip(axes, titles, strict=True):
         axis.set_title("\n".join(broken(line, letters) for line in title.split("\n")))
     return drawn, axes
@@ -87,9 +89,9 @@ def per_line(count: int) -> int:
     return count if count < 4 else 3 if count in (5, 6, 9) else 4
 
 
-def room(least: float, legend: float = 0.0) -> int:
+def room(least: float, legend: float = 0.0, columns: int = 4) -> int:
     """How many panels fit on a page that are at least `least` mm high."""
-    return 4 * max(1, int((TALLEST - legend - BELOW) // least))
+    return columns * max(1, int((TALLEST - legend - BELOW) // least))
 
 
 def legend_height(names: Sequence[str]) -> float:

@@ -54,14 +54,6 @@ def renamed(figure: Figure, name: str) -> Figure:
     return replace(figure, name=name, svg=own.sub(lambda found: name, figure.svg))
 
 
-def width(svg: str) -> float:
-    """The width of a drawing in points."""
-    found = re.search(r'\swidth="([0-9.]+)pt"', svg[: svg.index(">")])
-    if not found:
-        raise ValueError("an SVG without a width in points has no size on paper")
-    return float(found[1])
-
-
 def _rendered(sheet: Sheet) -> str:
     text = io.StringIO()
     with warnings.catch_warnings():

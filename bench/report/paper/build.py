@@ -1,23 +1,25 @@
 """A paper of studies: its document, in reading order.
 
-In: summaries, and tables and figures of other rows. Out: a Document. Touches: paper/, which it reads.
+In: summaries, and sheets of other rows. Out: a Document. Touches: paper/, which it reads.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.report.analysis.summary import Summary
-from bench.report.document import Document, Figure, Table
+from bench.report.document import Block, Document, Figure, Part, Prose, Section, Sheet, Table
 from bench.report.paper import PAPER, provenance
 from bench.report.paper.evidence import common, evidence
 from bench.report.paper.keys import flat
 from bench.report.paper.references import Bibliography
 from bench.report.paper.text import fill
 from bench.report.tables import cost, overall, protocol, results
+from bench.report.terminal import marked
 from bench.report.wording import study as words
-from bench.schema import OK, UserError
+from bench.report.wording.format import listed
+from bench.schema import Row, UserError
 
 OF_STUDY: tuple[Callable[[Summary], Table | None], ...] = (
     results.question,
@@ -36,40 +38,93 @@ OF_STUDY: tuple[Callable[[Summary], Table | None], ...] = (
 
 
 @dataclass(frozen=True)
-class Sources:
-    """The sources of a paper beside its studies: options of conf/, template, references, and more tables and figures.
+class Benchmark:
+    """A study that compares no arms: its rows, the sheet that a report prints of them, and their figure."""
 
-    `shown` are tables and figures of other kinds of rows; `sentences` are about them, by their names in the template.
-    """
+    rows: Sequence[Row]
+    sheet: Sheet
+    figure: Figure | None = None
+
+    @property
+    def study(self) -> str:
+        """The name of the study."""
+        return self.rows[0].study
+
+    @property
+    def section(self) -> Section:
+        """The page of the study as one section."""
+        page = self.sheet.page or (Section(f"Study {self.study}", self.sheet.parts, 2),)
+        return next(part for part in page if isinstance(part, Section))
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The sources of a paper beside its rows: options of conf/, templates, references, when studies were registered."""
 
     options: protocol.Options
-    shown: Sequence[Table | Figure] = ()
-    sentences: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    registered: tuple[str, ...] = ()
     template: Path = PAPER / "report.md.j2"
+    appendix: Path = PAPER / "appendix.md.j2"
     references: Path = PAPER / "references.bib"
 
 
-def document(summaries: Sequence[Summary], sources: Sources) -> Document:
-    """The paper of some studies.
+def document(summaries: Sequence[Summary], sources: Sources, benchmarks: Sequence[Benchmark] = ()) -> Document:
+    """The paper of some studies: those that compare arms by the templates, then each benchmark as its page has it.
 
-    Raises UserError when no run of any study converged, or when template or references do not fit.
+    Raises UserError when no run of a study ended, or when templates or references do not fit.
     """
     for summary in summaries:
-        if not summary.counts[OK]:
-            raise UserError(f"study {summary.name} has no run that converged: there is nothing to make a paper of")
-    rows = [row for summary in summaries for row in summary.rows]
+        if not any(one.ended for finding in summary.findings for one in finding.arms):
+            raise UserError(f"study {summary.name} has no run that ended: there is nothing to make a paper of")
+    rows = [row for one in summaries for row in one.rows] + [row for one in benchmarks for row in one.rows]
+    names = [*(summary.name for summary in summaries), *(one.study for one in benchmarks)]
     bibliography = Bibliography(read(sources.references))
-    shown = [*tables(summaries, sources.options), *figures(summaries), *sources.shown]
-    placed = {one.name: one for one in shown}
-    blocks = fill(read(sources.template), values(summaries, sources, bibliography), placed)
+    blocks, appendix = _filled(summaries, sources, bibliography) if summaries else ([], [])
+    alone = len(names) == 1
+    blocks += [block for one in benchmarks for block in _measured(one, alone)]
     return Document(
-        title=words.title(summaries),
+        title=words.title(summaries) if summaries else listed([one.section.heading for one in benchmarks]),
         blocks=tuple(blocks),
         references=bibliography.cited(),
-        footer=provenance.footer(rows),
+        footer=" ".join([provenance.footer(rows), *sources.registered]),
         digest=provenance.digest(rows),
-        studies=tuple(summary.name for summary in summaries),
+        studies=tuple(names),
+        appendix=tuple(appendix),
     )
+
+
+def _filled(
+    summaries: Sequence[Summary], sources: Sources, bibliography: Bibliography
+) -> tuple[list[Block], list[Block]]:
+    """The paper and its appendix, which has no table or figure that the paper has."""
+    known = values(summaries, sources, bibliography)
+    shown: dict[str, Table | Figure] = {one.name: one for one in tables(summaries, sources.options)}
+    shown |= {one.name: one for one in figures(summaries)}
+    blocks = fill(read(sources.template), known, shown)
+    rest = {name: one for name, one in shown.items() if one not in blocks}
+    return blocks, fill(read(sources.appendix), known, rest)
+
+
+def _measured(benchmark: Benchmark, alone: bool) -> list[Block]:
+    """The page of a benchmark, its figure before its table; among others with a heading, and the study in its names."""
+    found = [*_blocks(benchmark.section.parts if alone else [benchmark.section])]
+    if benchmark.figure:
+        first = next((place for place, one in enumerate(found) if isinstance(one, Table)), len(found))
+        found.insert(first, benchmark.figure)
+    end = "" if alone else f"-{benchmark.study}"
+    return [one if isinstance(one, Prose) else replace(one, name=one.name + end) for one in found]
+
+
+def _blocks(parts: Iterable[Part]) -> Iterator[Block]:
+    for part in parts:
+        match part:
+            case Table():
+                yield part
+            case Section(heading, inside, level):
+                yield Prose(f"{'#' * level} {heading}\n")
+                yield from _blocks(inside)
+            case _:
+                yield Prose(marked(part))
 
 
 def keys(summaries: Sequence[Summary]) -> dict[str, str]:
@@ -124,7 +179,6 @@ def values(summaries: Sequence[Summary], sources: Sources, bibliography: Bibliog
         "cite": bibliography.cite,
         "author": bibliography.author,
         "laws": bibliography.cite_named(laws),
-        **{"speeds": (), "coverage": (), **sources.sentences},
     }
 
 

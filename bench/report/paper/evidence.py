@@ -5,18 +5,17 @@ In: a Summary. Out: Keys. Touches: nothing.
 
 from typing import Any
 
-from bench.report.analysis import finding as verdicts
 from bench.report.analysis.arms import Arm
 from bench.report.analysis.blocks import short
-from bench.report.analysis.finding import Finding
-from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, MARGIN_IMAGES, UNDECIDED, Pair
-from bench.report.analysis.question import NEITHER
+from bench.report.analysis.finding import EQUAL, MATTERS, NO_MATTER, Finding
+from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN, Pair
+from bench.report.analysis.rules import ENOUGH
 from bench.report.analysis.summary import Summary
 from bench.report.paper.keys import Keys, put
 from bench.report.statistics.intervals import MANY
 from bench.report.wording import answer, block
 from bench.report.wording import study as words
-from bench.report.wording.format import PERCENT, accuracy, confidence, counted, estimate, number, p, points
+from bench.report.wording.format import PERCENT, accuracy, confidence, counted, estimate, listed, number, p, points
 
 NO_MEAN, NO_INTERVAL = "no mean", "no interval (one run)"
 
@@ -24,19 +23,17 @@ NO_MEAN, NO_INTERVAL = "no mean", "no interval (one run)"
 def evidence(summary: Summary, suffix: str = "") -> Keys:
     """The keys of a study. Those of a block end with its choices, in the order of its columns.
 
-    acc, first, diverged, seconds: by arm and block. difference: by arm, other arm and block. block: by block. question:
-    difference and verdict by block. runs, count, abstract, margin, answer: of the study. `suffix` ends the names of its
-    tables and figures in a paper of several studies.
+    acc, rate, first, seconds: by arm and block. difference: by arm, other arm and block. block: by block. question:
+    difference and verdict by block. runs, count, abstract, answer, conclusion, margin: of the study. `suffix` ends the
+    names of its tables and figures in a paper of several studies.
     """
     keys = Keys()
     for key, value in {"name": summary.name, "law": summary.about["law"], "source": summary.about["source"]}.items():
         put(keys, (key,), value)
-    for status, count in {"total": len(summary.rows), **summary.counts}.items():
-        put(keys, ("runs", status), count)
+    for outcome, count in {"total": len(summary.rows), **summary.counts}.items():
+        put(keys, ("runs", outcome), count)
     for key, value in _counts(summary).items():
         put(keys, ("count", key), value)
-    for key, text in zip(("setup", "answer", "rest"), answer.abstract(summary), strict=True):
-        put(keys, ("abstract", key), text)
     for key, value in _texts(summary, suffix).items():
         put(keys, (key,), value)
     for finding in summary.findings:
@@ -57,13 +54,8 @@ def evidence(summary: Summary, suffix: str = "") -> Keys:
 
 
 def common() -> dict[str, str | int]:
-    """The keys of every study: the level of intervals, the margin's test set, the factor of near chance."""
-    return {
-        "level": confidence(),
-        "many": MANY,
-        "margin_images": MARGIN_IMAGES,
-        "near_chance": f"{verdicts.NEAR_CHANCE:g}",
-    }
+    """The keys of every study: the level of intervals, the values of a bootstrap, the seeds of an equivalence."""
+    return {"level": confidence(), "many": MANY, "enough": ENOUGH}
 
 
 def path(finding: Finding) -> tuple[str, ...]:
@@ -74,13 +66,15 @@ def path(finding: Finding) -> tuple[str, ...]:
 def _texts(summary: Summary, suffix: str) -> dict[str, Any]:
     """Whole sentences, and lists of them, by key."""
     texts: dict[str, Any] = {
+        "abstract": " ".join(answer.abstract(summary)),
         "answer": answer.answer(summary),
-        "margin": f"{summary.margin_points:g}",
+        "conclusion": answer.conclusion(summary),
+        "margin": answer.margin(summary.rules),
+        "rate_margin": answer.rate_margin(summary.rules),
+        "line": f"{summary.rules.line:g}",
         "suffix": suffix,
-        "margins": answer.margins(summary),
         "judged": words.judged(summary),
         "spread": words.spread(summary),
-        "divergence": words.divergence(summary),
         "learning_rates": words.learning_rates(summary),
         "cost": words.cost(summary),
         "listing": words.listing(summary),
@@ -89,16 +83,16 @@ def _texts(summary: Summary, suffix: str) -> dict[str, Any]:
         "threats": words.threats(summary),
     }
     power = words.power(summary)
-    ranks = {"ranks": words.ranks(summary.ranks)} if summary.ranks else {}
+    ranks = {"ranks": words.ranks(summary, summary.ranks)} if summary.ranks else {}
     return texts | ranks | ({"power": power} if power else {})
 
 
 def _counts(summary: Summary) -> dict[str, Any]:
     of_blocks = [finding.verdict for finding in summary.findings]
-    of_question = summary.question.verdicts() if summary.question else []
-    blocks = {"matters": verdicts.MATTERS, "no_matter": verdicts.NO_MATTER, "undecided": UNDECIDED}
-    blocks |= {"no_training": verdicts.NO_TRAINING}
-    questions = {"different": DIFFERENT, "equivalent": EQUIVALENT, "undecided": UNDECIDED, "neither": NEITHER}
+    of_question = summary.question.verdicts if summary.question else []
+    blocks = {"matters": MATTERS, "no_matter": NO_MATTER, "equal": EQUAL, "undecided": UNDECIDED, "neither": NEITHER}
+    questions = {"different": DIFFERENT, "within": WITHIN, "equivalent": EQUIVALENT}
+    questions |= {"undecided": UNDECIDED, "neither": NEITHER}
     return {
         "blocks": len(summary.findings),
         "arms": len(summary.arms),
@@ -110,7 +104,7 @@ def _counts(summary: Summary) -> dict[str, Any]:
 
 def _put_block(keys: Keys, finding: Finding) -> None:
     children = {
-        "leader": finding.leader.name if finding.leader else "no arm",
+        "leading": listed(finding.leading) or "no arm",
         "margin": number(finding.margin, finding.digits),
         "sentence": block.sentence(finding),
         "runs": sum(one.runs for one in finding.arms),
@@ -119,22 +113,28 @@ def _put_block(keys: Keys, finding: Finding) -> None:
 
 
 def _put_arm(keys: Keys, finding: Finding, one: Arm) -> None:
-    end, digits, reached = (one.name, *path(finding)), finding.digits, one.test_accuracy
+    end, digits, reached = (one.name, *path(finding)), finding.digits, one.accuracy
     mean = NO_MEAN if reached is None else accuracy(reached.value, digits)
     bounds = (
         f"[{number(reached.low, digits, PERCENT)}, {number(reached.high, digits, PERCENT)}]"
         if reached and reached.low is not None
         else NO_INTERVAL
     )
-    shown = {"mean": mean, "interval": bounds, "n": one.converged}
+    everyone = NO_MEAN if one.mean_of_all is None else accuracy(one.mean_of_all, digits)
+    shown = {"mean": mean, "interval": bounds, "n": one.trained, "all": everyone}
     put(keys, ("acc", *end), shown, f"{mean} {bounds}" if reached else NO_MEAN)
-    rate = {"rate": f"{estimate(one.divergence_rate, 0, PERCENT)} %", "count": one.diverged}
-    put(keys, ("diverged", *end), rate, f"{one.diverged} of {counted(one.runs, 'run')}")
+    rate = {"share": f"{estimate(one.rate, 0, PERCENT)} %", "stalled": one.stalled, "diverged": one.diverged}
+    put(keys, ("rate", *end), rate, f"{one.trained} of {counted(one.ended, 'run')}")
     first = one.first_epoch_accuracy
     put(keys, ("first", *end), NO_MEAN if first is None else accuracy(first, 1))
     put(keys, ("seconds", *end), f"{number(one.seconds, 1)} s")
 
 
 def _difference(finding: Finding, pair: Pair) -> tuple[dict[str, Any], str]:
-    children = {"verdict": pair.verdict, "seeds": pair.seeds, "p": p(pair.p_holm)}
-    return children, f"{points(pair, finding.digits)} points"
+    children = {
+        "verdict": answer.verdict(pair),
+        "seeds": pair.seeds,
+        "p": p(pair.accuracy.p_adjusted),
+        "rate": f"{points(pair.rate, 0)} points",
+    }
+    return children, f"{points(pair.accuracy, finding.digits)} points"

@@ -25,8 +25,8 @@ def files(document: Document, keys: Mapping[str, str]) -> dict[str, bytes]:
     from bench.report.paper.pdf import pdf
     from bench.report.tables import export
 
-    made = {"report.pdf": pdf(document), "report.html": page(document).encode()}
-    for table in (block for block in document.blocks if isinstance(block, Table)):
+    made = {"report.html": page(document).encode(), "report.pdf": pdf(document)}
+    for table in (block for block in (*document.blocks, *document.appendix) if isinstance(block, Table)):
         for ending, form in (("csv", export.csv), ("md", export.markdown), ("tex", export.latex)):
             made[f"tables/{table.name}.{ending}"] = form(table).encode()
     made["keys.json"] = _json(dict(keys))

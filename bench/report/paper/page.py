@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from bench.report.document import Document, Figure, Prose, Reference, Table
+from bench.report.document import Block, Document, Figure, Prose, Reference, Table
 from bench.report.paper import PAPER
 from bench.report.paper.lines import Lines
 from bench.report.paper.prose import inline, sections
@@ -29,14 +29,11 @@ class References:
     entries: tuple[Reference, ...]
 
 
-Block = Prose | Table | Figure | References
-
-
 @dataclass(frozen=True)
 class Item:
     """A block as the template shows it: numbered among its kind, its text, lines or drawing as HTML."""
 
-    block: Block
+    block: Block | References
     html: str = ""
     number: int = 0
     numeric: tuple[bool, ...] = ()  # the columns of a table that are numbers
@@ -75,15 +72,13 @@ def page(document: Document) -> str:
     )
 
 
-def _blocks(document: Document) -> list[Block]:
-    """The blocks with the references before the appendix."""
-    blocks: list[Block] = [*document.blocks]
-    if document.references:
-        blocks[document.appendix : document.appendix] = [Prose("## References"), References(document.references)]
-    return blocks
+def _blocks(document: Document) -> list[Block | References]:
+    """The blocks, the references, the appendix."""
+    references = (Prose("## References"), References(document.references)) if document.references else ()
+    return [*document.blocks, *references, *document.appendix]
 
 
-def _items(blocks: Iterable[Block], prose: Iterator[Markup], lines: Lines) -> Iterator[Item]:
+def _items(blocks: Iterable[Block | References], prose: Iterator[Markup], lines: Lines) -> Iterator[Item]:
     count: Counter[type] = Counter()
     for block in blocks:
         count[type(block)] += 1

@@ -5,88 +5,87 @@ In: a Document. Out: bytes. Touches: nothing; its template is read.
 
 import json
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import typst
 
-from bench.report.document import Cell, Document, Figure, Prose, Table
-from bench.report.figures.svg import width
+from bench.report.document import Block, Document, Figure, Prose
+from bench.report.figures.style import FULL
 from bench.report.paper import PAPER
-from bench.report.paper.columns import LONG, Put, strips
+from bench.report.paper.columns import LONG, strips
 from bench.report.tables import tree
 from bench.schema import UserError
 
-FONTS = ("Libertinus Serif", "DejaVu Sans Mono")  # of report.typ
-UNNUMBERED = ("Abstract", "Appendix")  # how a heading begins that has no number
+FONTS = ("Libertinus Serif", "DejaVu Sans Mono", "New Computer Modern Math")  # of report.typ
+UNNUMBERED = "Abstract"  # a heading that has no number
+SIZES = (
+    10.5,
+    10.8,
+    10.2,
+    9.9,
+)  # pt of text: the first at which the last page is filled by this share, or else the most
+FILLED = 0.5
 SHORT = 12  # digits of the digest at the foot of each page
-Block = Prose | Table | Figure
 
 
 def pdf(document: Document) -> bytes:
-    """The document on A4.
+    """The document on A4, without its appendix.
 
     Raises UserError where this build of Typst lacks a font, and where a link has no target in the document.
     """
     _check_fonts()
-    text = json.dumps(content(document), ensure_ascii=False)
-    made, remarks = typst.compile_with_warnings(
-        (PAPER / "report.typ").read_bytes(), sys_inputs={"document": text}, ignore_system_fonts=True
-    )
+    made, remarks = typst.compile_with_warnings(**inputs(document))
     for remark in remarks:
         warnings.warn(f"Typst: {remark.message}", stacklevel=2)
-    return made
+    return bytes(made)
+
+
+def inputs(document: Document) -> dict[str, Any]:
+    """What Typst takes to set the document: its template, and the content in type of a size that fills the pages."""
+    data = content(document)
+    sized = [_inputs(data, size) for size in SIZES]
+    return next((one for one in sized if _ends_at(one) >= FILLED), None) or max(sized, key=_ends_at)
+
+
+def _inputs(data: dict[str, Any], size: float) -> dict[str, Any]:
+    text = json.dumps({**data, "size": size}, ensure_ascii=False)
+    source = (PAPER / "report.typ").read_bytes()
+    return {"input": source, "sys_inputs": {"document": text}, "ignore_system_fonts": True}
+
+
+def _ends_at(given: dict[str, Any]) -> float:
+    """How much of the last page is used, 0 to 1."""
+    return float(json.loads(typst.query(selector="<end>", field="value", one=True, **given)))
 
 
 def content(document: Document) -> dict[str, Any]:
-    """The document as plain data, in the order of the paper: references stand before the appendix."""
-    put = _put(document)
-    blocks = [_block(block, put) for block in document.blocks]
+    """The document as plain data, in the order of the paper."""
+    blocks = [_block(block) for block in document.blocks]
     _number(blocks)
     if document.references:
         entries = [{"key": one.key, "body": tree.inline(one.markdown)} for one in document.references]
-        blocks.insert(document.appendix, {"is": "references", "entries": entries})
+        blocks.append({"is": "references", "entries": entries})
     _check_links(document, blocks)
     foot = f"rows {document.digest[:SHORT]}" if document.digest else ""
-    return {"title": document.title, "blocks": blocks, "footer": document.footer, "foot": foot}
+    return {"title": document.title, "blocks": blocks, "footer": document.footer, "foot": foot, "measure": FULL}
 
 
-def _block(block: Block, put: Put) -> dict[str, Any]:
+def _block(block: Block) -> dict[str, Any]:
     if isinstance(block, Prose):
         return {"is": "prose", "body": tree.blocks(block.markdown)}
     about = {"name": block.name, "caption": tree.inline(block.caption)}
     if isinstance(block, Figure):
-        return {"is": "figure", **about, "svg": block.svg, "alt": block.alt, "width": width(block.svg)}
-    return {"is": "table", **about, "long": len(block.lines) > LONG, "strips": strips(block, put)}
-
-
-def _put(document: Document) -> Put:
-    """How a cell becomes plain data: with a link to its first run in the appendix, or as the target of such links."""
-    listed = {cell.text for cell in _cells(document) if cell.is_run}
-    led_to = {cell.runs[0] for cell in _cells(document) if cell.runs and not cell.is_run} & listed
-
-    def put(cell: Cell, text: str) -> Any:
-        if cell.is_run and cell.text in led_to:
-            led_to.remove(cell.text)  # a run of two studies has one place
-            return {"text": text, "at": f"run-{cell.text}"}
-        if cell.runs and not cell.is_run and cell.runs[0] in listed:
-            return {"text": text, "to": f"run-{cell.runs[0]}"}
-        return text
-
-    return put
-
-
-def _cells(document: Document) -> Iterator[Cell]:
-    return (cell for block in document.blocks if isinstance(block, Table) for line in block.lines for cell in line)
+        return {"is": "figure", **about, "svg": block.svg, "alt": block.alt}
+    return {"is": "table", **about, "long": len(block.lines) > LONG, "strips": strips(block)}
 
 
 def _number(blocks: list[dict[str, Any]]) -> None:
-    """Make the highest heading one of level 1 and number the headings, but for those of abstract and appendix."""
+    """Make the highest heading one of level 1 and number the headings, but for that of the abstract."""
     headings = [node for block in blocks if block["is"] == "prose" for node in block["body"] if node["is"] == "heading"]
     highest = min((heading["level"] for heading in headings), default=1)
     for heading in headings:
         heading["level"] -= highest - 1
-        heading["numbered"] = not tree.text(heading["body"]).startswith(UNNUMBERED)
+        heading["numbered"] = tree.text(heading["body"]) != UNNUMBERED
 
 
 def _check_links(document: Document, blocks: list[dict[str, Any]]) -> None:

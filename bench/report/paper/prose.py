@@ -1,16 +1,20 @@
 """Markdown as HTML: paragraphs with numbered anchors on their headings, and captions.
 
-In: CommonMark. Out: HTML, with no markup but that of the Markdown. Touches: nothing.
+In: CommonMark with formulas. Out: HTML, with no markup but that of the Markdown. Touches: nothing.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
+import typst
 from markdown_it.token import Token
 from markupsafe import Markup
 
 from bench.report.tables.tree import MARKDOWN
+from bench.schema import UserError
 
 TOP = 2  # the title of a page is its only heading of level 1
 
@@ -45,6 +49,25 @@ def sections(texts: Iterable[str]) -> tuple[list[Markup], list[Heading]]:
 def inline(text: str) -> Markup:
     """One paragraph of Markdown without the paragraph around it."""
     return Markup(MARKDOWN.renderInline(text))
+
+
+@cache
+def mathml(formula: str) -> str:
+    """A formula of Typst's notation as MathML. Raises UserError where Typst cannot read it."""
+    try:
+        made, _ = typst.compile_with_warnings(  # it warns that pages are incomplete; the formula is all that is kept
+            b'#eval(sys.inputs.formula, mode: "math")', format="html", sys_inputs={"formula": formula}
+        )
+    except typst.TypstError as error:
+        raise UserError(f"the formula ${formula}$ of the template cannot be read: {error}") from error
+    return str(re.findall(r"<math>.*</math>", made.decode(), re.DOTALL)[0])
+
+
+def _formula(renderer: Any, tokens: Sequence[Token], place: int, options: Any, environment: Any) -> str:
+    return mathml(tokens[place].content)
+
+
+MARKDOWN.add_render_rule("formula", _formula)
 
 
 def _rendered(tokens: list[Token]) -> Markup:

@@ -11,9 +11,10 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, TemplateError, UndefinedError, nodes
 
-from bench.report.document import Figure, Prose, Table
+from bench.report.document import Block, Figure, Prose, Table
 from bench.report.paper.keys import UnknownKey, unknown
 from bench.report.tables.markdown import Markdown, escaped
+from bench.report.tables.tree import FORMULA
 from bench.report.wording.format import listed
 from bench.schema import UserError
 
@@ -23,7 +24,7 @@ LINK = r"\]\([^)\s]*\)"
 HOLE = "\ue001"  # stands for an expression while the prose around it is searched
 
 
-def fill(source: str, values: Mapping[str, Any], placed: Mapping[str, Table | Figure]) -> list[Prose | Table | Figure]:
+def fill(source: str, values: Mapping[str, Any], placed: Mapping[str, Table | Figure]) -> list[Block]:
     """The template's prose with its tables and figures in their places; `{{ place("NAME") }}` on a line of its own.
 
     A name without a table or figure prints nothing. Raises UserError for a bare digit in the prose, with its
@@ -47,11 +48,11 @@ def fill(source: str, values: Mapping[str, Any], placed: Mapping[str, Table | Fi
 
 
 def refuse_typed_numbers(environment: Environment, source: str) -> None:
-    """Raises UserError for a digit in the template's prose, outside code, the targets of links and expressions."""
+    """Raises UserError for a digit in the prose, outside code, formulas, the targets of links and expressions."""
     prose = "".join(
         value if kind == "data" else HOLE * (kind == "variable_begin") for _, kind, value in environment.lex(source)
     )
-    bare = re.sub(f"{CODE}|{LINK}", HOLE, prose, flags=re.DOTALL)
+    bare = re.sub(f"{CODE}|{LINK}|{FORMULA.pattern}", HOLE, prose, flags=re.DOTALL)
     if found := re.search(r"[0-9]", bare):
         raise UserError(
             f"a number is typed in the template: {_sentence(bare, found.start()).replace(HOLE, '...')!r}; "
@@ -71,7 +72,19 @@ def _finalized(value: Any) -> str:
         raise UserError(f"the template prints {value!r} in full precision; print its key's text instead")
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return escaped(str(value).replace(PLACE, "").replace(HOLE, "")) if not isinstance(value, Markdown) else value
+    return value if isinstance(value, Markdown) else _read_as_prose(str(value).replace(PLACE, "").replace(HOLE, ""))
+
+
+def _read_as_prose(text: str) -> Markdown:
+    """The text as it reads, but for what stands between two backticks, which is code."""
+    code = re.compile(r"(`[^`]+`)")
+    return Markdown("".join(one if code.fullmatch(one) else _spaced(one) for one in code.split(" ".join(text.split()))))
+
+
+def _spaced(text: str) -> str:
+    """The text escaped, with the spaces at its ends."""
+    inner = text.strip()
+    return text.replace(inner, escaped(inner), 1) if inner else text
 
 
 def _listed(names: Any, last: str = "and") -> Markdown:
@@ -89,7 +102,7 @@ def _place(placed: Mapping[str, Table | Figure]) -> Callable[[str], Markdown]:
     return lambda name: Markdown(f"\n{PLACE}{name}{PLACE}\n" if name in placed else "")
 
 
-def _split(text: str, placed: Mapping[str, Table | Figure]) -> Iterator[Prose | Table | Figure]:
+def _split(text: str, placed: Mapping[str, Table | Figure]) -> Iterator[Block]:
     for index, part in enumerate(text.split(PLACE)):
         if index % 2:
             yield placed[part]

@@ -9,12 +9,12 @@ from typing import Any
 from bench.report.analysis.coverage import NAMES, SLACK, frame, sentences
 from bench.report.document import Cell, Sheet, Table, records
 from bench.report.statistics.simulation import SHAPES
-from bench.report.tables.markdown import escaped
 from bench.report.tables.page import page
 from bench.report.wording.format import DASH, PERCENT, interval
 from bench.schema import Row
 
 USED, FAILS, UNUSED = "used", "used, does not cover", "not used"
+CAPTION = "Coverage in percent of each kind of interval, by shape and number of runs."
 AGAIN = "`python -m bench coverage` simulates all cases again in under two minutes on one core."
 
 
@@ -32,16 +32,16 @@ def table(rows: Sequence[Row]) -> Table:
         )
         for level, shape, n in dict.fromkeys(key[:3] for key in found)
     ]
-    return Table("coverage", escaped(_notes(rows)), (*names, "n", *methods), tuple(cells), len(names), names)
+    return Table("coverage", CAPTION, (*names, "n", *methods), tuple(cells), len(names), names)
 
 
 def sheet(rows: Iterable[Row]) -> Sheet:
     """The table, the sentences and how to read them; a line per case for csv."""
     rows = list(rows)
     lines, found = frame(rows), sentences(rows)
-    parts = (table(rows), " ".join(found), _notes(rows))
-    made = page("How often intervals cover", rows, *parts, AGAIN)
-    return Sheet(parts, lines, {"sentences": found, "table": records(lines)}, made)
+    shown, said, notes = table(rows), " ".join(found), _notes(rows)
+    made = page("How often intervals cover", rows, said, shown, notes, AGAIN)
+    return Sheet((shown, said, notes), lines, {"sentences": found, "table": records(lines)}, made)
 
 
 def _cell(one: Mapping[str, Any] | None) -> Cell:

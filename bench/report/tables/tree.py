@@ -3,14 +3,29 @@
 In: CommonMark. Out: nested dictionaries, each with what it `is`. Touches: nothing.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
 from markdown_it.tree import SyntaxTreeNode
 
+FORMULA = re.compile(r"\$([^$\n]+)\$")  # in the notation of Typst; a dollar of a name is escaped
 MARKDOWN = MarkdownIt("commonmark", {"html": False, "typographer": True}).enable("smartquotes").disable("image")
 Node = dict[str, Any]
+
+
+def _read_formula(state: StateInline, silent: bool) -> bool:
+    if not (found := FORMULA.match(state.src, state.pos)):
+        return False
+    if not silent:
+        state.push("formula", "math", 0).content = found[1]
+    state.pos = found.end()
+    return True
+
+
+MARKDOWN.inline.ruler.push("formula", _read_formula)
 
 
 def blocks(markdown: str) -> list[Node]:
@@ -77,6 +92,8 @@ def _span(node: SyntaxTreeNode) -> Node:
             return {"is": "break"}
         case "code_inline":
             return {"is": "code", "text": node.content}
+        case "formula":
+            return {"is": "formula", "text": node.content}
         case "em":
             return {"is": "emphasis", "body": _inline(node)}
         case "strong":

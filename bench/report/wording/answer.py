@@ -19,7 +19,7 @@ VERDICTS = {
     MATTERS: "the initializer matters",
     NO_MATTER: "it does not matter",
     EQUAL: "all are equal in accuracy",
-    UNDECIDED: "undecided",
+    UNDECIDED: "it is undecided",
     NEITHER: "no run trains",
     ALONE: "one arm has nothing to be compared with",
 }
@@ -46,14 +46,13 @@ def question(summary: Summary) -> str:
 
 
 def abstract(summary: Summary) -> list[str]:
-    """At most five sentences: setup, question, where the initializer matters, what did not train, advice."""
+    """At most five sentences: setup, question, where the initializer matters, what did not train, what to take."""
     reply = ""
     if summary.rules.question and summary.question is None:
         reply = question(summary)
     if comparison := summary.question:
         reply = f"{comparison.arms[0]} against {comparison.arms[1]}: {_reply(summary, comparison)}."
-    whole = "; ".join(filter(None, [matters(summary).removesuffix("."), _lowered(leading(summary)).removesuffix(".")]))
-    return [one for one in (_setup(summary), reply, f"{whole}.", training(summary), advice(summary)) if one]
+    return [one for one in (_setup(summary), reply, matters(summary), training(summary), advice(summary)) if one]
 
 
 def matters(summary: Summary) -> str:
@@ -216,7 +215,3 @@ def _advised(group: Group, arms: Sequence[str]) -> str:
     else:
         text = f"{listed(best, 'or')}, shown to be worse than no other arm"
     return f"{group.words} {text}" if group.words else text
-
-
-def _lowered(text: str) -> str:
-    return f"{text[:1].lower()}{text[1:]}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.report.analysis.blocks import short
 from bench.report.analysis.finding import Finding
-from bench.report.wording.format import NAMED, inside, listed
+from bench.report.wording.format import NAMED, inside
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _clause(group: Group, labels: Mapping[str, str]) -> str:
         ((label, names),) = where.items()
         text = f"{label}{every(len(names))}"
     else:
-        text = listed([f"{label} in {len(names)}{inside(names, ', ', NAMED)}" for label, names in where.items()])
+        text = ", ".join(f"{label} in {len(names)}{inside(names, ', ', NAMED)}" for label, names in where.items())
     return f"{group.words} {text}" if group.words and text else text
 
 

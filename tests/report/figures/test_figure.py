@@ -12,19 +12,19 @@ from scipy import stats
 
 from bench.report import summarize
 from bench.report.analysis.finding import Finding
-from bench.report.analysis.frame import arms as lines
 from bench.report.analysis.overall import Ranks
+from bench.report.analysis.rules import Margin, Rules
+from bench.report.analysis.summary import Summary
 from bench.report.document import Figure
 from bench.report.figures import figures, style
 from bench.report.figures.curves import band, curves
 from bench.report.figures.differences import differences
-from bench.report.figures.divergence import divergence
 from bench.report.figures.first_against_final import first_against_final, rank_correlation
-from bench.report.figures.intervals import intervals
 from bench.report.figures.learning_rate import learning_rate
 from bench.report.figures.ranks import ranks
-from bench.report.figures.svg import width
+from bench.report.figures.rates import rates
 from bench.report.statistics import mean
+from bench.report.wording.answer import verdict
 from bench.schema import Row
 
 MakeRow = Callable[..., Row]
@@ -60,13 +60,22 @@ def lost(row: Row) -> Row:
     return replace(row, status="diverged", measures=row.measures | {"test_accuracy": None})
 
 
+def stalled(row: Row) -> Row:
+    reached = {"test_accuracy": 0.1, "validation_accuracy": 0.1}
+    return replace(row, measures=row.measures | reached)
+
+
+def summary_of(rows: Sequence[Row], arms: Sequence[str] = ()) -> Summary:
+    return summarize(rows, Rules(Margin(points=0.3), rate_margin=0.1, line=0.1, question=tuple(arms)))
+
+
 def drawn(rows: Sequence[Row], arms: Sequence[str] = ()) -> dict[str, Figure]:
-    return figures(summarize(rows, 0.3, arms))
+    return figures(summary_of(rows, arms))
 
 
 def one(draw: Draw, rows: Sequence[Row]) -> Figure:
     with style.styled():
-        figure = draw(summarize(rows, 0.3).findings)
+        figure = draw(summary_of(rows).findings)
     assert figure
     return figure
 
@@ -79,14 +88,13 @@ def test_rows_that_have_everything_are_drawn_in_every_figure(make: Make) -> None
     rows = make() + make(optimizer__learning_rate=0.1)
     rows[0] = lost(rows[0])
     found = drawn(rows, ARMS[:2])
-    assert {"intervals", "curves", "first_against_final", "divergence"} <= set(found)
-    assert {"learning_rate", "differences"} <= set(found)
+    assert {"rates", "curves", "first_against_final", "learning_rate", "differences"} <= set(found)
     assert all(figure.name == name for name, figure in found.items())
 
 
 def test_what_the_rows_have_nothing_for_is_not_drawn(row: MakeRow) -> None:
-    assert set(drawn([row()])) == {"intervals"}
-    assert set(drawn([row(status="diverged")])) == {"divergence"}
+    assert set(drawn([row()])) == {"rates"}
+    assert set(drawn([row(status="failed")])) == set()
 
 
 def test_the_order_of_the_rows_changes_no_byte(make: Make) -> None:
@@ -112,22 +120,38 @@ def test_letters_are_of_the_font_that_matplotlib_brings_along() -> None:
 def test_another_row_is_another_drawing_another_tooltip_and_another_alt(make: Make) -> None:
     rows = make()
     changed = [*rows[:-1], with_curve(replace(rows[-1], measures=rows[-1].measures | {"test_accuracy": 0.99}), 0.99)]
-    for draw in (intervals, curves, first_against_final):
+    for draw in (rates, curves, first_against_final):
         before, after = one(draw, rows), one(draw, changed)
         assert before.svg != after.svg
         assert tips(before) != tips(after)
     assert one(curves, rows).alt != one(curves, changed).alt
 
 
-def test_a_forest_tells_the_means_and_intervals_of_the_summary(make: Make) -> None:
+def test_a_mark_tells_the_rate_and_the_accuracy_of_the_summary(make: Make) -> None:
     rows = make()
-    rows[0] = lost(rows[0])
-    found = tips(one(intervals, rows))
-    for line in lines(summarize(rows, 0.3).findings):
-        value, low, high = (100 * line[f"test_accuracy_{end}"] for end in ("mean", "low", "high"))
-        shown = f"{value:.2f} % [{low:.2f}, {high:.2f}], n = {line['converged']}"
-        note = ", 1 diverged" if line["diverged"] else ""
-        assert f"{line['initializer']}, {line['activation']}: {shown}{note}" in found
+    rows[0], rows[1] = lost(rows[0]), stalled(rows[1])
+    found = tips(one(rates, rows))
+    for finding in summary_of(rows).findings:
+        for arm in finding.arms:
+            assert arm.rate
+            assert arm.accuracy
+            value, low, high = (
+                100 * end for end in (arm.accuracy.value, arm.accuracy.low or 0, arm.accuracy.high or 0)
+            )
+            share = f"{100 * arm.rate.value:.0f} [{100 * (arm.rate.low or 0):.0f}, {100 * (arm.rate.high or 0):.0f}] %"
+            others = ", 1 stalled, 1 diverged" if arm.trained < 4 else ""
+            assert (
+                f"{arm.name}, {finding.title}: {arm.trained} of 4 runs trained{others}, {share}; "
+                f"{value:.2f} % [{low:.2f}, {high:.2f}], n = {arm.trained}"
+            ) in found
+
+
+def test_an_arm_that_never_trains_is_drawn_and_named(make: Make) -> None:
+    rows = [stalled(row) if row.choices["initializer"] == "dirac" else row for row in make(activations=["relu"])]
+    figure = one(rates, rows)
+    assert any(tip.endswith("0 of 4 runs trained, 4 stalled, 0 [0, 49] %; no trained run") for tip in tips(figure))
+    assert "trained dirac 0 of 4" in figure.alt
+    assert set(drawn([stalled(row) for row in rows])) >= {"rates"}
 
 
 def test_a_curve_tells_where_it_ends(make: Make) -> None:
@@ -153,19 +177,19 @@ def test_the_band_of_a_curve_is_the_t_interval_at_each_epoch() -> None:
     assert band(np.array([[99.0], [100.0]]))[2] == 100
 
 
-def test_a_diverged_run_is_in_no_curve_and_the_caption_counts_it(make: Make) -> None:
+def test_a_run_that_did_not_train_is_in_no_curve_and_the_caption_counts_it(make: Make) -> None:
     rows = make(activations=["relu"])
-    rows[0] = lost(rows[0])
+    rows[0], rows[1] = lost(rows[0]), stalled(rows[1])
     figure = one(curves, rows)
-    assert "n = 3" in " ".join(tips(figure))
-    assert "Diverged runs, 1 here" in figure.caption
+    assert "n = 2" in " ".join(tips(figure))
+    assert "In no mean are 1 stalled and 1 diverged of these runs." in figure.caption
 
 
 def test_a_single_seed_has_no_interval_and_the_caption_says_so(make: Make) -> None:
-    for draw in (intervals, curves):
+    for draw in (rates, curves):
         figure = one(draw, make(seeds=1))
         assert "there is no interval" in figure.caption
-        assert "[" not in "".join(tips(figure))
+        assert not any("[" in tip.rpartition(";")[2] for tip in tips(figure))  # a rate has one
 
 
 def test_the_rank_correlation_is_spearmans() -> None:
@@ -174,27 +198,31 @@ def test_the_rank_correlation_is_spearmans() -> None:
     assert rank_correlation(np.array([[1.0, 2.0], [1.0, 3.0]])) is None
 
 
-def test_the_map_counts_diverged_of_ended_runs(make: Make) -> None:
-    rows = make()
-    rows[:3] = [lost(row) for row in rows[:3]]
-    rows[3] = replace(rows[3], status="failed", measures={})
-    figure = one(divergence, rows)
-    assert "he_normal, relu: 100 [44, 100] % diverged, n = 3" in tips(figure)
-    assert "he_normal in relu 3 of 3" in figure.alt
-
-
 def test_the_differences_are_those_of_the_question(make: Make) -> None:
     rows = make()
-    summary = summarize(rows, 0.3, ARMS[:2])
+    summary = summary_of(rows, ARMS[:2])
     assert summary.question
     with style.styled():
         figure = differences(summary.question)
     found = tips(figure) if figure else []
     for finding, pair in summary.question.pairs:
-        block = finding.name
-        told = f"{pair.difference_points:.2f} [{pair.low_points:.2f}, {pair.high_points:.2f}] points, n = 4"
-        assert f"{block}: {told}: {pair.verdict}" in found
-        assert f"{block}: the margin, 0.30 points" in found
+        difference = (
+            f"{pair.accuracy.difference:+.2f} [{pair.accuracy.low:.2f}, {pair.accuracy.high:.2f}] points, n = 4"
+        )
+        trained = "he_normal 4 of 4 runs trained; fixup 4 of 4 runs trained"
+        assert f"{finding.name}: {difference}; {trained}: {verdict(pair)}" in found
+        assert f"{finding.name}: the margin, 0.30 points" in found
+
+
+def test_a_block_where_an_arm_never_trains_is_among_the_differences(make: Make) -> None:
+    rows = [
+        stalled(row) if (row.choices["initializer"], row.choices["activation"]) == ("fixup", "tanh") else row
+        for row in make(seeds=8)
+    ]
+    with style.styled():
+        figure = differences(summary_of(rows, ARMS[:2]).question)
+    assert figure
+    assert "tanh: he_normal 8 of 8 runs trained; fixup 0 of 8 runs trained, 8 stalled: different" in tips(figure)
 
 
 @pytest.mark.parametrize(("accuracy", "bent"), [(0.1, True), (0.89, False)])
@@ -206,21 +234,21 @@ def test_a_scale_bends_only_where_a_difference_dwarfs_the_margin(make: Make, acc
         for row in make(ARMS[:2])
     ]
     with style.styled():
-        figure = differences(summarize(rows, 0.3, ARMS[:2]).question)
+        figure = differences(summary_of(rows, ARMS[:2]).question)
     assert figure
     assert ("logarithmic" in figure.caption) is bent
 
 
-def test_a_learning_rate_where_nothing_converged_is_a_cross_that_counts(make: Make) -> None:
+def test_a_learning_rate_where_nothing_trained_is_a_cross_that_counts(make: Make) -> None:
     rows = make(activations=["relu"]) + [lost(row) for row in make(activations=["relu"], optimizer__learning_rate=5.0)]
     figure = one(learning_rate, rows)
-    assert sum("no mean, 4 of 4 diverged" in tip for tip in tips(figure)) == len(ARMS)
+    assert sum("0 of 4 runs trained, 4 diverged" in tip for tip in tips(figure)) == len(ARMS)
     assert "at 0.05" in figure.alt
 
 
 def test_one_learning_rate_is_no_sensitivity(make: Make) -> None:
     rows = make()
-    assert learning_rate(summarize(rows, 0.3).findings) is None
+    assert learning_rate(summary_of(rows).findings) is None
 
 
 def test_a_diagram_of_ranks_joins_the_arms_of_a_group() -> None:
@@ -236,21 +264,19 @@ def test_a_diagram_of_ranks_joins_the_arms_of_a_group() -> None:
 
 @pytest.mark.parametrize(
     ("draw", "arms", "blocks", "shown"),
-    [(intervals, 60, 2, "Of 60 arms 24"), (curves, 2, 60, "Of 60 blocks 24"), (divergence, 20, 50, "Of 20 arms 14")],
+    [(rates, 60, 2, "Of 60 arms 24"), (rates, 2, 60, "Of 60 blocks 30"), (curves, 2, 60, "Of 60 blocks 24")],
 )
 def test_what_has_no_room_is_left_out_and_counted(make: Make, draw: Draw, arms: int, blocks: int, shown: str) -> None:
     assert f"{shown} are shown" in one(draw, many(make, arms, blocks)).caption
 
 
-@pytest.mark.parametrize(
-    ("draw", "arms", "blocks"), [(intervals, 1, 1), (intervals, 10, 24), (curves, 12, 8), (divergence, 20, 50)]
-)
+@pytest.mark.parametrize(("draw", "arms", "blocks"), [(rates, 1, 1), (rates, 10, 24), (rates, 60, 3), (curves, 12, 8)])
 def test_a_figure_fits_a_page(make: Make, draw: Draw, arms: int, blocks: int) -> None:
     figure = one(draw, many(make, arms, blocks))
-    height = re.search(r'^<svg[^>]* height="([\d.]+)pt"', figure.svg)
-    assert height
-    assert float(height[1]) <= 72 / style.INCH * style.TALLEST + 0.1
-    assert width(figure.svg) <= 72 / style.INCH * style.FULL + 0.1
+    size = re.search(r'^<svg[^>]* width="([\d.]+)pt" height="([\d.]+)pt"', figure.svg)
+    assert size
+    assert float(size[1]) == pytest.approx(72 / style.INCH * style.FULL, abs=0.1)
+    assert float(size[2]) <= 72 / style.INCH * style.TALLEST + 0.1
 
 
 def many(make: Make, arms: int, blocks: int) -> list[Row]:

@@ -11,7 +11,7 @@ import pytest
 from bench.report.document import Figure
 from bench.report.figures import style
 from bench.report.figures.arms import arm_styles
-from bench.report.figures.svg import Tips, drawing, renamed, width
+from bench.report.figures.svg import Tips, drawing, renamed
 
 NAMES = ("$a$", "_b_", "<i>&amp;\"'", "a\\b", "#c {d}", "权 🎲")
 
@@ -72,10 +72,3 @@ def test_no_two_of_seventy_arms_look_alike_and_neighbours_differ_without_colour(
     assert len(set(styles)) == 70
     grey = [replace(one, colour="") for one in styles]
     assert len(set(grey[:55])) == 55
-
-
-def test_the_width_is_read_from_the_drawing() -> None:
-    assert width(picture(labels=["a"]).svg) == pytest.approx(style.COLUMN / style.INCH * 72, abs=0.01)
-    assert width(picture().svg) == pytest.approx(style.FULL / style.INCH * 72, abs=0.01)
-    with pytest.raises(ValueError, match="width in points"):
-        width('<svg width="9px">')

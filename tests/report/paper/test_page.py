@@ -7,6 +7,8 @@ import pytest
 from bench.report.document import Cell, Document, Figure, Prose, Reference, Table
 from bench.report.paper.lines import Lines, ranges
 from bench.report.paper.page import page
+from bench.report.tables.markdown import escaped
+from bench.schema import UserError
 
 EVIL = """"><img src=x onerror="alert(1)"></script></style><script>alert(1)</script>'&amp;"""
 VOID = {"meta", "link", "br", "img", "wbr", "hr"}
@@ -42,7 +44,8 @@ def paper(text: str = "he", ids: tuple[str, str] = ("00a", "00b")) -> Document:
     runs = Table("runs", "", ("run", "arm"), tuple((Cell(one, None, (one,)), Cell(text)) for one in ids), 1, ("arm",))
     figure = Figure("curves", "A figure", '<svg width="9pt" viewBox="0 0 9 9"><g id="curves-0"/></svg>', text)
     prose = Prose("## Curves\n\nSee [it](#curves).\n\n### *Deep* [down](#t)\n\ntext\n\n## Curves")
-    return Document(text, (prose, figure, both, runs), (Reference("he2015", "He *et al.*"),), "at `abc`", "ff" * 32)
+    references = (Reference("he2015", "He *et al.*"),)
+    return Document(text, (prose, figure, both), references, "at `abc`", "ff" * 32, appendix=(runs,))
 
 
 def test_the_same_document_gives_the_same_page() -> None:
@@ -70,13 +73,17 @@ def test_headings_follow_in_order_and_make_the_contents() -> None:
     ]
 
 
-def test_references_stand_before_the_appendix_or_at_the_end() -> None:
-    blocks = paper().blocks
-    opened = page(replace(paper(), blocks=(*blocks[:-1], Prose("## Appendix"), blocks[-1])))
-    assert opened.index('id="t"') < opened.index('id="ref-he2015"') < opened.index('id="section-appendix"')
-    without = page(replace(paper(), blocks=blocks[:-1]))
-    assert without.index('id="t"') < without.index('id="ref-he2015"')
+def test_references_stand_before_the_appendix() -> None:
+    opened = page(paper())
+    assert opened.index('id="t"') < opened.index('id="ref-he2015"') < opened.index('id="runs"')
     assert "section-references" not in page(replace(paper(), references=()))
+
+
+def test_a_formula_is_mathml_and_a_dollar_of_a_name_is_not() -> None:
+    text = page(Document("t", (Prose(rf"Above $a_0 + lambda$, not {escaped('$a_0$')}."),), (), ""))
+    assert "<math><msub><mi>𝑎</mi><mn>0</mn></msub><mo>+</mo><mi>𝜆</mi></math>, not $a_0$." in text
+    with pytest.raises(UserError, match=r"the formula \$a_0 \+ nonsense\$ of the template cannot be read"):
+        page(Document("t", (Prose("$a_0 + nonsense$"),), (), ""))
 
 
 def test_a_heading_in_the_contents_has_no_link_within_its_link() -> None:
@@ -124,9 +131,9 @@ def test_a_cell_of_several_runs_leads_to_the_first_and_names_all_by_their_places
 
 
 def test_a_run_of_two_studies_has_one_anchor() -> None:
-    table = paper().blocks[-1]
+    (table,) = paper().appendix
     assert isinstance(table, Table)
-    ids = Reader(page(replace(paper(), blocks=(table, replace(table, name="runs-b"))))).values("id")
+    ids = Reader(page(replace(paper(), appendix=(table, replace(table, name="runs-b"))))).values("id")
     assert ids.count("run-00a") == 1
 
 
@@ -143,7 +150,7 @@ def test_ranges_are_as_few_as_they_can_be() -> None:
 def test_an_axis_with_one_choice_has_no_filter() -> None:
     assert "<select" not in page(paper())
     lines = ((Cell("a"), Cell("1")), (Cell("b"), Cell("2")))
-    text = page(replace(paper(), blocks=(Table("t", "", ("arm", "n"), lines, 1, ("arm",)),)))
+    text = page(replace(paper(), blocks=(Table("t", "", ("arm", "n"), lines, 1, ("arm",)),), appendix=()))
     assert re.findall('<select name="(.+?)"|<option value="(.*?)"', text) == [
         ("arm", ""),
         ("", ""),

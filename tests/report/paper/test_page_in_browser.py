@@ -56,9 +56,13 @@ def paper(lines: int = 30) -> Document:
         ("initializer", "status"),
     )
     prose = Prose(f"## Results\n\nSee [the runs](#runs) and [He](#ref-he). `{EVIL.replace('`', '')}`")
-    blocks = (prose, Figure("curves", "Curves.", SVG, "Two marks"), results, Prose("## Appendix"), runs)
     return Document(
-        f"A study {EVIL}", blocks, (Reference("he", "He [x](https://example.org)"),), "commit `a`", "ff" * 32
+        title=f"A study {EVIL}",
+        blocks=(prose, Figure("curves", "Curves.", SVG, "Two marks"), results),
+        references=(Reference("he", "He [x](https://example.org)"),),
+        footer="commit `a`",
+        digest="ff" * 32,
+        appendix=(Prose("## Appendix"), runs),
     )
 
 

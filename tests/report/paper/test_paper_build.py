@@ -4,17 +4,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bench.catalogue import CONF
 from bench.report import Summary
-from bench.report.document import Cell, Document, Figure, Prose, Table
+from bench.report.document import Cell, Document, Figure, Prose, Section, Sheet, Table
 from bench.report.paper import PAPER
-from bench.report.paper.build import Sources, document
+from bench.report.paper.build import Benchmark, Sources, document
 from bench.schema import Row, UserError
 
 Make = Callable[..., Summary]
 MakeArm = Callable[..., list[Row]]
+MakeRow = Callable[..., Row]
 
 
 @pytest.fixture(autouse=True)
@@ -34,26 +36,26 @@ def prose(paper: Document) -> str:
 
 
 def tables(paper: Document) -> dict[str, Table]:
-    return {block.name: block for block in paper.blocks if isinstance(block, Table)}
+    return {block.name: block for block in (*paper.blocks, *paper.appendix) if isinstance(block, Table)}
 
 
 def test_a_paper_has_the_sections_of_a_paper_in_order(study: Summary, sources: Sources) -> None:
     headings = re.findall(r"^## (.*)$", prose(document([study], sources)), re.MULTILINE)
     assert headings == [
-        "Abstract", "Question and protocol", "Data and models", "Initializers", "Results", "Environment and cost",
-        "Threats to validity", "Appendix: every run",
+        "Abstract", "The answer", "All initializers", "Block by block", "Rules", "Data, models and initializers",
+        "Seeds needed", "Threats to validity", "Conclusion", "Environment and cost",
     ]  # fmt: skip
 
 
-def test_its_figures_stand_in_the_results(study: Summary, sources: Sources, drawn: None) -> None:
+def test_the_figures_of_the_answer_come_first(study: Summary, sources: Sources, drawn: None) -> None:
     figures = [block.name for block in document([study], sources).blocks if isinstance(block, Figure)]
-    assert {"intervals", "differences", "divergence"} <= set(figures)
+    assert figures[:2] == ["rates", "differences"]
     assert len(figures) == len(set(figures))
 
 
 def test_every_anchor_is_there_once_and_every_citation_has_its_reference(study: Summary, sources: Sources) -> None:
     paper = document([study], sources)
-    names = [block.name for block in paper.blocks if not isinstance(block, Prose)]
+    names = [block.name for block in (*paper.blocks, *paper.appendix) if not isinstance(block, Prose)]
     assert len(names) == len(set(names))
     assert set(re.findall(r"\(#ref-(\w+)\)", prose(paper))) == {one.key for one in paper.references}
     assert "zhang2019" in {one.key for one in paper.references}  # the source of an initializer, from its yaml
@@ -83,23 +85,47 @@ def test_every_run_is_in_the_appendix_once_and_a_cell_names_the_runs_it_was_made
 ) -> None:
     found = tables(document([study], sources))
     assert sorted(line[0].text for line in found["runs"].lines) == sorted(row.id for row in study.rows)
-    place = found["results"].header.index("test accuracy %")
+    place = found["results"].header.index("accuracy %")
     cells = {(line[2].text, line[3].text): line[place] for line in found["results"].lines}
     mine = {
         row.id for row in study.rows if (row.choices["activation"], row.choices["initializer"]) == ("relu", "fixup")
     }
     assert set(cells["relu", "fixup"].runs) == mine
     assert cells["relu", "fixup"].value == pytest.approx(0.41)
-    assert cells["relu", "fixup"].text.endswith("*")
 
 
-def test_ready_made_tables_and_sentences_of_other_rows_stand_in_the_paper(study: Summary, sources: Sources) -> None:
+def test_what_is_long_is_in_the_appendix_alone(study: Summary, sources: Sources) -> None:
+    paper = document([study], sources)
+    shown = {block.name for block in paper.blocks if isinstance(block, Table)}
+    assert {"runs", "results", "settings", "cost"} <= set(tables(paper)) - shown
+    assert "`tables/runs.csv`" in prose(paper)
+    assert "`report.html`" in prose(paper)
+
+
+@pytest.fixture
+def abacus(row: MakeRow) -> Benchmark:
+    """A benchmark with a sentence, a table and a figure."""
     speed = Table("speed", "How fast.", ("law", "rate"), ((Cell("normal"), Cell("7", 7)),))
-    extra = replace(sources, shown=[speed], sentences={"speeds": ["Measured on an abacus."]})
-    paper = document([study], extra)
-    assert tables(paper)["speed"] == speed
-    assert "Measured on an abacus." in prose(paper)
-    assert "speed" not in tables(document([study], sources))
+    parts = (Section("How fast beads move", ("Measured on an abacus.", speed), level=2),)
+    rows = [replace(row(seed=seed), study="beads") for seed in range(2)]
+    return Benchmark(rows, Sheet((), pd.DataFrame(), {}, parts), Figure("throughput", "Beads.", "<svg/>", "beads"))
+
+
+def test_a_benchmark_makes_a_paper_of_its_own(abacus: Benchmark, sources: Sources) -> None:
+    paper = document([], sources, [abacus])
+    assert paper.title == "How fast beads move"
+    assert [getattr(block, "name", "") for block in paper.blocks] == ["", "throughput", "speed"]
+    assert prose(paper) == "Measured on an abacus."
+    assert (paper.references, paper.appendix, paper.studies) == ((), (), ("beads",))
+
+
+def test_a_benchmark_is_a_section_of_a_paper_that_names_it(study: Summary, abacus: Benchmark, sources: Sources) -> None:
+    paper = document([study], sources, [abacus])
+    assert tables(paper)["speed-beads"].lines == tables(document([], sources, [abacus]))["speed"].lines
+    assert "## How fast beads move\n\nMeasured on an abacus." in prose(paper)
+    assert paper.studies == ("mine", "beads")
+    assert paper.digest != document([study], sources).digest
+    assert not [name for name in tables(document([study], sources)) if name.startswith("speed")]
 
 
 def test_a_failed_run_is_listed_with_its_cause(study: Summary, sources: Sources, make_study: Make, row: object) -> None:
@@ -114,8 +140,8 @@ def test_two_studies_make_one_paper_with_results_of_each(study: Summary, sources
     both = [make_study(study.rows, name="one"), make_study(study.rows, name="two", question=[])]
     paper = document(both, sources)
     assert {"results-one", "results-two", "runs-one", "runs-two"} <= set(tables(paper))
-    assert "## Results of one\n" in prose(paper)
-    assert "## Results of two\n" in prose(paper)
+    assert "## The answer of one\n" in prose(paper)
+    assert "## The answer of two\n" in prose(paper)
     assert paper.studies == ("one", "two")
 
 
@@ -124,13 +150,16 @@ def test_a_single_arm_with_a_single_run_makes_a_paper_that_says_what_it_cannot(
 ) -> None:
     text = prose(document([make_study(arm("he_normal", [0.9]), question=[])], sources))
     assert "an arm with a single run has no interval and no test" in text
-    assert "nothing to compare" in text
+    assert "nothing to be compared with" in text
 
 
-def test_a_study_that_always_diverged_makes_none(sources: Sources, make_study: Make, row: object) -> None:
-    lost = [row("he_normal", seed, status="diverged") for seed in range(3)]  # type: ignore[operator]
-    with pytest.raises(UserError, match="study mine has no run that converged"):
-        document([make_study(lost)], sources)
+def test_a_study_that_always_diverged_makes_a_paper_and_one_without_an_outcome_none(
+    sources: Sources, make_study: Make, row: MakeRow
+) -> None:
+    lost = [row(name, seed, status="diverged") for name in ("he_normal", "fixup") for seed in range(5)]
+    assert "neither trains" in prose(document([make_study(lost)], sources))
+    with pytest.raises(UserError, match="study mine has no run that ended"):
+        document([make_study([row(status="failed")])], sources)
 
 
 def test_a_template_of_ones_own_asks_for_numbers_by_key(study: Summary, sources: Sources, tmp_path: Path) -> None:

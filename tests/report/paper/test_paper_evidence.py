@@ -21,16 +21,17 @@ def test_an_accuracy_is_the_mean_of_its_rows_with_students_interval(study: Summa
     assert keys[f"acc.he_normal.{RELU}.n"] == "4"
 
 
-def test_divergence_verdicts_and_differences_have_keys(study: Summary) -> None:
+def test_rates_verdicts_and_differences_have_keys(study: Summary) -> None:
     keys = flat(evidence(study))
-    assert keys[f"diverged.fixup.{RELU}"] == "1 of 4 runs"
+    assert keys[f"rate.fixup.{RELU}"] == "3 of 4 runs"
+    assert keys[f"rate.fixup.{RELU}.diverged"] == "1"
     assert keys[f"block.{RELU}"] == "matters"
     assert keys[f"block.{TANH}"] == "undecided"
-    assert keys[f"block.{RELU}.leader"] == "he_normal"
+    assert keys[f"block.{RELU}.leading"] == "he_normal"
     assert keys[f"difference.he_normal.fixup.{RELU}"].startswith("+50.00 [")
     assert keys[f"difference.fixup.he_normal.{RELU}"].startswith("-50.00 [")
     assert keys[f"question.difference.{RELU}.verdict"] == "different"
-    assert (keys["runs.total"], keys["runs.diverged"], keys["count.blocks"]) == ("16", "1", "2")
+    assert (keys["runs.total"], keys["runs.trained"], keys["runs.diverged"]) == ("16", "15", "1")
 
 
 def test_a_changed_row_changes_its_keys(study: Summary, make_study: Callable[..., Summary]) -> None:

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ from bench.schema import UserError
 @pytest.fixture
 def document() -> Document:
     table = Table("results", "A table.", ("arm", "accuracy"), ((Cell("he_normal"), Cell("98.1", 0.981, ("0" * 16,))),))
-    return Document("Title", (Prose("## Section\n\nText.\n"), table), (), "footer", "0" * 64, ("mine",))
+    runs = Table("runs", "Every run.", ("run",), ((Cell("0" * 16),),))
+    return Document("Title", (Prose("## Section\n\nText.\n"), table), (), "footer", "0" * 64, ("mine",), (runs,))
 
 
 @pytest.fixture
@@ -21,10 +23,11 @@ def made(document: Document, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes
     return folder.files(document, {"acc": "98.1 %"})
 
 
-def test_a_paper_is_a_pdf_a_page_and_three_files_for_each_table(made: dict[str, bytes]) -> None:
+def test_a_paper_is_a_pdf_a_page_and_three_files_for_each_table_also_of_its_appendix(made: dict[str, bytes]) -> None:
     assert set(made) == {
         "report.pdf", "report.html", "keys.json", "manifest.json",
         "tables/results.csv", "tables/results.md", "tables/results.tex",
+        "tables/runs.csv", "tables/runs.md", "tables/runs.tex",
     }  # fmt: skip
 
 
@@ -41,10 +44,11 @@ def test_what_was_written_is_not_stale(tmp_path: Path, document: Document, made:
     [
         ({"digest": "1" * 64}, "its rows are not those of now"),
         ({"title": "Another"}, "the same rows now make another text"),
+        ({"appendix": ()}, "the same rows now make another text"),
     ],
 )
 def test_another_paper_is_stale(
-    tmp_path: Path, document: Document, made: dict[str, bytes], change: dict[str, str], sentence: str
+    tmp_path: Path, document: Document, made: dict[str, bytes], change: dict[str, Any], sentence: str
 ) -> None:
     folder.write(tmp_path, made)
     (told,) = folder.stale(tmp_path, replace(document, **change))
@@ -82,7 +86,7 @@ def test_tables_of_an_earlier_paper_go_and_files_of_others_stay(tmp_path: Path, 
     (home / "tables" / "old.csv").write_text("old")
     folder.write(home, made)
     assert sorted(file.name for file in (home / "tables").iterdir()) == [
-        "own.txt", "results.csv", "results.md", "results.tex",
+        "own.txt", "results.csv", "results.md", "results.tex", "runs.csv", "runs.md", "runs.tex",
     ]  # fmt: skip
     assert outside.exists()
 

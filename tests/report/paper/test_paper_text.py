@@ -33,6 +33,11 @@ def test_values_are_escaped_and_lists_are_told(values: dict[str, Any]) -> None:
     assert text("{{ arms | listed }}; {{ arms[0] | code }}", values) == r"he\_normal, fixup and a\|b; `he_normal`"
 
 
+def test_what_stands_between_backticks_in_a_sentence_is_code(values: dict[str, Any]) -> None:
+    said = "Run `python -m bench report study=a_b` of a_b, not *now*."
+    assert text("{{ said }}", {"said": said}) == r"Run `python -m bench report study=a_b` of a\_b, not \*now\*."
+
+
 @pytest.mark.parametrize(
     "typed", ["He reaches 98 %.", "He reaches {{ 98 }} %.", "He reaches {{ '98 %' }}.", "## Part 2"]
 )
@@ -42,7 +47,7 @@ def test_a_typed_number_fails_with_its_sentence(values: dict[str, Any], typed: s
 
 
 @pytest.mark.parametrize(
-    "fine", ["`resnet20`", "[arXiv](https://arxiv.org/abs/1502.01852)", "{{ arms[1] }}", "{# 3 #}x"]
+    "fine", ["`resnet20`", "$1 - a_0$", "[arXiv](https://arxiv.org/abs/1502.01852)", "{{ arms[1] }}", "{# 3 #}x"]
 )
 def test_digits_in_code_in_the_target_of_a_link_and_in_an_expression_are_no_typed_numbers(
     values: dict[str, Any], fine: str

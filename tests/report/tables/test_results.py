@@ -45,10 +45,13 @@ def test_an_arm_that_a_block_lacks_is_a_dash(arm: MakeArm, rules: Rules) -> None
 def test_a_line_of_the_results_is_an_arm_with_both_endpoints_and_the_verdict(study: Summary) -> None:
     header, *lines = texts(results(study))
     fixup = dict(zip(header, lines[1], strict=True))
-    assert (fixup["activation"], fixup["initializer"], fixup["trained"]) == ("relu", "fixup", "3 of 4")
-    assert fixup["training rate %"].startswith("75 [")
-    assert (fixup["accuracy %"].split()[0], fixup["all runs %"]) == ("41.00", "33.25")  # (40 + 42 + 41 + 10) / 4
-    assert fixup["from the leader"].startswith("-50.00 [")
+    assert (fixup["activation"], fixup["initializer"], fixup["trained"]) == ("relu", "fixup", "5 of 6")
+    assert fixup["training rate %"].startswith("83 [")
+    assert (fixup["accuracy %"].split()[0], fixup["all runs %"]) == (
+        "41.00",
+        "35.83",
+    )  # (40 + 42 + 41 + 40 + 42 + 10) / 6
+    assert fixup["from the leader"].startswith("-49.80 [")
     assert (fixup["verdict"], lines[0][-1]) == ("different", "leads")
     assert results(study).lines[1][5].runs == study.findings[0].ids("fixup")
 
@@ -66,7 +69,7 @@ def test_the_question_has_a_line_per_block_and_none_where_nothing_was_asked(
     table = question(study)
     assert table is not None
     assert [line[-1].text for line in table.lines] == ["different", "undecided"]
-    assert [line[3].text for line in table.lines] == ["4 of 4 / 3 of 4", "4 of 4 / 4 of 4"]
+    assert [line[3].text for line in table.lines] == ["6 of 6 / 5 of 6", "6 of 6 / 6 of 6"]
     assert question(summarize(arm("a", [0.9]), rules)) is None
 
 
