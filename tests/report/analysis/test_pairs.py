@@ -174,12 +174,22 @@ def test_an_arm_better_in_one_endpoint_and_worse_in_the_other_beats_nobody(
 def test_an_arm_that_is_more_accurate_but_not_over_all_its_runs_beats_nobody(
     arm: MakeArm, row: MakeRow, compare: Compare
 ) -> None:
-    """Two failures of five are no proof of another rate, but cost more than five points are worth."""
-    rows = [*arm("a", around(0.99)[:3]), *lost(row, "a", (3, 4)), *arm("b", around(0.94, OTHER))]
+    """Three failures of ten are no proof of another rate, but cost more than five points are worth."""
+    rows = [*arm("a", (around(0.99) * 2)[:7]), *lost(row, "a", (7, 8, 9)), *arm("b", around(0.94, OTHER) * 2)]
     pair = compare(rows)
     assert (pair.accuracy.verdict, pair.rate.verdict, pair.verdict) == ("different", "undecided", "different")
     assert pair.better is None
-    assert compare([*rows[:3], *rows[5:]]).better == "a"
+    assert compare([*rows[:7], *rows[10:]]).better == "a"
+
+
+def test_fewer_than_five_shared_seeds_leave_accuracies_undecided(arm: MakeArm, row: MakeRow, compare: Compare) -> None:
+    """Their interval is shown all the same."""
+    few, enough = (
+        compare([*arm("a", (around(0.9) * 2)[:seeds]), *arm("b", (around(0.5, OTHER) * 2)[:6])]) for seeds in (4, 5)
+    )
+    assert (few.accuracy.p, few.accuracy.equivalence_p, few.verdict) == (None, None, "undecided")
+    assert (few.accuracy.low or 0) > 39
+    assert enough.verdict == "different"
 
 
 def test_one_shared_seed_gives_a_difference_without_interval_and_none_gives_nothing(

@@ -1,70 +1,119 @@
-import numpy as np
+"""The question of a study: its two arms in every block, as a family of its own."""
 
-from bench.report import render, sheet, summarize
-from bench.report.statistics import holm, paired_difference
-from bench.report.wording.answer import question as answer
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bench.report import summarize
+from bench.report.analysis.question import Question
+from bench.report.analysis.rules import Rules
+from bench.report.statistics import holm
+from bench.schema import Row
+
+MakeArm = Callable[..., list[Row]]
+MakeRow = Callable[..., Row]
+Ask = Callable[[list[Row]], Question]
+
+NOISE = [0.001, -0.001, 0.002, -0.002, 0.0]
 
 
-def close(low, count=5):
+def close(low: float, count: int = 5) -> list[float]:
     return [low + 0.0001 * seed for seed in range(count)]
 
 
-def test_the_question_is_a_family_of_one_test_per_block(arm):
-    rows = []
+@pytest.fixture
+def ask(rules: Rules) -> Ask:
+    """The question of rows, `xavier` against `he`."""
+
+    def ask(rows: list[Row]) -> Question:
+        question = summarize(rows, replace(rules, question=("xavier", "he"))).question
+        assert question is not None
+        return question
+
+    return ask
+
+
+@pytest.fixture
+def rows(arm: MakeArm) -> list[Row]:
+    """xavier is better in resnet20, he in plain20, they keep within the margin in plain14; a third arm is far below."""
+    found = []
     for model, gap in (("resnet20", 0.02), ("plain14", 0.0), ("plain20", -0.03)):
-        noise = [0.001, -0.001, 0.002, -0.002, 0.0]
-        rows += arm("xavier", [0.90 + gap + one for one in noise], model=model)
-        rows += arm("he", close(0.90), model=model)
-        rows += arm("third", close(0.5), model=model)  # another arm pays nothing into the family
-    summary = summarize(rows, 0.3, ["xavier", "he"])
-    question = summary.question
-    blocks, pairs = zip(*((finding.name, pair) for finding, pair in question.pairs), strict=True)
-    raw = [
-        paired_difference(100 * pair_of(rows, m, "xavier"), 100 * pair_of(rows, m, "he"), resolution=0.01)
-        for m in blocks
-    ]
-    assert [pair.difference_points for pair in pairs] == [one.value for one in raw]
-    assert [pair.p_holm for pair in pairs] == list(holm([one.p for one in raw]))
-    assert dict(zip(blocks, question.verdicts(), strict=True)) == {
+        found += arm("xavier", [0.90 + gap + one for one in NOISE], model=model)
+        found += arm("he", close(0.90), model=model)
+        found += arm("third", close(0.5), model=model)
+    return found
+
+
+def test_the_question_is_a_family_of_two_tests_per_block(rows: list[Row], ask: Ask) -> None:
+    question = ask(rows)
+    tests = [test for _, pair in question.pairs for test in (pair.accuracy, pair.rate)]
+    assert [test.p_adjusted for test in tests] == list(holm([test.p for test in tests]))
+    for endpoint in (0, 1):
+        same = tests[endpoint::2]
+        assert [one.equivalence_p_adjusted for one in same] == list(holm([one.equivalence_p for one in same]))
+    both = [max(test.equivalence_p or 0 for test in tests[place : place + 2]) for place in (0, 2, 4)]
+    assert [pair.equivalence_p_adjusted for _, pair in question.pairs] == list(holm(both))
+    assert ask(rows[:10] + rows[15:25] + rows[30:40]).pairs[0][1] == question.pairs[0][1]  # a third arm costs nothing
+
+
+def test_the_question_is_answered_in_every_block(rows: list[Row], ask: Ask) -> None:
+    question = ask(rows)
+    assert {finding.name: pair.verdict for finding, pair in question.pairs} == {
         "resnet20": "different",
-        "plain14": "equivalent",
+        "plain14": "undecided",
         "plain20": "different",
     }
-    assert answer(summary) == (
-        "xavier or he? Of 3 blocks, xavier is better in 1 (resnet20); he is better in 1 (plain20); "
-        "they are equivalent in 1 (plain14); undecided in none."
-    )
+    assert (question.better("xavier"), question.better("he")) == (["resnet20"], ["plain20"])
+    assert question.where("undecided") == ["plain14"]
+    assert [pair.rate_open for _, pair in question.pairs] == [True, False, False]
 
 
-def pair_of(rows, model, initializer):
-    own = [row for row in rows if row.choices["model"] == model and row.choices["initializer"] == initializer]
-    return np.array([row.measures["test_accuracy"] for row in sorted(own, key=lambda row: row.choices["seed"])])
+def test_a_pair_of_the_question_is_seen_from_its_first_arm(rows: list[Row], ask: Ask) -> None:
+    differences = {finding.name: pair.accuracy.difference for finding, pair in ask(rows).pairs}
+    assert differences == pytest.approx({"resnet20": 1.98, "plain14": -0.02, "plain20": -3.02})
 
 
-def test_two_arms_at_chance_are_not_called_equivalent(arm):
+def test_the_question_has_more_power_than_the_same_pair_among_others(arm: MakeArm, rules: Rules) -> None:
+    """Eight arms have 28 pairs, so that a pair counts 28 times in its block and once in the question."""
+    ours, theirs = [0.911, 0.914, 0.91, 0.913, 0.912], [0.9, 0.895, 0.9, 0.895, 0.9]
+    rows = [*arm("xavier", ours), *arm("he", theirs), *[run for name in "abcdef" for run in arm(name, theirs)]]
+    summary = summarize(rows, replace(rules, question=("xavier", "he")))
+    pair = summary.findings[0].pair("xavier", "he")
+    assert pair is not None
+    assert summary.question is not None
+    (asked,) = [pair for _, pair in summary.question.pairs]
+    assert pair.rate.p_adjusted == 1.0
+    assert pair.accuracy.p_adjusted == pytest.approx(28 * (asked.accuracy.p_adjusted or 0))
+    assert (pair.verdict, asked.verdict) == ("undecided", "different")
+
+
+def test_two_arms_at_chance_are_not_called_equivalent(arm: MakeArm, ask: Ask) -> None:
     rows = [*arm("xavier", close(0.1)), *arm("he", close(0.1)), *arm("third", close(0.9))]
-    summary = summarize(rows, 0.3, ["xavier", "he"])
-    assert summary.question.verdicts() == ["neither trains"]
-    assert "neither trains in 1" in answer(summary)
+    assert ask(rows).verdicts == ["neither trains"]
 
 
-def test_a_block_where_one_arm_always_diverged_is_counted(arm, row):
+def test_a_block_where_one_arm_always_diverged_is_an_answer(arm: MakeArm, row: MakeRow, ask: Ask) -> None:
     rows = [*arm("xavier", close(0.9)), *arm("he", close(0.9))]
     rows += [*arm("xavier", close(0.9), model="plain14")]
     rows += [row("he", seed, status="diverged", model="plain14") for seed in range(5)]
-    summary = summarize(rows, 0.3, ["xavier", "he"])
-    assert answer(summary).startswith("xavier or he? Of 2 blocks")
-    assert answer(summary).endswith("one of them has no mean in 1.")
+    question = ask(rows)
+    assert {finding.name: pair.verdict for finding, pair in question.pairs} == {
+        "plain14": "different",
+        "resnet20": "undecided",
+    }
+    assert question.better("xavier") == ["plain14"]
 
 
-def test_a_question_about_arms_that_are_not_there_is_not_asked(arm):
+def test_a_block_without_an_ended_run_of_an_arm_has_no_answer(arm: MakeArm, row: MakeRow, ask: Ask) -> None:
+    rows = [*arm("xavier", close(0.9)), *arm("he", close(0.9)), *arm("xavier", close(0.9), model="plain14")]
+    rows += [row("he", seed, status="failed", model="plain14") for seed in range(5)]
+    assert [finding.name for finding, _ in ask(rows).pairs] == ["resnet20"]
+
+
+def test_a_question_about_arms_that_are_not_there_is_not_asked(arm: MakeArm, rules: Rules) -> None:
     rows = [*arm("xavier", close(0.9)), *arm("he", close(0.9))]
-    assert summarize(rows, 0.3, ["xavier", "orthogonal"]).question is None
-    assert summarize(rows, 0.3).question is None
 
-
-def test_every_format_tells_the_answer(arm):
-    rows = [*arm("xavier", close(0.9)), *arm("he", close(0.9))]
-    summary = summarize(rows, 0.3, ["he", "xavier"])
-    for format in ("text", "markdown", "json"):
-        assert "he or xavier? Of 1 block" in render(sheet(summary), format)
+    for names, asked in ((("xavier", "he"), True), (("xavier", "orthogonal"), False), ((), False)):
+        question = summarize(rows, replace(rules, question=names)).question
+        assert (question is not None) == asked
