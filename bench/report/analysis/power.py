@@ -67,7 +67,10 @@ class Spread:
 
 
 def power(findings: Sequence[Finding]) -> list[Power]:
-    """The seeds that each block needs, from the spread it shows; at least one test image counts as spread."""
+    """The seeds that each block needs, from the spread over seeds it shows; at least one test image counts as spread.
+
+    What other test images add to an error is not in it: no seeds lower that.
+    """
     families = max(1, len(compared(finding.block for finding in findings)))
     return [
         Power(finding, spread, *(_seeds(finding, spread, count * len(findings)) for count in (1, families)))
