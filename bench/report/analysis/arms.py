@@ -21,6 +21,7 @@ from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
 
 TRAINED, STALLED = "trained", "stalled"  # of a run that is ok; a diverged one is DIVERGED
 SEEDS, SPLITS, IMAGES = "seeds alone", "seeds and splits", "seeds and test images"  # what an interval covers
+APART = 10.0  # points between two modes
 BOOTSTRAP_SEED = 0  # of intervals alone: no value depends on it
 
 
@@ -88,9 +89,6 @@ class Arm:
         place = int(gaps.argmax())
         widest = max(values[place] - values[0], values[-1] - values[place + 1])
         return bool(gaps[place] >= APART and gaps[place] > widest)
-
-
-APART = 10.0  # points between two modes
 
 
 def arm(name: str, rows: Sequence[Row], rules: Rules, resolution: float = 0.0) -> Arm:

@@ -16,8 +16,8 @@ ORDER = (DIFFERENT, WITHIN, EQUIVALENT, "equal in accuracy", UNDECIDED, NEITHER)
 
 
 def sentence(finding: Finding) -> str:
-    """What did not train and what was lost, the leading arms, the arms that are worse, and how the pairs came out."""
-    clauses = [_untrained(finding), _lost(finding), _comparison(finding)]
+    """What did not train, was lost or has two modes, the leading arms, those that are worse, how the pairs came out."""
+    clauses = [_untrained(finding), _lost(finding), _modes(finding), _comparison(finding)]
     return " ".join(filter(None, clauses))
 
 
@@ -34,6 +34,12 @@ def _untrained(finding: Finding) -> str:
 def _lost(finding: Finding) -> str:
     arms = [f"{one.name} {count} {status}" for one in finding.arms for status, count in one.lost.items() if count]
     return f"Without an outcome: {', '.join(arms)}." if arms else ""
+
+
+def _modes(finding: Finding) -> str:
+    arms = [one.name for one in finding.arms if one.modes]
+    fall = "fall" if len(arms) > 1 else "falls"
+    return f"{listed(arms)} {fall} into two groups of accuracies, so that the interval is too short." if arms else ""
 
 
 def _comparison(finding: Finding) -> str:

@@ -165,7 +165,7 @@ def test_a_study_that_always_diverged_makes_a_paper_and_one_without_an_outcome_n
 def test_a_template_of_ones_own_asks_for_numbers_by_key(study: Summary, sources: Sources, tmp_path: Path) -> None:
     template = tmp_path / "own.md.j2"
     template.write_text("He: {{ acc.he_normal.resnet20.batch.relu.mean }}.\n")
-    assert prose(document([study], replace(sources, template=template))) == "He: 90.75 %.\n"
+    assert prose(document([study], replace(sources, template=template))) == "He: 90.67 %.\n"
     template.write_text("He: {{ acc.he_normal.resnet20.batch.rellu }}.\n")
     with pytest.raises(UserError, match=r"the nearest: acc.he_normal.resnet20.batch.relu.*'He: \{\{"):
         document([study], replace(sources, template=template))

@@ -82,6 +82,11 @@ def test_failed_and_preempted_runs_are_named(sentence: Sentence, arm: MakeArm, r
     )
 
 
+def test_an_arm_of_two_modes_is_said_to_have_too_short_an_interval(sentence: Sentence, arm: MakeArm) -> None:
+    rows = arm("a", [0.9, 0.91, 0.5, 0.52, 0.9]) + arm("b", around(0.9))
+    assert sentence(rows).startswith("a falls into two groups of accuracies, so that the interval is too short.")
+
+
 def test_a_lone_arm_has_nothing_to_be_compared_with(sentence: Sentence, arm: MakeArm) -> None:
     assert sentence(arm("a", [0.9])) == "a has 90.00 %, n = 1 and nothing to be compared with."
 
