@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
-from bench.report.analysis.arms import SEEDS
+from bench.report.analysis.arms import IMAGES, SEEDS
 from bench.report.analysis.control import AGAIN, Control
 from bench.report.analysis.finding import Finding
 from bench.report.analysis.interim import InterimLook
 from bench.report.analysis.lines import OtherLine
 from bench.report.analysis.overall import Ranks
-from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, UNDECIDED
+from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN
 from bench.report.analysis.power import POWER, Seeds
 from bench.report.analysis.rules import ALPHA
 from bench.report.analysis.summary import Summary
@@ -22,6 +22,7 @@ from bench.report.wording.format import MEBIBYTE, PERCENT, counted, listed, numb
 from bench.schema import FAILED, PREEMPTED
 
 RATE = "optimizer.learning_rate"
+VERDICTS = (DIFFERENT, WITHIN, EQUIVALENT, UNDECIDED, NEITHER)
 
 
 def notes(summary: Summary) -> list[str]:
@@ -62,7 +63,9 @@ def control(found: Control) -> str:
     if not found.pairs:
         return f"{start}; it meets no arm of that name, so it tells nothing."
     count = Counter(pair.verdict for _, pair in found.pairs)
-    verdicts = ", ".join(f"{verdict} {count[verdict]}" for verdict in (DIFFERENT, EQUIVALENT, UNDECIDED))
+    verdicts = ", ".join(
+        f"{verdict} {count[verdict]}" for verdict in VERDICTS if count[verdict] or verdict == DIFFERENT
+    )
     level = f"{PERCENT * found.alpha:.2g} %"
     chance = f"; at this level chance alone calls {level} of such pairs different" if found.alpha else ""
     return f"{start}. Of {counted(len(found.pairs), 'pair')} that cannot differ: {verdicts}{chance}."
@@ -144,7 +147,7 @@ def judged(summary: Summary) -> str:
 
 def power(summary: Summary) -> str:
     """The seeds that decide one pair of arms, as the question is, and all pairs; empty where no spread is known."""
-    found = [one for one in summary.power if one.one_pair.difference is not None]
+    found = [one for one in summary.power if None not in (*vars(one.one_pair).values(), *vars(one.all_pairs).values())]
     if not found:
         return ""
     one, every = (
@@ -154,8 +157,13 @@ def power(summary: Summary) -> str:
         f"To see a difference as large as the margin with a probability of {POWER:g}, and to show equal accuracies to "
         f"be equivalent, one pair of arms takes {one:,.0f} seeds in the median block, all pairs together {every:,.0f}. "
         f"To exclude a difference in training rate of {rate_margin(summary.rules)}, where no run fails, takes "
-        f"{found[0].one_pair.rate} seeds for one pair and {found[0].all_pairs.rate} for all."
+        f"{found[0].one_pair.rate} seeds for one pair and {found[0].all_pairs.rate} for all.{_images(summary)}"
     )
+
+
+def _images(summary: Summary) -> str:
+    covers = {one.covers for finding in summary.findings for one in finding.arms if one.trained}
+    return " No number of seeds lowers what the test images add to an error." if IMAGES in covers else ""
 
 
 def _needed(seeds: Seeds) -> int:
