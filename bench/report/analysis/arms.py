@@ -94,7 +94,7 @@ class Arm:
 def arm(name: str, rows: Sequence[Row], rules: Rules, resolution: float = 0.0) -> Arm:
     """The arm of `rows`, all of one block; `resolution` is one test image as a fraction of the test set.
 
-    Raises UserError where an ok run has no test accuracy or no validation accuracy.
+    Raises UserError where an ok run has no test accuracy or no validation accuracy, and for answers that are damaged.
     """
     outcomes = Counter(outcome(row, rules) for row in rows)
     trained = [row for row in rows if outcome(row, rules) == TRAINED]
@@ -162,13 +162,22 @@ def _answers(trained: Sequence[Row]) -> dict[Any, Array]:
     """The answers of each run by seed, as 0 and 1; none unless every run has kept them."""
     if not all(row.correct for row in trained):
         return {}
-    return {
-        row.choices.get("seed"): unpacked(str(row.correct), row.environment["test_images"]).astype(np.float64)
-        for row in trained
-    }
+    return {row.choices.get("seed"): _answers_of(row) for row in trained}
+
+
+def _answers_of(row: Row) -> Array:
+    images = row.environment.get("test_images")
+    if not isinstance(images, int):
+        raise UserError(f"run {row.id} says which test images it classified correctly, but not how many there are")
+    try:
+        return unpacked(str(row.correct), images).astype(np.float64)
+    except ValueError as damage:
+        raise UserError(f"run {row.id}: {damage}; train it again, or remove its row") from damage
 
 
 def _splits_vary(rows: Sequence[Row]) -> bool:
+    if any(row.correct for row in rows):  # kept of a test set that all seeds share, whatever else is split
+        return False
     return all("dataset.split_seed" in row.choices and row.choices["dataset.split_seed"] is None for row in rows)
 
 

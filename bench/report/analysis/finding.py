@@ -162,7 +162,7 @@ def _rank(one: Arm) -> tuple[bool, float, str]:
 
 
 def _shared(block: Block, key: str) -> int | None:
-    rows: Sequence[Row] = [row for runs in block.arms.values() for row in runs]
+    rows: Sequence[Row] = [row for runs in (*block.arms.values(), *block.control.values()) for row in runs]
     values = {row.environment[key] for row in rows if key in row.environment}  # a failed run may not have got so far
     if len(values) > 1:
         several = " and ".join(sorted(str(value) for value in values))

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.report.analysis.finding import Finding, find
+from bench.report.analysis.pairs import Pair
 from bench.report.analysis.question import Question, ask
-
-LINES = (0.5, 2.0)  # times the line of the study: the two others that a report tries
-HIGHEST = 0.99
 
 
 @dataclass(frozen=True)
@@ -34,14 +32,17 @@ class OtherLine:
         return bool(self.blocks or self.pairs or self.question)
 
 
+def others(line: float) -> list[float]:
+    """The two other lines that a report tries: half and twice the line, or half of what is above it; none beside 0."""
+    return [line / 2, min(2 * line, (1 + line) / 2)] if line else []
+
+
 def other_line(findings: Sequence[Finding], line: float) -> OtherLine:
     """The findings drawn again with another line, compared with these."""
-    rules = findings[0].rules.with_line(min(line, HIGHEST))
+    rules = findings[0].rules.with_line(line)
     again = find([finding.block for finding in findings], rules, findings[0].alpha)
     both = list(zip(findings, again, strict=True))
-    pairs = [
-        (pair.verdict, other.pair(pair.initializer, pair.other)) for finding, other in both for pair in finding.pairs
-    ]
+    pairs = [(pair, other.pair(pair.initializer, pair.other)) for finding, other in both for pair in finding.pairs]
     trained = [
         (finding.arm(name), other.arm(name)) for finding, other in both for name in (one.name for one in finding.arms)
     ]
@@ -49,14 +50,18 @@ def other_line(findings: Sequence[Finding], line: float) -> OtherLine:
         line=rules.line,
         runs=sum(len(set(before.by_seed) ^ set(after.by_seed)) for before, after in trained if before and after),
         blocks=tuple(finding.title for finding, other in both if finding.verdict != other.verdict),
-        pairs=sum(after is None or before != after.verdict for before, after in pairs),
+        pairs=sum(after is None or _word(before) != _word(after) for before, after in pairs),
         all_pairs=len(pairs),
         question=_changed(ask(findings, *rules.question), ask(again, *rules.question)) if rules.question else (),
     )
+
+
+def _word(pair: Pair) -> tuple[str, bool]:
+    return pair.verdict, pair.rate_open  # a pair that is equal in accuracy is undecided too
 
 
 def _changed(before: Question | None, after: Question | None) -> tuple[str, ...]:
     if before is None or after is None:
         return ()
     both = zip(before.pairs, after.pairs, strict=True)
-    return tuple(finding.title for (finding, pair), (_, other) in both if pair.verdict != other.verdict)
+    return tuple(finding.title for (finding, pair), (_, other) in both if _word(pair) != _word(other))

@@ -16,7 +16,7 @@ from bench.report.analysis.control import Control, control, set_apart
 from bench.report.analysis.finding import Finding, find
 from bench.report.analysis.frame import checked
 from bench.report.analysis.interim import InterimLook, interim_look
-from bench.report.analysis.lines import LINES, OtherLine, other_line
+from bench.report.analysis.lines import OtherLine, other_line, others
 from bench.report.analysis.overall import Aggregate, Ranks, Scores
 from bench.report.analysis.power import Power, Spread, crossed, power
 from bench.report.analysis.question import Question, ask
@@ -116,7 +116,7 @@ class Summary:
     @cached_property
     def other_lines(self) -> list[OtherLine]:
         """What another line between trained and stalled would change."""
-        return [other_line(self.findings, factor * self.rules.line) for factor in LINES if self.rules.line]
+        return [other_line(self.findings, line) for line in others(self.rules.line)]
 
     @cached_property
     def _scores(self) -> Scores:

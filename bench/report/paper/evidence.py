@@ -109,7 +109,7 @@ def _put_block(keys: Keys, finding: Finding) -> None:
         "sentence": block.sentence(finding),
         "runs": sum(one.runs for one in finding.arms),
     }
-    put(keys, ("block", *path(finding)), children, finding.verdict)
+    put(keys, ("block", *path(finding)), children, answer.word_of_block(finding))
 
 
 def _put_arm(keys: Keys, finding: Finding, one: Arm) -> None:

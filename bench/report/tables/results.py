@@ -9,7 +9,7 @@ from bench.report.analysis.pairs import Pair
 from bench.report.analysis.summary import Summary
 from bench.report.document import Cell, Table
 from bench.report.tables.markdown import escaped
-from bench.report.wording.answer import verdict
+from bench.report.wording.answer import verdict, word_of_block
 from bench.report.wording.format import DASH, PERCENT, estimate, interval_alone, number, p, points
 from bench.schema import FAILED, PREEMPTED, Row
 
@@ -177,7 +177,10 @@ def _verdict(finding: Finding, one: Arm) -> tuple[Cell, Cell]:
 
 
 def _block(finding: Finding) -> list[Cell]:
-    return [Cell(finding.verdict, None, finding.ids(*finding.block.arms)), Cell(", ".join(finding.leading) or DASH)]
+    return [
+        Cell(word_of_block(finding), None, finding.ids(*finding.block.arms)),
+        Cell(", ".join(finding.leading) or DASH),
+    ]
 
 
 def _end(summary: Summary, row: Row, failed: bool) -> list[Cell]:

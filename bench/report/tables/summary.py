@@ -100,7 +100,7 @@ def _block(finding: Finding) -> dict[str, Any]:
     return {
         "label": finding.block.label,
         "name": finding.name or "all",
-        "verdict": finding.verdict,
+        "verdict": answer.word_of_block(finding),
         "leading": finding.leading,
         "margin_points": finding.margin,
         "test_images": finding.test_images,

@@ -11,18 +11,29 @@ from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDE
 from bench.report.analysis.question import Question
 from bench.report.analysis.rules import Rules
 from bench.report.analysis.summary import Summary
-from bench.report.wording.factor import Group, explained, groups
-from bench.report.wording.format import PERCENT, counted, inside, listed, number, range_of, sentence_case, some
-from bench.schema import DIVERGED
+from bench.report.wording.factor import Group, every, explained, groups
+from bench.report.wording.format import (
+    PERCENT,
+    counted,
+    counted_range,
+    few,
+    inside,
+    listed,
+    number,
+    range_of,
+    sentence_case,
+    some,
+)
 
 VERDICTS = {
     MATTERS: "the initializer matters",
-    NO_MATTER: "it does not matter",
-    EQUAL: "all are equal in accuracy",
-    UNDECIDED: "it is undecided",
+    NO_MATTER: "the initializer does not matter",
+    UNDECIDED: "the verdict is undecided",
     NEITHER: "no run trains",
     ALONE: "one arm has nothing to be compared with",
 }
+EQUAL_PAIR = "equal in accuracy"
+PAIRS = (DIFFERENT, WITHIN, EQUIVALENT, EQUAL_PAIR, UNDECIDED, NEITHER)  # the verdicts on pairs, as they are counted
 JUDGED = (MATTERS, NO_MATTER, EQUAL, UNDECIDED)  # in which something trains, and there is something to choose
 NOT_BOTH = "No block has ended runs of both"
 NOT_DUE = "no verdict is due at this number of seeds"
@@ -60,18 +71,22 @@ def matters(summary: Summary) -> str:
     if not summary.alpha:
         return f"{sentence_case(NOT_DUE)}."
     labels = {finding.name: verdict_of_block(finding) for finding in summary.findings}
-    equal = [pair for finding in summary.findings if finding.verdict == EQUAL for pair in finding.pairs]
-    clauses = [explained(_groups(summary), labels), *_riders(equal, summary.rules)]
+    close = [one for one in summary.findings if one.verdict in (EQUAL, NO_MATTER)]
+    clauses = [
+        explained(_groups(summary), labels),
+        *_riders([pair for finding in close for pair in finding.pairs], summary.rules),
+        *_apart_from_question(summary),
+    ]
     return f"{sentence_case('; '.join(clauses))}."
 
 
 def leading(summary: Summary) -> str:
     """The leading set of each block where the initializer matters."""
     found = [one for one in summary.findings if one.verdict == MATTERS]
-    sets = [f"{listed(one.leading) or 'none'}{inside([one.name])}" for one in found]
+    sets = [f"{few(one.leading) or 'none'}{inside([one.name])}" for one in found]
     if not sets:
         return ""
-    return f"Where it matters, the leading arms, than which none is shown to be better, are {some(sets, '; ', SHORT)}."
+    return f"Where it matters, the leading set, than which no arm is shown to be better, is {some(sets, '; ', SHORT)}."
 
 
 def training(summary: Summary) -> str:
@@ -84,10 +99,10 @@ def training(summary: Summary) -> str:
             lost[one.name] += one.ended - one.trained
     total, ended = lost.total(), runs.total()
     if not total:
-        return f"All {counted(ended, 'run')} trained." if ended else ""
+        return {0: "", 1: "The one run trained."}.get(ended, f"All {counted(ended, 'run')} trained.")
     ranked = sorted((name for name in lost if lost[name]), key=lambda name: (-lost[name], name))
     arms = [f"{name} {lost[name]} of {runs[name]}" for name in ranked]
-    diverged = summary.counts[DIVERGED]
+    diverged = sum(one.diverged for finding in summary.findings for one in finding.arms)
     of_them = f", {diverged} of them diverged" if diverged else ""
     return f"{total} of {counted(ended, 'run')} did not train{of_them}: {some(arms)}."
 
@@ -96,24 +111,34 @@ def advice(summary: Summary) -> str:
     """Which arms to take: those that lead in all blocks of a group, or those that lead in most."""
     if not summary.alpha:
         return ""
-    found = [_advised(group, summary.arms) for group in _groups(summary)]
+    found = [_advised(group, summary) for group in _groups(summary)]
     clauses = [clause for clause in found if clause]
     return f"What to take: {'; '.join(clauses)}." if clauses else ""
 
 
 def conclusion(summary: Summary) -> str:
     """The advice, what is open, and the seeds that would close it."""
-    undecided = [one for one in summary.power if one.finding.verdict in (UNDECIDED, EQUAL)]
-    needed = sorted(one.all_pairs.equivalence for one in undecided if one.all_pairs.equivalence is not None)
-    parts = [question(summary) or matters(summary), advice(summary)]
+    return " ".join(filter(None, [question(summary) or matters(summary), advice(summary), _seeds_that_close(summary)]))
+
+
+def _seeds_that_close(summary: Summary) -> str:
+    """The seeds that close what is open: accuracies where a block is undecided, training rates there and elsewhere."""
+    found = [one for one in summary.power if one.finding.verdict in (UNDECIDED, EQUAL) and one.finding.pairs]
+    if not found or not summary.alpha:
+        return ""
+    seeds = [one.all_pairs.equivalence for one in found if one.finding.verdict == UNDECIDED]
+    needed = sorted(one for one in seeds if one is not None)
+    clauses = [f"to exclude a difference in training rate of {rate_margin(summary.rules)} takes "]
+    clauses[0] += f"{found[0].all_pairs.rate:,} seeds without a failure"
     if needed:
-        seeds = range_of([f"{needed[0]:,}", f"{needed[-1]:,}"])
-        parts.append(
-            f"Open is {counted(len(undecided), 'block')}: to show that all arms are equal in accuracy, if they are, "
-            f"takes {seeds} seeds at the spread seen, and {undecided[0].all_pairs.rate} seeds without a failure to "
-            f"exclude a difference in training rate of {rate_margin(summary.rules)}."
+        where = f" in {len(needed)} of them" if len(needed) < len(found) else ""
+        clauses.insert(
+            0,
+            f"to show that all arms are equal in accuracy, if they are, takes "
+            f"{range_of([f'{needed[0]:,}', f'{needed[-1]:,}'])} seeds at the spread seen{where}",
         )
-    return " ".join(filter(None, parts))
+    verb = "is" if len(found) == 1 else "are"
+    return f"Open {verb} {counted(len(found), 'block')}: {listed(clauses)}."
 
 
 def margin(rules: Rules) -> str:
@@ -134,14 +159,25 @@ def threshold(summary: Summary) -> str:
 
 
 def verdict_of_block(finding: Finding) -> str:
-    """Whether the initializer matters in a block; where differences are real but small, that they are."""
-    small = any(pair.accuracy.verdict == WITHIN for pair in finding.pairs)
-    return "all are within the margin in accuracy" if finding.verdict == EQUAL and small else VERDICTS[finding.verdict]
+    """Whether the initializer matters in a block, as a clause."""
+    return f"all are {word_of_block(finding)}" if finding.verdict == EQUAL else VERDICTS[finding.verdict]
+
+
+def word_of_block(finding: Finding) -> str:
+    """The verdict on a block in short; where accuracies are said to be equal but differ a little, that they do."""
+    return "within the margin in accuracy" if finding.verdict == EQUAL and except_within(finding) else finding.verdict
+
+
+def except_within(*findings: Finding) -> str:
+    """How a sentence goes on that no arm is shown to be worse, where one is, by a difference within the margin."""
+    pairs = [pair for finding in findings for pair in finding.pairs]
+    small = any(WITHIN in (pair.accuracy.verdict, pair.rate.verdict) for pair in pairs)
+    return " except within the margin" if small else ""
 
 
 def verdict(pair: Pair) -> str:
     """The verdict on a pair in short: its word, or that the accuracies are equal while the rate is open."""
-    return "equal in accuracy" if pair.rate_open and pair.verdict == UNDECIDED else pair.verdict
+    return EQUAL_PAIR if pair.rate_open and pair.verdict == UNDECIDED else pair.verdict
 
 
 def verdict_in_full(pair: Pair, rules: Rules) -> str:
@@ -171,9 +207,18 @@ def _groups(summary: Summary) -> list[Group]:
 
 
 def _label(pair: Pair) -> str:
-    if pair.verdict == DIFFERENT:
-        return f"{pair.better} is better" if pair.better else "one trains more often, the other is more accurate"
-    return verdict(pair)
+    if pair.verdict != DIFFERENT:
+        return verdict(pair)
+    return f"{pair.better} is better" if pair.better else mixed(pair)
+
+
+def mixed(pair: Pair) -> str:
+    """What is shown of a pair that differs and of which neither is better."""
+    trains, accurate = (one.sign if one.verdict == DIFFERENT else 0 for one in (pair.rate, pair.accuracy))
+    if trains * accurate < 0:
+        return "one trains more often, the other is more accurate"
+    name = pair.initializer if trains + accurate > 0 else pair.other
+    return f"{name} {'trains more often' if trains else 'is more accurate'}, but has no higher mean over all runs"
 
 
 def _riders(pairs: Sequence[Pair], rules: Rules) -> list[str]:
@@ -185,6 +230,14 @@ def _riders(pairs: Sequence[Pair], rules: Rules) -> list[str]:
     return found
 
 
+def _apart_from_question(summary: Summary) -> list[str]:
+    """Why the question may have an answer in a block of which its pairs together show nothing."""
+    found = summary.question.pairs if summary.question else ()
+    if any(pair.verdict == DIFFERENT and finding.verdict != MATTERS for finding, pair in found):
+        return ["the question, a family of its own, finds a difference that all pairs together do not show"]
+    return []
+
+
 def _rate_rider(rules: Rules) -> str:
     return f"a difference in training rate above {rate_margin(rules)} is not excluded"
 
@@ -192,26 +245,47 @@ def _rate_rider(rules: Rules) -> str:
 def _setup(summary: Summary) -> str:
     arms, blocks = counted(len(summary.arms), "weight initializer"), counted(len(summary.findings), "block")
     data = listed(sorted({str(row.choices.get("dataset")) for row in summary.rows}))
-    seeds = range_of([*map(str, summary.sizes[:-1]), counted(summary.sizes[-1], "seed")])
+    runs = sum(one.runs for finding in summary.findings for one in finding.arms)
+    seeds = counted_range(summary.sizes, "seed")
     return (
-        f"We trained {counted(len(summary.rows), 'network')} on {data}, {arms} in {blocks} with {seeds} each; a "
+        f"We trained {counted(runs, 'network')} on {data}, {arms} in {blocks} with {seeds} each; a "
         f"difference matters from {margin(summary.rules)} of accuracy or {rate_margin(summary.rules)} of training "
         f"rate, and a run has trained above {threshold(summary)} of validation accuracy."
     )
 
 
-def _advised(group: Group, arms: Sequence[str]) -> str:
-    judged = [finding for finding in group.findings if finding.verdict in JUDGED]
-    count = Counter(name for finding in judged for name in finding.leading)
+def _advised(group: Group, summary: Summary) -> str:
+    judged = [finding for finding in group.findings if finding.verdict in JUDGED and finding.pairs]
+    worse = _worse_by_question(summary)
+    leading = [[name for name in one.leading if (one.name, name) not in worse] for one in judged]
+    count = Counter(name for names in leading for name in names)
     most = max(count.values(), default=0)
-    best = [name for name in arms if count[name] == most]
+    best = [name for name in summary.arms if count[name] == most]
     if not most:
         return ""
+    but, lost = except_within(*judged), _failing(judged, best)
+    beaten = any(one.verdict == MATTERS or any((one.name, name) in worse for name in one.leading) for one in judged)
     if most < len(judged):
         lead = "lead" if len(best) > 1 else "leads"
-        text = f"no arm leads in all {len(judged)} blocks, {listed(best)} {lead} in {most}"
-    elif len(best) == len(arms):
-        text = f"any of the {len(arms)}, for none is shown to be worse than another"
+        text = f"no arm leads{every(len(judged))}, {few(best)}{lost} {lead} in {most}"
+    elif not beaten and all(one.verdict == UNDECIDED for one in judged):
+        text = f"open, for no arm is shown to be worse than another{but}"
+    elif len(best) == len(summary.arms):
+        text = f"any of the {len(best)}{lost}, for none is shown to be worse than another{but}"
     else:
-        text = f"{listed(best, 'or')}, shown to be worse than no other arm"
+        text = f"{few(best, 'or')}{lost}, shown to be worse than no other arm{but}"
     return f"{group.words} {text}" if group.words else text
+
+
+def _worse_by_question(summary: Summary) -> set[tuple[str, str]]:
+    """The block and the arm wherever the question shows one of its two arms to be worse."""
+    pairs = summary.question.pairs if summary.question else ()
+    return {(finding.name, name) for finding, pair in pairs if pair.better for name in pair.names - {pair.better}}
+
+
+def _failing(findings: Sequence[Finding], names: Sequence[str]) -> str:
+    """How many runs of these arms did not train, in brackets; nothing where all did."""
+    arms = [[one for finding in findings if (one := finding.arm(name))] for name in names]
+    counts = [(sum(one.ended - one.trained for one in runs), sum(one.ended for one in runs)) for runs in arms]
+    lost = [f"{name} {count} of {ended}" for name, (count, ended) in zip(names, counts, strict=True) if count]
+    return f" (did not train: {some(lost, most=SHORT)})" if lost else ""

@@ -7,12 +7,10 @@ from collections import Counter
 
 from bench.report.analysis.arms import STALLED, Arm
 from bench.report.analysis.finding import EQUAL, MATTERS, NO_MATTER, Finding
-from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN, Pair
-from bench.report.wording.answer import margin, rate_margin, verdict, verdict_of_block
-from bench.report.wording.format import accuracy, accuracy_of, counted, listed, points, range_of, sentence_case
+from bench.report.analysis.pairs import DIFFERENT, Pair
+from bench.report.wording.answer import PAIRS, except_within, margin, mixed, rate_margin, verdict, verdict_of_block
+from bench.report.wording.format import accuracy, accuracy_of, counted, counted_range, listed, points, sentence_case
 from bench.schema import DIVERGED
-
-ORDER = (DIFFERENT, WITHIN, EQUIVALENT, "equal in accuracy", UNDECIDED, NEITHER)
 
 
 def sentence(finding: Finding) -> str:
@@ -38,8 +36,10 @@ def _lost(finding: Finding) -> str:
 
 def _modes(finding: Finding) -> str:
     arms = [one.name for one in finding.arms if one.modes]
-    fall = "fall" if len(arms) > 1 else "falls"
-    return f"{listed(arms)} {fall} into two groups of accuracies, so that the interval is too short." if arms else ""
+    if not arms:
+        return ""
+    fall, short = ("fall", "intervals are") if len(arms) > 1 else ("falls", "interval is")
+    return f"{listed(arms)} {fall} into two groups of accuracies, so that the {short} too short."
 
 
 def _comparison(finding: Finding) -> str:
@@ -56,13 +56,12 @@ def _leading(finding: Finding) -> str:
         arms = [
             f"{one.name} {accuracy(one.mean, finding.digits)}" for one in finding.arms if one.name in finding.leading
         ]
-        return f"Leading, since no arm is shown to be better: {', '.join(arms)}."
+        return f"Leading, since no arm is shown to be better{except_within(finding)}: {', '.join(arms)}."
     if finding.verdict == EQUAL:
         return f"{sentence_case(verdict_of_block(finding))}{_widest(finding)}."
-    close = "All arms are equivalent or differ within the margin"
-    return (
-        f"{close if finding.verdict == NO_MATTER else 'No arm is shown to be better than another'}{_widest(finding)}."
-    )
+    if finding.verdict == NO_MATTER:
+        return f"All arms are equivalent or differ within the margin{_widest(finding)}."
+    return f"No arm is shown to be better than another{except_within(finding)}{_widest(finding)}."
 
 
 def _widest(finding: Finding) -> str:
@@ -101,21 +100,21 @@ def difference(finding: Finding, pair: Pair) -> str:
 
 def _others(finding: Finding) -> str:
     count = Counter(verdict(pair) for pair in finding.pairs)
-    clauses = [f"{word} {count[word]}" for word in ORDER if count[word]]
-    mixed = [
-        f"{pair.initializer} and {pair.other} differ both ways: {difference(finding, pair)}."
+    clauses = [f"{word} {count[word]:,}" for word in PAIRS if count[word]]
+    neither = [
+        f"Of {pair.initializer} and {pair.other}, {mixed(pair)}: {difference(finding, pair)}."
         for pair in finding.pairs
         if pair.verdict == DIFFERENT and pair.better is None
     ]
-    return " ".join([f"Of {counted(len(finding.pairs), 'pair')}: {', '.join(clauses)}.", *mixed])
+    return " ".join([f"Of {counted(len(finding.pairs), 'pair')}: {', '.join(clauses)}.", *neither])
 
 
 def _small_print(finding: Finding) -> str:
-    seeds = range_of([str(count) for count in sorted({pair.seeds for pair in finding.pairs})])
+    seeds = counted_range(sorted({pair.seeds for pair in finding.pairs}), "seed")
     covers = listed(sorted({pair.covers for pair in finding.pairs}))
     open_rate = any(pair.rate_open for pair in finding.pairs)
     rate = f"; a difference in training rate above {rate_margin(finding.rules)} is not excluded" if open_rate else ""
-    return f"(Trained in both arms: {seeds} seeds; margin {margin(finding.rules)}; intervals cover {covers}{rate}.)"
+    return f"(Trained in both arms: {seeds}; margin {margin(finding.rules)}; intervals cover {covers}{rate}.)"
 
 
 def _rate(one: Arm | None) -> str:

@@ -113,9 +113,19 @@ def left_out(shown: int, total: int, noun: str, which: str) -> str:
     return "" if shown == total else f" Of {counted(total, noun)} {shown} are shown, {which}; the tables have all."
 
 
+def few(names: Sequence[str], last: str = "and") -> str:
+    """The same for a sentence: the first of many names, and the number of the others."""
+    return listed([*names[:NAMED], f"{len(names) - NAMED} more"] if len(names) > NAMED else names, last)
+
+
 def range_of(values: Sequence[str]) -> str:
     """`5`, or `5 to 10`: the first and the last of rising values."""
     return " to ".join(dict.fromkeys((values[0], values[-1])))
+
+
+def counted_range(counts: Sequence[int], noun: str) -> str:
+    """`1 seed`, or `5 to 10 seeds`, of rising numbers."""
+    return range_of([*map(str, counts[:-1]), counted(counts[-1], noun)])
 
 
 def _bounds(low: float | None, high: float | None, digits: int, factor: float = 1.0) -> str:

@@ -13,16 +13,15 @@ from bench.report.analysis.finding import Finding
 from bench.report.analysis.interim import InterimLook
 from bench.report.analysis.lines import OtherLine
 from bench.report.analysis.overall import Ranks
-from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN
+from bench.report.analysis.pairs import DIFFERENT, UNDECIDED
 from bench.report.analysis.power import POWER, Seeds
 from bench.report.analysis.rules import ALPHA
 from bench.report.analysis.summary import Summary
-from bench.report.wording.answer import margin, rate_margin, threshold
-from bench.report.wording.format import MEBIBYTE, PERCENT, counted, listed, number, range_of
+from bench.report.wording.answer import PAIRS, margin, rate_margin, threshold, verdict
+from bench.report.wording.format import MEBIBYTE, PERCENT, counted, counted_range, few, listed, number, range_of
 from bench.schema import FAILED, PREEMPTED
 
 RATE = "optimizer.learning_rate"
-VERDICTS = (DIFFERENT, WITHIN, EQUIVALENT, UNDECIDED, NEITHER)
 
 
 def notes(summary: Summary) -> list[str]:
@@ -35,11 +34,11 @@ def notes(summary: Summary) -> list[str]:
 def look(found: InterimLook) -> str:
     """At which planned look the study is, and the level of its verdicts."""
     planned, seeds, last = found.planned, found.seeds, found.planned[-1]
-    present = range_of([str(seeds), str(found.most)])
+    present = counted_range(sorted({seeds, found.most}), "seed")
     if found.number is None:
         due = next(one for one in planned if one > seeds)
         plan = ", ".join(map(str, planned))
-        return f"Arms have {present} seeds, which is no planned look ({plan}): no verdict is due before all have {due}."
+        return f"Arms have {present}, which is no planned look ({plan}): no verdict is due before all have {due}."
     sentence = (
         f"Look {found.number} of {len(planned)}, at {planned[found.number - 1]} of {last} seeds: each family of "
         f"verdicts is tested at {PERCENT * found.alpha:.2g} %, its share of the {PERCENT * ALPHA:g} % that all looks "
@@ -49,9 +48,7 @@ def look(found: InterimLook) -> str:
         sentence += f" The next look is at {planned[found.number]} seeds."
     if found.most <= last:
         return sentence
-    return (
-        f"{sentence} Arms have {present} seeds, more than planned: if {last} were looked at, this is one look too many."
-    )
+    return f"{sentence} Arms have {present}, more than planned: if {last} were looked at, this is one look too many."
 
 
 def control(found: Control) -> str:
@@ -62,12 +59,10 @@ def control(found: Control) -> str:
     )
     if not found.pairs:
         return f"{start}; it meets no arm of that name, so it tells nothing."
-    count = Counter(pair.verdict for _, pair in found.pairs)
-    verdicts = ", ".join(
-        f"{verdict} {count[verdict]}" for verdict in VERDICTS if count[verdict] or verdict == DIFFERENT
-    )
+    count = Counter(verdict(pair) for _, pair in found.pairs)
+    verdicts = ", ".join(f"{word} {count[word]}" for word in PAIRS if count[word] or word == DIFFERENT)
     level = f"{PERCENT * found.alpha:.2g} %"
-    chance = f"; at this level chance alone calls {level} of such pairs different" if found.alpha else ""
+    chance = f"; at this level chance alone calls at most {level} of such pairs different" if found.alpha else ""
     return f"{start}. Of {counted(len(found.pairs), 'pair')} that cannot differ: {verdicts}{chance}."
 
 
@@ -83,8 +78,8 @@ def _moved(one: OtherLine) -> str:
     return listed(
         [
             f"{one.pairs} of {counted(one.all_pairs, 'pair')}",
-            *([f"the blocks {listed(one.blocks)}"] if one.blocks else []),
-            *([f"the question in {listed(one.question)}"] if one.question else []),
+            *([f"the block{'s' * (len(one.blocks) > 1)} {few(one.blocks)}"] if one.blocks else []),
+            *([f"the question in {few(one.question)}"] if one.question else []),
         ]
     )
 
@@ -108,17 +103,18 @@ def ranks(summary: Summary, found: Ranks) -> str:
 def _against_means(summary: Summary, best: str) -> str:
     """What decides where another arm is first by interquartile mean, which leaves out the worst quarter of the runs."""
     first = summary.aggregates[0].name
-    if first == best:
+    if summary.ranks is None or summary.ranks.mean_ranks[first] == summary.ranks.mean_ranks[best]:
         return ""
-    shares = [
-        f"{name} {sum(one.ended - one.trained for one in arms)} of {sum(one.ended for one in arms)}"
+    arms = {
+        name: [one for finding in summary.findings for one in finding.arms if one.name == name]
         for name in (first, best)
-        for arms in [[one for finding in summary.findings for one in finding.arms if one.name == name]]
-    ]
-    return (
-        f" By interquartile mean {first} is first and not {best}: it leaves out the lowest quarter of an arm's runs, "
-        f"and with them failures. Did not train: {listed(shares)}."
-    )
+    }
+    lost = {name: sum(one.ended - one.trained for one in runs) for name, runs in arms.items()}
+    start = f" By interquartile mean {first} is first and not {best}: it leaves out the lowest quarter of an arm's runs"
+    if not any(lost.values()):
+        return f"{start}."
+    shares = [f"{name} {lost[name]} of {sum(one.ended for one in runs)}" for name, runs in arms.items()]
+    return f"{start}, and with them failures. Did not train: {listed(shares)}."
 
 
 def counts(summary: Summary) -> str:
@@ -250,7 +246,7 @@ def _resolution(summary: Summary) -> str:
             f"{start}, the same ones for all seeds: intervals cover the seeds alone, and other images may order arms "
             "otherwise."
         )
-    return f"{start}; intervals cover {listed(covers)}."
+    return f"{start}; intervals cover {listed(covers)}." if covers else f"{start}."
 
 
 def _budget(summary: Summary) -> str:
@@ -272,7 +268,7 @@ def _seeds(summary: Summary) -> str:
 
 def _undecided(summary: Summary) -> str:
     count = sum(finding.verdict == UNDECIDED for finding in summary.findings)
-    if not count:
+    if not count or not summary.alpha:
         return ""
     return (
         f"In {count} of {counted(len(summary.findings), 'block')} the runs are too few or too spread to decide; that "

@@ -155,3 +155,20 @@ def test_what_an_interval_covers_is_said(row: MakeRow, rules: Rules) -> None:
 def test_a_run_that_did_not_train_needs_no_answers(row: MakeRow, rules: Rules) -> None:
     rows = [*answered(row, "a", np.ones((3, 8))), row("a", 3, 0.1), row("a", 4, status="diverged")]
     assert arm_of("a", rows, rules).covers == "seeds and test images"
+
+
+def test_answers_that_some_runs_lack_are_still_of_a_test_set_that_all_share(row: MakeRow, rules: Rules) -> None:
+    some = answered(row, "a", np.ones((3, 8)), dataset__split_seed=None)
+    some[0].correct = None
+    assert arm_of("a", some, rules).covers == "seeds alone"
+
+
+def test_damaged_answers_are_refused_and_named(row: MakeRow, rules: Rules) -> None:
+    rows = answered(row, "a", np.ones((3, 8)))
+    rows[1].correct = "no base64"
+    with pytest.raises(UserError, match=f"run {rows[1].id}: which images are correct cannot be read"):
+        arm_of("a", rows, rules)
+    rows = answered(row, "a", np.ones((3, 8)))
+    del rows[2].environment["test_images"]
+    with pytest.raises(UserError, match="but not how many there are"):
+        arm_of("a", rows, rules)

@@ -82,3 +82,11 @@ def test_the_control_is_called_different_as_rarely_as_its_level_says(arm: MakeAr
     assert control is not None
     false = sum(pair.verdict.startswith("different") for _, pair in control.pairs)
     assert 0 < false / 200 < 0.05 + 4 * math.sqrt(0.05 * 0.95 / 200)
+
+
+def test_a_control_that_was_tested_on_other_images_is_refused(study: list[Row], rules: Rules) -> None:
+    for row in study:
+        if row.choices["initializer"] == "again":
+            row.environment["test_images"] = 360
+    with pytest.raises(UserError, match="10000 and 360 test_images"):
+        summarize(study, rules)

@@ -7,7 +7,7 @@ import pytest
 
 from bench.report import Summary, summarize
 from bench.report.analysis.lines import OtherLine, other_line
-from bench.report.analysis.rules import Rules
+from bench.report.analysis.rules import Margin, Rules
 from bench.schema import Row
 
 MakeArm = Callable[..., list[Row]]
@@ -45,11 +45,22 @@ def test_a_run_may_change_its_outcome_without_a_verdict(study: Summary, arm: Mak
     assert (found.runs, found.changes) == (1, False)
 
 
+def test_a_pair_that_another_line_leaves_open_in_its_accuracies_has_changed(arm: MakeArm, rules: Rules) -> None:
+    rows = [*arm("a", [0.9] * 6), *arm("b", [*[0.9] * 4, 0.25, 0.25])]
+    before = summarize(rows, replace(rules, line=0.05, margin=Margin(points=60.0)))
+    assert before.findings[0].pairs[0].rate_open
+    assert other_line(before.findings, 0.2).pairs == 1
+
+
+def test_no_line_is_tried_twice(study: Summary, rules: Rules) -> None:
+    assert [one.line for one in summarize(study.rows, replace(rules, line=0.99)).other_lines] == [0.495, 0.995]
+
+
 def test_a_summary_tries_half_and_twice_its_line(study: Summary, rules: Rules) -> None:
     assert [one.line for one in study.other_lines] == [0.05, 0.2]
     assert study.other_lines[1] == other_line(study.findings, 0.2)
     high = summarize(study.rows, replace(rules, line=0.8))
-    assert [one.line for one in high.other_lines] == [0.4, 0.99]  # beyond 1 no run has trained
+    assert [one.line for one in high.other_lines] == [0.4, 0.9]  # beyond 1 no run has trained
     assert summarize(study.rows, replace(rules, line=0.0)).other_lines == []
 
 

@@ -64,7 +64,7 @@ def test_blocks_that_no_choice_explains_are_named(arm: MakeArm, rules: Rules) ->
 def test_the_answer_of_a_single_block_names_no_block(arm: MakeArm, rules: Rules) -> None:
     rows = arm("a", around(0.9)) + arm("b", around(0.9, OTHER)) + arm("c", around(0.5, OTHER))
     assert answer(summarize(rows, rules)) == (
-        "The initializer matters. Where it matters, the leading arms, than which none is shown to be better, are a and "
+        "The initializer matters. Where it matters, the leading set, than which no arm is shown to be better, is a and "
         "b. All 15 runs trained. What to take: a or b, shown to be worse than no other arm."
     )
 
@@ -74,7 +74,7 @@ def test_an_arm_that_never_trains_is_in_the_answer_and_loses(arm: MakeArm, row: 
     found = summarize(arm("a", around(0.9)) + lost, replace(rules, question=("a", "b")))
     assert question(found) == "a or b? a is better."
     assert training(found) == "5 of 10 runs did not train, 4 of them diverged: b 5 of 5."
-    assert leading(found).endswith("are a.")
+    assert leading(found).endswith("is a.")
 
 
 def test_equal_accuracies_are_not_called_equivalent_while_the_rate_is_open(arm: MakeArm, rules: Rules) -> None:
@@ -128,7 +128,7 @@ def test_an_abstract_has_at_most_five_sentences(study: Summary) -> None:
 def test_an_abstract_without_a_question_has_four(study: Summary, make_study: Make) -> None:
     found = abstract(make_study(study.rows, question=[]))
     assert len(found) == 4
-    assert found[1] == "The initializer matters in 1 (relu), it is undecided in 1 (tanh)."
+    assert found[1] == "The initializer matters in 1 (relu), the verdict is undecided in 1 (tanh)."
 
 
 def test_a_study_that_asks_nothing_has_no_answer_to_its_question(arm: MakeArm, rules: Rules) -> None:
@@ -158,3 +158,85 @@ def test_an_arm_without_an_ended_run_leaves_the_question_open_and_says_why(
     lost = [row("b", seed, status="failed") for seed in range(5)]
     found = summarize(arm("a", around(0.9)) + lost, replace(rules, question=("a", "b")))
     assert question(found) == "a or b? No block has ended runs of both."
+
+
+def test_an_arm_that_is_shown_to_be_worse_within_the_margin_is_not_said_to_be_shown_no_worse(
+    arm: MakeArm, rules: Rules
+) -> None:
+    rows = arm("a", around(0.9) * 2) + arm("b", [value - 0.007 for value in around(0.9, OTHER)] * 2)
+    assert advice(summarize(rows, rules)) == (
+        "What to take: any of the 2, for none is shown to be worse than another except within the margin."
+    )
+
+
+def test_nothing_is_advised_where_nothing_is_decided(arm: MakeArm, row: MakeRow, rules: Rules) -> None:
+    few = arm("a", [0.9]) + arm("b", [0.8])
+    assert advice(summarize(few, rules)) == "What to take: open, for no arm is shown to be worse than another."
+    alone = arm("a", around(0.9)) + [row("b", seed, status="preempted") for seed in range(5)]
+    assert advice(summarize(alone, rules)) == ""
+
+
+def test_an_arm_that_is_taken_has_its_failures_beside_it(arm: MakeArm, row: MakeRow, rules: Rules) -> None:
+    rows = arm("a", around(0.9) * 2) + arm("b", around(0.9, OTHER) + [0.9] + [0.1] * 4)
+    rows += [row("c", seed, status="diverged") for seed in range(10)]
+    assert advice(summarize(rows, rules)) == (
+        "What to take: a or b (did not train: b 4 of 10), shown to be worse than no other arm."
+    )
+
+
+def test_the_advice_names_no_arm_that_the_question_shows_to_be_worse(arm: MakeArm, rules: Rules) -> None:
+    """With six arms to a study the pair alone shows nothing; as a question, a family of its own, it does."""
+    wide = [0.02, -0.02, 0.01, -0.01, 0.0, 0.005]
+    rows = [run for name in "cdef" for run in arm(name, [0.8 + step for step in wide])]
+    rows += arm("a", [0.818 + step for step in (0.003, -0.004, 0.005, -0.002, 0.001, -0.003)]) + arm("b", [0.812] * 6)
+    found = summarize(rows, replace(rules, question=("a", "b"), margin=Margin(points=0.1)))
+    assert question(found) == "a or b? a is better."
+    assert found.findings[0].verdict == "undecided"
+    assert matters(found) == (
+        "The verdict is undecided; the question, a family of its own, finds a difference that all "
+        "pairs together do not show."
+    )
+    assert advice(found) == "What to take: a, c, d, e or f, shown to be worse than no other arm."
+
+
+def test_the_control_is_no_run_of_an_arm(arm: MakeArm, row: MakeRow, rules: Rules) -> None:
+    lost = [row("again", seed, status="diverged", initializer__of="a") for seed in range(5)]
+    found = summarize(arm("a", around(0.9)) + arm("b", [*around(0.9)[:4], 0.1]) + lost, rules)
+    assert training(found) == "1 of 10 runs did not train: b 1 of 5."
+    assert abstract(found)[0].startswith(
+        "We trained 10 networks on digits, 2 weight initializers in 1 block with 5 seeds"
+    )
+
+
+def test_one_run_is_one_run(arm: MakeArm, rules: Rules) -> None:
+    assert training(summarize(arm("a", [0.9]), rules)) == "The one run trained."
+
+
+def test_the_margin_stands_beside_the_verdict_that_nothing_matters(arm: MakeArm, rules: Rules) -> None:
+    rows = [run for name in "ab" for run in arm(name, around(0.9, NOISE if name == "a" else OTHER) * 8)]
+    assert matters(summarize(rows, rules)) == "The initializer does not matter; the margin is 1 point."
+
+
+def test_neither_of_two_arms_is_said_to_have_what_is_not_shown(arm: MakeArm, rules: Rules) -> None:
+    """The more accurate arm fails in two of six, which no test shows, and the mean over all runs is lower for it."""
+    rows = arm("a", [*around(0.8), 0.8]) + arm("b", [*around(0.83, OTHER), 0.1])
+    assert question(summarize(rows, replace(rules, question=("a", "b")))) == (
+        "a or b? b is more accurate, but has no higher mean over all runs."
+    )
+
+
+def test_a_block_of_equal_accuracies_is_open_for_its_training_rates_alone(arm: MakeArm, rules: Rules) -> None:
+    found = summarize(arm("a", around(0.9)) + arm("b", around(0.9, OTHER)), rules)
+    assert conclusion(found).endswith(
+        "Open is 1 block: to exclude a difference in training rate of 10 % takes 29 seeds without a failure."
+    )
+
+
+def test_between_looks_nothing_is_called_open(arm: MakeArm, rules: Rules) -> None:
+    rows = arm("a", around(0.9)) + arm("b", around(0.5, OTHER))
+    assert "Open" not in conclusion(summarize(rows, replace(rules, looks=(10,))))
+
+
+def test_many_arms_are_counted(arm: MakeArm, rules: Rules) -> None:
+    rows = [run for at in range(9) for run in arm(f"w{at}", around(0.9, NOISE))] + arm("x", around(0.5, OTHER))
+    assert "is w0, w1, w2, w3, w4, w5 and 3 more." in leading(summarize(rows, rules))

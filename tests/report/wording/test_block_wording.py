@@ -70,7 +70,8 @@ def test_an_arm_of_which_no_run_trains_is_worse_and_not_a_gap(sentence: Sentence
 def test_arms_that_differ_both_ways_are_named_with_both_differences(sentence: Sentence, arm: MakeArm) -> None:
     rows = arm("often", around(0.8) * 4) + arm("sharp", around(0.9, OTHER) + [0.1] * 15)
     assert re.search(
-        r"sharp and often differ both ways: trains in 5 of 20 against 20 of 20, \+10\.00 \[.*\] points of accuracy\.",
+        r"Of sharp and often, one trains more often, the other is more accurate: trains in 5 of 20 against 20 of 20, "
+        r"\+10\.00 \[.*\] points of accuracy\.",
         sentence(rows),
     )
 
@@ -101,3 +102,20 @@ def test_what_the_intervals_cover_is_said(sentence: Sentence, arm: MakeArm) -> N
     assert "intervals cover seeds alone" in sentence(rows)
     drawn = [replace(row, choices={**row.choices, "dataset.split_seed": None}) for row in rows]
     assert "intervals cover seeds and splits" in sentence(drawn)
+
+
+def test_a_difference_within_the_margin_is_not_left_out_of_a_block_that_is_undecided(
+    sentence: Sentence, arm: MakeArm
+) -> None:
+    wide = [0.05, -0.05, 0.03, -0.03, 0.0]
+    rows = arm("a", around(0.9) * 2) + arm("b", around(0.893, OTHER) * 2) + arm("c", around(0.9, wide) * 2)
+    assert "No arm is shown to be better than another except within the margin; " in sentence(rows)
+
+
+def test_one_seed_is_one_seed(sentence: Sentence, arm: MakeArm) -> None:
+    assert "(Trained in both arms: 1 seed; margin" in sentence(arm("a", [0.9]) + arm("b", [0.8]))
+
+
+def test_several_arms_of_two_modes_have_intervals(sentence: Sentence, arm: MakeArm) -> None:
+    found = sentence(arm("a", [0.9, 0.3, 0.9, 0.3, 0.9]) + arm("b", [0.3, 0.9, 0.9, 0.9, 0.9]))
+    assert "b and a fall into two groups of accuracies, so that the intervals are too short." in found

@@ -52,7 +52,7 @@ def test_another_line_that_changes_nothing_is_said_to(study: Summary) -> None:
 def test_verdicts_that_another_line_changes_are_counted_and_their_blocks_named() -> None:
     moved = [OtherLine(0.05, 0, (), 0, 10), OtherLine(0.2, 3, ("relu",), 2, 10, ("tanh",))]
     assert words.lines(moved).endswith(
-        "these verdicts change: at 20 % 2 of 10 pairs, the blocks relu and the question in tanh."
+        "these verdicts change: at 20 % 2 of 10 pairs, the block relu and the question in tanh."
     )
 
 
@@ -95,3 +95,45 @@ def test_threats_are_those_of_the_rows(
 
 def test_an_undecided_block_is_no_evidence_of_equality(study: Summary) -> None:
     assert "In 1 of 2 blocks the runs are too few or too spread to decide" in " ".join(words.threats(study))
+
+
+def test_where_ranks_and_interquartile_means_disagree_without_a_failure_none_decides(
+    make_study: Make, arm: MakeArm
+) -> None:
+    rows = [
+        run
+        for activation in ("relu", "tanh", "elu")
+        for name, reached in (("he_normal", [0.8] * 4), ("fixup", [0.9, 0.9, 0.9, 0.4]))
+        for run in arm(name, reached, activation=activation)
+    ]
+    study = make_study(rows)
+    assert study.ranks is not None
+    assert words.ranks(study, study.ranks).endswith("leaves out the lowest quarter of an arm's runs.")
+
+
+def test_arms_of_one_rank_are_not_said_to_be_ordered(make_study: Make, arm: MakeArm) -> None:
+    rows = [
+        *arm("he_normal", [0.8] * 4),
+        *arm("fixup", [0.81] * 4),
+        *arm("he_normal", [0.9] * 4, activation="tanh"),
+        *arm("fixup", [0.8] * 4, activation="tanh"),
+    ]
+    study = make_study(rows)
+    assert study.ranks is not None
+    assert "interquartile" not in words.ranks(study, study.ranks)
+
+
+def test_all_pairs_of_a_control_are_counted(make_study: Make, arm: MakeArm) -> None:
+    rows = [*arm("he_normal", [0.9] * 5), *arm("fixup", [0.1] * 5), *arm("again", [0.1] * 5, initializer__of="fixup")]
+    assert "Of 1 pair that cannot differ: different 0, neither trains 1;" in " ".join(words.notes(make_study(rows)))
+
+
+def test_nothing_that_trained_leaves_no_interval_to_cover(make_study: Make, arm: MakeArm) -> None:
+    threats = words.threats(make_study(arm("he_normal", [0.1] * 5) + arm("fixup", [0.1] * 5)))
+    assert "Accuracies are measured on 10,000 test images." in threats
+
+
+def test_between_looks_too_few_runs_are_no_threat(make_study: Make, arm: MakeArm) -> None:
+    study = make_study(arm("he_normal", [0.9]) + arm("fixup", [0.6]), looks=[5, 10])
+    assert "too few" not in " ".join(words.threats(study))
+    assert words.notes(study)[0].startswith("Arms have 1 seed, which is no planned look")
