@@ -82,11 +82,6 @@ class Finding:
         """The level that a verdict has, or would have were it due."""
         return self.alpha or ALPHA
 
-    @property
-    def fewest(self) -> int:
-        """The number of trained runs of the arm that has the fewest."""
-        return min(one.trained for one in self.arms)
-
     def arm(self, name: str) -> Arm | None:
         """The arm of this name; None where the block has none."""
         return next((one for one in self.arms if one.name == name), None)

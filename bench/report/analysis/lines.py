@@ -4,7 +4,7 @@ In: findings, and another line. Out: an OtherLine. Touches: nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.report.analysis.finding import Finding, find
 from bench.report.analysis.pairs import Pair
@@ -39,7 +39,7 @@ def others(line: float) -> list[float]:
 
 def other_line(findings: Sequence[Finding], line: float) -> OtherLine:
     """The findings drawn again with another line, compared with these."""
-    rules = findings[0].rules.with_line(line)
+    rules = replace(findings[0].rules, line=line)
     again = find([finding.block for finding in findings], rules, findings[0].alpha)
     both = list(zip(findings, again, strict=True))
     pairs = [(pair, other.pair(pair.initializer, pair.other)) for finding, other in both for pair in finding.pairs]

@@ -24,14 +24,6 @@ class Question:
         """The verdict in each of the blocks."""
         return [pair.verdict for _, pair in self.pairs]
 
-    def better(self, arm: str) -> list[str]:
-        """The names of the blocks where this arm is better."""
-        return [finding.name for finding, pair in self.pairs if pair.better == arm]
-
-    def where(self, verdict: str) -> list[str]:
-        """The names of the blocks with this verdict."""
-        return [finding.name for finding, pair in self.pairs if pair.verdict == verdict]
-
 
 def ask(findings: Sequence[Finding], ours: str, theirs: str) -> Question | None:
     """`ours` against `theirs` in every block; None where no block has ended runs of both."""

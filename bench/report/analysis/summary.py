@@ -4,7 +4,7 @@ In: the rows of one study. Out: a Summary. Touches: nothing.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -123,12 +123,10 @@ class Summary:
         return overall.scores(self.findings)
 
 
-def summarize(
-    rows: Iterable[Row], rules: Rules, notes: Sequence[str] = (), about: Mapping[str, Any] | None = None
-) -> Summary:
+def summarize(rows: Iterable[Row], rules: Rules, about: Mapping[str, Any] | None = None) -> Summary:
     """Summarize the rows of one study by its rules.
 
-    `notes`: sentences that the report prints too; `about`: the study's yaml. Raises UserError for no rows, a run that
+    `about`: the study's yaml. Raises UserError for no rows, a run that
     stands twice, an unknown status, an ok run without a test or validation accuracy, rows of the control alone, or a
     block whose runs were tested on different numbers of images or classes; ValueError for looks that do not rise.
     """
@@ -148,6 +146,5 @@ def summarize(
         question=ask(findings, *rules.question) if rules.question else None,
         interim_look=look,
         control=control(findings),
-        notes=tuple(notes),
         about=about or {},
     )

@@ -36,7 +36,7 @@ def fill(source: str, values: Mapping[str, Any], placed: Mapping[str, Table | Fi
     environment.filters |= {"listed": _listed, "code": _code}
     try:
         refuse_typed_numbers(environment, source)
-        template = environment.from_string(source, {"place": _place(placed), "has": placed.__contains__})
+        template = environment.from_string(source, {"place": _place(placed)})
         text = template.render(values)
     except UnknownKey as mistake:
         raise UserError(_in_its_sentence(str(mistake), source, mistake)) from mistake
@@ -115,7 +115,7 @@ def _undefined(mistake: UndefinedError, values: Mapping[str, Any]) -> str:
     found = re.match(r"'([^']+)' is undefined", str(mistake))
     if not found:
         return str(mistake)
-    return unknown(found[1], [*values, "place", "has"])
+    return unknown(found[1], [*values, "place"])
 
 
 def _in_its_sentence(mistake: str, source: str, error: BaseException) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.report.analysis.blocks import short
 from bench.report.analysis.finding import Finding
-from bench.report.wording.format import NAMED, inside
+from bench.report.wording.format import inside
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,9 @@ def explained(found: Sequence[Group], labels: Mapping[str, str]) -> str:
 
     `labels`: of each finding, by its name; a finding without one is left out.
     """
-    parts = [_clause(group, labels) for group in found]
     if len(set(labels.values())) == 1:
-        return next(iter(labels.values())) + every(len(labels))
-    return "; ".join(filter(None, parts))
+        return next(iter(labels.values())) + _every(len(labels))
+    return "; ".join(filter(None, (_clause(group, labels) for group in found)))
 
 
 def groups(findings: Sequence[Finding], labels: Sequence[str]) -> list[Group]:
@@ -81,12 +80,12 @@ def _clause(group: Group, labels: Mapping[str, str]) -> str:
             where[labels[finding.name]].append(name)
     if len(where) == 1:
         ((label, names),) = where.items()
-        text = f"{label}{every(len(names))}"
+        text = f"{label}{_every(len(names))}"
     else:
-        text = ", ".join(f"{label} in {len(names)}{inside(names, ', ', NAMED)}" for label, names in where.items())
+        text = ", ".join(f"{label} in {len(names)}{inside(names, ', ')}" for label, names in where.items())
     return f"{group.words} {text}" if group.words and text else text
 
 
-def every(count: int) -> str:
+def _every(count: int) -> str:
     """How a label goes on that holds in each of some blocks; nothing for a single one."""
     return {1: "", 2: " in both blocks"}.get(count, f" in all {count} blocks")

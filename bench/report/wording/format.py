@@ -92,15 +92,15 @@ def listed(names: Sequence[str], last: str = "and") -> str:
     return f" {last} ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def some(names: Sequence[str], separator: str = ", ", most: int = NAMED, last: str | None = None) -> str:
-    """The first `most` names and the number of the others: `a, b, 3 more`; `last` stands before that number."""
-    more = f"{separator if last is None else last}{len(names) - most} more" if len(names) > most else ""
+def some(names: Sequence[str], separator: str = ", ", most: int = NAMED) -> str:
+    """The first `most` names and the number of the others: `a, b, 3 more`."""
+    more = f"{separator}{len(names) - most} more" if len(names) > most else ""
     return separator.join(names[:most]) + more
 
 
-def inside(names: Sequence[str], separator: str = "; ", most: int = NAMED, last: str | None = None) -> str:
+def inside(names: Sequence[str], separator: str = "; ") -> str:
     """The same in brackets behind a number; nothing for no name, or for the one block of a study, which has none."""
-    return f" ({some(names, separator, most, last)})" if any(names) else ""
+    return f" ({some(names, separator)})" if any(names) else ""
 
 
 def with_spread(present: bool, kind: str) -> str:

@@ -68,7 +68,6 @@ def test_the_rows_and_ids_of_arms_are_those_of_the_block(finding: Finding) -> No
     assert finding.ids("worst", "nobody", "twin") == tuple(
         row.id for row in finding.rows("worst") + finding.rows("twin")
     )
-    assert finding.fewest == 2
 
 
 def test_a_block_without_a_name_has_its_choices_as_title(finding: Finding, arm: MakeArm, rules: Rules) -> None:
