@@ -207,6 +207,8 @@ def _groups(summary: Summary) -> list[Group]:
 
 
 def _label(pair: Pair) -> str:
+    if pair.verdict == WITHIN:
+        return "they differ within the margin"  # without the comma of the verdict, which parts clauses here
     if pair.verdict != DIFFERENT:
         return verdict(pair)
     return f"{pair.better} is better" if pair.better else mixed(pair)

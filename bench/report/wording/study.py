@@ -119,7 +119,7 @@ def _against_means(summary: Summary, best: str) -> str:
 
 def counts(summary: Summary) -> str:
     """`400 runs: 340 trained, 58 stalled, 2 diverged, 0 failed, 0 preempted.`"""
-    each = ", ".join(f"{count} {word}" for word, count in summary.counts.items())
+    each = ", ".join(f"{count:,} {word}" for word, count in summary.counts.items())
     return f"{counted(len(summary.rows), 'run')}: {each}."
 
 

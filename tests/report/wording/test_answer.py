@@ -148,7 +148,7 @@ def test_a_margin_is_told_as_declared(rules: Rules) -> None:
 def test_a_real_difference_within_the_margin_is_not_called_equal(arm: MakeArm, rules: Rules) -> None:
     rows = arm("a", around(0.9) * 2) + arm("b", [value - 0.007 for value in around(0.9, OTHER)] * 2)
     found = summarize(rows, replace(rules, question=("a", "b")))
-    assert question(found).startswith("a or b? Different, within the margin; the margin is 1 point;")
+    assert question(found).startswith("a or b? They differ within the margin; the margin is 1 point;")
     assert matters(found).startswith("All are within the margin in accuracy;")
 
 
