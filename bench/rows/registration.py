@@ -38,7 +38,7 @@ class Registration:
 
     @property
     def text(self) -> str:
-        """In one line."""
+        """The registration in one line."""
         if self.commit is None:
             return f"not registered: {self.missing}"
         return f"registered: {self.file}, commit {self.commit[:DIGITS]}, {self.date}"

@@ -26,7 +26,7 @@ RUNS = 200  # marks in a panel; beyond it a mark is the mean of an arm
 
 
 def first_against_final(findings: Sequence[Finding]) -> Figure | None:
-    """First against final accuracy; None where no two converged runs of a block have both."""
+    """First against final accuracy; None where no two runs of a block have both."""
     drawable = [finding for finding in findings if len(_points(finding)) > 1]
     if not drawable:
         return None
@@ -76,7 +76,7 @@ def _points(finding: Finding) -> Array:
 
 
 def _of_arm(finding: Finding, arm: str) -> Array:
-    """First and final accuracy in percent of the converged runs that have both, (n, 2)."""
+    """First and final accuracy in percent of the runs that have both, (n, 2); a diverged one has no final accuracy."""
     measures = [row.measures for row in finding.rows(arm) if row.status == OK]
     pairs = [(one.get("first_epoch_accuracy"), one.get("test_accuracy")) for one in measures]
     return 100 * np.array([pair for pair in pairs if None not in pair], dtype=float).reshape(-1, 2)

@@ -17,7 +17,7 @@ from scipy.special import stdtr, stdtrit
 
 Array = NDArray[np.float64]
 LEVEL = 0.95  # of an interval, two-sided, by default
-SMALLEST = 1e-300  # a p-value, below which none is told from another
+SMALLEST = 1e-300  # a p-value; smaller ones are not distinguished
 BISECTIONS = 50
 
 
