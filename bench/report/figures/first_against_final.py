@@ -13,10 +13,10 @@ from scipy.stats import rankdata
 from bench.report.analysis.finding import Finding
 from bench.report.document import Figure
 from bench.report.figures import style
-from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms
+from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms, left_out_of
 from bench.report.figures.svg import Tips, drawing
 from bench.report.statistics import Array
-from bench.report.wording.format import counted, left_out, some
+from bench.report.wording.format import counted, some
 from bench.schema import OK
 
 NAME = "first_against_final"
@@ -90,9 +90,7 @@ def _caption(
         "Final test accuracy against validation accuracy after the first epoch, "
         + ("a mark per arm where a panel has too many runs, else a mark per run" if crowded else "a mark per run")
         + "; diverged runs have no final accuracy. The rank correlation is Spearman's, over the runs of all arms of a "
-        "block. Each panel has scales of its own."
-        + left_out(len(shown), len(drawable), "block", "the first ones")
-        + left_out(len(arms), len(arms_of(findings)), "arm", "those that stand highest on average")
+        "block. Each panel has scales of its own." + left_out_of(shown, drawable, arms, findings)
     )
 
 
