@@ -9,7 +9,7 @@ from bench.report.analysis.arms import outcome
 from bench.report.analysis.rules import Rules
 from bench.report.statistics import interval, wilson
 from bench.report.statistics.comparisons import Difference
-from bench.report.statistics.sample import spread_of
+from bench.report.statistics.sample import error_of
 from bench.rows.correctness import packed
 from bench.schema import Row, UserError
 
@@ -129,7 +129,7 @@ def test_the_answers_of_runs_make_an_interval_of_seeds_and_images(row: MakeRow, 
     found = arm_of("a", answered(row, "a", answers), rules, 1 / 60)
     assert found.covers == "seeds and test images"
     assert found.accuracy is not None
-    expected = Difference(float(answers.mean()), 4, spread_of(answers.astype(float), 1 / 60)).interval()
+    expected = Difference(float(answers.mean()), 4, error_of(answers.astype(float), 1 / 60)).interval()
     assert (found.accuracy.low, found.accuracy.high) == pytest.approx((expected.low, min(1.0, expected.high or 1)))
     alone = arm_of("a", [row("a", seed, float(one.mean())) for seed, one in enumerate(answers)], rules, 1 / 60)
     assert alone.accuracy is not None
