@@ -4,7 +4,7 @@ In: findings, and another line. Out: an OtherLine. Touches: nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bench.report.analysis.finding import Finding, find
 from bench.report.analysis.question import Question, ask
@@ -36,7 +36,7 @@ class OtherLine:
 
 def other_line(findings: Sequence[Finding], line: float) -> OtherLine:
     """The findings drawn again with another line, compared with these."""
-    rules = replace(findings[0].rules, line=min(line, HIGHEST))
+    rules = findings[0].rules.with_line(min(line, HIGHEST))
     again = find([finding.block for finding in findings], rules, findings[0].alpha)
     both = list(zip(findings, again, strict=True))
     pairs = [

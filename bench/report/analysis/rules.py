@@ -3,7 +3,7 @@
 In: what a study declares. Out: Rules. Touches: nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.machine.settings import Study
@@ -58,3 +58,7 @@ class Rules:
         """The validation accuracy above which a run has trained; chance is 0 where `classes` is None."""
         chance = 1 / classes if classes else 0.0
         return chance + self.line * (1 - chance)
+
+    def with_line(self, line: float) -> "Rules":
+        """The same rules with another line between trained and stalled."""
+        return replace(self, line=line)

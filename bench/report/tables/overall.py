@@ -17,7 +17,8 @@ RANKS = (
 AGGREGATES = (
     "Each initializer over all blocks and runs, failures as they are. A score is zero at chance, which is also what a "
     "diverged run gets, and one hundred at no error: its interquartile mean, the gap to no error, and how probable it "
-    "is that one of its runs beats a run of the first, with bootstrap intervals stratified by block."
+    "is that one of its runs "
+    "beats a run of the first, with bootstrap intervals stratified by block."
 )
 VARIANCE = (
     "Where the spread of an arm comes from, as standard deviations in points: the seed of the weights, the seed of the "
