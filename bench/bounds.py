@@ -178,7 +178,9 @@ def _described(kind: Any) -> str:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
         rules = " and ".join(map(str, arguments[1:]))
-        return rules if arguments[0] is str else f"{_described(arguments[0])} {rules}"  # a text is what its rule says
+        return (
+            rules if arguments[0] is str else f"{_described(arguments[0])} {rules}"
+        )  # its rule alone describes a text
     if origin is Literal:
         return " or ".join(map(str, arguments))
     if origin is list:

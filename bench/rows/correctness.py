@@ -24,5 +24,5 @@ def unpacked(text: str, images: int) -> NDArray[np.bool_]:
     except (ValueError, zlib.error) as damage:
         raise ValueError(f"which images are correct cannot be read: {damage}") from damage
     if len(content) != length or not stream.eof:
-        raise ValueError(f"which images are correct is not said of {images} images")
+        raise ValueError(f"which images are correct is not known for {images} images")
     return np.unpackbits(np.frombuffer(content, np.uint8), count=images).astype(bool)

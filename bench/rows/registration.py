@@ -38,7 +38,7 @@ class Registration:
 
     @property
     def text(self) -> str:
-        """In one line."""
+        """The registration in one line."""
         if self.commit is None:
             return f"not registered: {self.missing}"
         return f"registered: {self.file}, commit {self.commit[:DIGITS]}, {self.date}"
@@ -74,20 +74,21 @@ def older(rows: Iterable[Row], registered: Registration) -> Older:
     a clone whose history is cut off, and all rows of a study that is not registered.
     """
     counted = Counter(_commit_of(row) for row in rows)
-    has = {commit: _has(commit, registered) for commit in counted}
-    known, unknown = ({one: counted[one] for one in sorted(counted) if has[one] is found} for found in (False, None))
-    return Older(known, unknown)
+    has = {commit: _has(commit, registered) for commit in sorted(counted)}
+    return Older(*({one: counted[one] for one in has if has[one] is found} for found in (False, None)))
 
 
 def notes(registered: Registration, found: Older) -> list[str]:
     """The registration and, where there is one, the rows that are older than it or may be, each as a line."""
     lines = [registered.text]
-    if registered.commit and found.known:
+    if registered.commit is None:
+        return lines
+    if found.known:
         lines.append(
             f"{sum(found.known.values())} rows are older than the study that judges them: {registered.file} changed in "
             f"commit {registered.commit[:DIGITS]} after they were made (their commits: {_listed(found.known)})"
         )
-    if registered.commit and found.unknown:
+    if found.unknown:
         lines.append(
             f"whether {sum(found.unknown.values())} rows are older than {registered.file} is unknown "
             f"(their commits: {_listed(found.unknown)})"
@@ -97,13 +98,10 @@ def notes(registered: Registration, found: Older) -> list[str]:
 
 def _last_commit(path: Path, file: str) -> dict[str, str]:
     """The commit that last changed the file, and its day; or what is missing."""
-    last, changes = (
-        git(path.parent, *words, "--", path.name)
-        for words in (("log", "-1", "--format=%H %cs %P"), ("status", "--porcelain"))
-    )
+    last = git(path.parent, "log", "-1", "--format=%H %cs %P", "--", path.name)
     if not last:
         return {"missing": f"git knows no commit of {file}"}
-    if changes != "":
+    if git(path.parent, "status", "--porcelain", "--", path.name) != "":
         return {"missing": f"{file} has changes that no commit has"}
     commit, date, *parents = last.split()
     if not parents and _is_cut_off(path.parent):  # its first commit stands for all that are cut off

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from multiprocessing import get_context
@@ -54,7 +55,7 @@ def rates(kind: Kind, rules: Rules, count: int, seed: int) -> dict[str, float | 
     The interval takes all pairs of a study for one observation: wide enough, however they depend on each other.
     """
     generator = np.random.default_rng([seed, *json.dumps(kind.choices).encode()])
-    asking = Rules(rules.margin, rules.rate_margin, rules.line, QUESTION)
+    asking = replace(rules, question=QUESTION, looks=())
     total: Counter[str] = Counter()
     for rows in studies(kind, count, generator):
         total.update(judged(rows, kind, asking))

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from bench.benchmarks.error_rates.kinds import FAILING_ARM, LARGE, LOWER, SCENARIOS, TWO_MODES
+from bench.report.analysis.power import POWER
 from bench.report.analysis.rules import ALPHA
 from bench.report.document import Cell, Part, Section, Sheet, Table, records
 from bench.report.tables.page import page
@@ -34,7 +35,6 @@ RIGHT = {
 VERDICTS = {name: f"wrong: {words}" for name, words in WRONG.items()} | RIGHT
 OFTEN = "too often"  # of a share of wrong verdicts whose whole interval lies above the level
 LEVEL = percent(ALPHA)
-ENOUGH = 0.8  # the share of right verdicts from which on a number of seeds is enough
 ORDER = ("sd", "failing", "shift", "n", "blocks", "looks")
 COLUMNS = ("n", "looks", "blocks", "arms")  # the choices that are columns of a table, not lines
 AGAIN = "`python -m bench error_rates` simulates all studies again in about half an hour on two cores."
@@ -88,7 +88,7 @@ def _table(scenario: str, lines: Sequence[Line], choices: Sequence[str]) -> Tabl
     found: dict[tuple[Any, ...], dict[str, Cell]] = defaultdict(dict)
     for one in lines:
         for name in VERDICTS:
-            if one.get(name) is not None:
+            if _judged(one, name):
                 found[(*(one[key] for key in labels), VERDICTS[name])][_seeds(one)] = _cell(one, name)
     cells = tuple(
         (*(Cell(str(label), label) for label in line), *(shares.get(column, Cell(DASH)) for column in columns))
@@ -103,13 +103,17 @@ def _cell(one: Line, name: str) -> Cell:
     return Cell(f"{shown} {OFTEN}" if _often(one, name) else shown, PERCENT * one[name])
 
 
+def _judged(one: Line, name: str) -> bool:
+    return one.get(name) is not None
+
+
 def _often(one: Line, name: str) -> bool:
-    return name in WRONG and one.get(name) is not None and bool(one[f"{name}_low"] > ALPHA)
+    return name in WRONG and _judged(one, name) and bool(one[f"{name}_low"] > ALPHA)
 
 
 def _worst(lines: Sequence[Line]) -> Iterator[str]:
     for name, words in WRONG.items():
-        if having := [one for one in lines if one.get(name) is not None]:
+        if having := [one for one in lines if _judged(one, name)]:
             most = max(having, key=lambda one: one[name])
             where = f"in at most {_percent(most, name)} % of the studies of a kind ({_where(most)})"
             yield f"{sentence_case(words)} {where if most[name] else 'in no study'}."
@@ -120,15 +124,15 @@ def _power(lines: Sequence[Line]) -> Iterator[str]:
     for name, words in RIGHT.items():
         enough: dict[str, int] = {}
         for one in lines:
-            if one.get(name) is not None:
+            if _judged(one, name):
                 kind = _kind(one)
-                enough[kind] = enough.get(kind) or (one["n"] if one[name] >= ENOUGH else 0)
+                enough[kind] = enough.get(kind) or (one["n"] if one[name] >= POWER else 0)
         clauses = [
             f"{f'from n = {n} on' if n else 'at no n here'}{inside([kind for kind in enough if enough[kind] == n])}"
             for n in sorted({*enough.values()}, key=lambda n: n or math.inf)
         ]
         if enough:
-            yield f"{sentence_case(words)} in {percent(ENOUGH)} of cases or more {', '.join(clauses)}."
+            yield f"{sentence_case(words)} in {percent(POWER)} of cases or more {', '.join(clauses)}."
 
 
 def _where(one: Line) -> str:

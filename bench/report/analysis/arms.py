@@ -15,7 +15,7 @@ from bench.report import statistics
 from bench.report.analysis.rules import Rules
 from bench.report.statistics import Array, Estimate
 from bench.report.statistics.comparisons import Difference
-from bench.report.statistics.sample import spread_of
+from bench.report.statistics.sample import error_of
 from bench.rows.correctness import unpacked
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
 
@@ -196,7 +196,7 @@ def _mean(rows: Sequence[Row], measure: str) -> float | None:
 def _interval(values: list[float], answers: list[Array], resolution: float) -> Estimate:
     if answers:
         found = np.array(answers)
-        reached = Difference(float(found.mean()), len(found), spread_of(found, resolution)).interval()
+        reached = Difference(float(found.mean()), len(found), error_of(found, resolution)).interval()
     else:
         reached = statistics.interval(values, generator(), resolution=resolution)
     if reached.low is None or reached.high is None:

@@ -4,7 +4,7 @@ In: blocks, and the rules of the study. Out: Findings. Touches: nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -137,19 +137,17 @@ def find(blocks: Sequence[Block], rules: Rules, alpha: float) -> tuple[Finding, 
 
     Raises UserError where the runs of a block were tested on different numbers of images or classes, and as `arm` does.
     """
-    sizes = [(_shared(block, "test_images"), _shared(block, "classes")) for block in blocks]
-    arms = [
-        sorted((arm(name, rows, rules, 1 / images if images else 0.0) for name, rows in block.arms.items()), key=_rank)
-        for block, (images, _) in zip(blocks, sizes, strict=True)
-    ]
-    found = [
-        compare(some, rules, 100 / images if images else 0.0) for some, (images, _) in zip(arms, sizes, strict=True)
-    ]
-    decided = iter(decide([pair for pairs in found for pair in pairs], alpha, len(compared(blocks))))
-    return tuple(
-        Finding(block, name, tuple(some), tuple(islice(decided, len(pairs))), rules, *size, alpha)
-        for block, name, some, pairs, size in zip(blocks, names(blocks), arms, found, sizes, strict=True)
-    )
+    found = [_undecided(block, name, rules, alpha) for block, name in zip(blocks, names(blocks), strict=True)]
+    decided = iter(decide([pair for one in found for pair in one.pairs], alpha, len(compared(blocks))))
+    return tuple(replace(one, pairs=tuple(islice(decided, len(one.pairs)))) for one in found)
+
+
+def _undecided(block: Block, name: str, rules: Rules, alpha: float) -> Finding:
+    """The finding of a block whose pairs are not decided yet."""
+    images, classes = _shared(block, "test_images"), _shared(block, "classes")
+    image = 1 / images if images else 0.0
+    arms = sorted((arm(name, rows, rules, image) for name, rows in block.arms.items()), key=_rank)
+    return Finding(block, name, tuple(arms), tuple(compare(arms, rules, 100 * image)), rules, images, classes, alpha)
 
 
 def _rank(one: Arm) -> tuple[bool, float, str]:

@@ -4,13 +4,13 @@ In: findings, and names of arms. Out: names, and an ArmStyle for each. Touches: 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
 from bench.report.analysis.arms import STALLED, TRAINED, Arm
 from bench.report.analysis.finding import Finding
-from bench.report.wording.format import counted
+from bench.report.wording.format import counted, left_out
 from bench.schema import DIVERGED
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")  # Okabe and Ito 2008, no yellow
@@ -43,6 +43,13 @@ def best_arms(findings: Sequence[Finding], most: int) -> list[str]:
         for rank, one in enumerate(finding.arms):
             ranks[one.name].append(rank)
     return sorted(sorted(ranks, key=lambda name: (sum(ranks[name]) / len(ranks[name]), name))[:most])
+
+
+def left_out_of(shown: Sized, drawable: Sized, arms: Sized, findings: Iterable[Finding]) -> str:
+    """The blocks and the arms for which panels have no room, in a sentence each; nothing where they show all."""
+    return left_out(len(shown), len(drawable), "block", "the first ones") + left_out(
+        len(arms), len(arms_of(findings)), "arm", "those that stand highest on average"
+    )
 
 
 def outcomes(one: Arm) -> str:

@@ -16,10 +16,10 @@ from bench.report.analysis.arms import TRAINED, outcome
 from bench.report.analysis.finding import Finding
 from bench.report.document import Figure
 from bench.report.figures import style
-from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms
+from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms, left_out_of
 from bench.report.figures.svg import Tips, drawing
 from bench.report.statistics.sample import LEVEL, Array, Estimate
-from bench.report.wording.format import accuracy_of, counted, left_out, some, with_spread
+from bench.report.wording.format import accuracy_of, counted, some, with_spread
 from bench.schema import Row
 
 NAME = "curves"
@@ -110,10 +110,7 @@ def _caption(
     spread = any(len(_measured(finding, arm)) > 1 for finding in shown for arm in arms)
     return (
         f"Validation accuracy after each epoch, the mean over trained runs{with_spread(spread, 't band')}. "
-        "Each panel has a scale of its own."
-        + lost
-        + left_out(len(shown), len(drawable), "block", "the first ones")
-        + left_out(len(arms), len(arms_of(findings)), "arm", "those that stand highest on average")
+        "Each panel has a scale of its own." + lost + left_out_of(shown, drawable, arms, findings)
     )
 
 

@@ -57,9 +57,8 @@ def differences(question: Question | None) -> Figure | None:
 
 def _draw(axis: Axes, y: int, finding: Finding, pair: Pair, tips: Tips) -> None:
     found, block = pair.accuracy, _name(finding)
-    margin = Rectangle(
-        (-found.margin, y - 0.5), 2 * found.margin, 1, color=style.PALE, linewidth=0.3
-    )  # else seams show
+    corner, width = (-found.margin, y - 0.5), 2 * found.margin
+    margin = Rectangle(corner, width, 1, color=style.PALE, linewidth=0.3)  # without a line seams show
     axis.add_patch(margin)
     tips.add(f"{block}: the margin, {number(found.margin, finding.digits)} points", margin)
     tips.add(f"{block}: {_words(finding, pair)}", *_marks(axis, y, finding, pair))

@@ -13,10 +13,10 @@ from scipy.stats import rankdata
 from bench.report.analysis.finding import Finding
 from bench.report.document import Figure
 from bench.report.figures import style
-from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms
+from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms, left_out_of
 from bench.report.figures.svg import Tips, drawing
 from bench.report.statistics import Array
-from bench.report.wording.format import counted, left_out, some
+from bench.report.wording.format import counted, some
 from bench.schema import OK
 
 NAME = "first_against_final"
@@ -26,7 +26,7 @@ RUNS = 200  # marks in a panel; beyond it a mark is the mean of an arm
 
 
 def first_against_final(findings: Sequence[Finding]) -> Figure | None:
-    """First against final accuracy; None where no two converged runs of a block have both."""
+    """First against final accuracy; None where no two runs of a block have both."""
     drawable = [finding for finding in findings if len(_points(finding)) > 1]
     if not drawable:
         return None
@@ -76,7 +76,7 @@ def _points(finding: Finding) -> Array:
 
 
 def _of_arm(finding: Finding, arm: str) -> Array:
-    """First and final accuracy in percent of the converged runs that have both, (n, 2)."""
+    """First and final accuracy in percent of the runs that have both, (n, 2); a diverged one has no final accuracy."""
     measures = [row.measures for row in finding.rows(arm) if row.status == OK]
     pairs = [(one.get("first_epoch_accuracy"), one.get("test_accuracy")) for one in measures]
     return 100 * np.array([pair for pair in pairs if None not in pair], dtype=float).reshape(-1, 2)
@@ -90,9 +90,7 @@ def _caption(
         "Final test accuracy against validation accuracy after the first epoch, "
         + ("a mark per arm where a panel has too many runs, else a mark per run" if crowded else "a mark per run")
         + "; diverged runs have no final accuracy. The rank correlation is Spearman's, over the runs of all arms of a "
-        "block. Each panel has scales of its own."
-        + left_out(len(shown), len(drawable), "block", "the first ones")
-        + left_out(len(arms), len(arms_of(findings)), "arm", "those that stand highest on average")
+        "block. Each panel has scales of its own." + left_out_of(shown, drawable, arms, findings)
     )
 
 

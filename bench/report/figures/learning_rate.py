@@ -12,9 +12,9 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodF
 from bench.report.analysis.finding import Finding
 from bench.report.document import Figure
 from bench.report.figures import style
-from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms, outcomes
+from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms, left_out_of, outcomes
 from bench.report.figures.svg import Tips, drawing
-from bench.report.wording.format import accuracy_of, counted, left_out, some, with_spread
+from bench.report.wording.format import accuracy_of, counted, some, with_spread
 
 NAME = "learning_rate"
 AXIS = "optimizer.learning_rate"
@@ -42,7 +42,7 @@ def learning_rate(findings: Sequence[Finding]) -> Figure | None:
     sheet.supylabel("test accuracy (%)")
     style.legend(sheet, {arm: styles[arm] for arm in arms})
     spread = any(one.accuracy and one.accuracy.low is not None for finding in findings for one in finding.arms)
-    caption = _caption(spread, (len(names), len(drawable)), (len(arms), len(arms_of(findings))))
+    caption = _caption(spread) + left_out_of(names, drawable, arms, findings)
     return Figure(NAME, caption, drawing(sheet, NAME, tips), _alt(names, drawable, arms))
 
 
@@ -99,13 +99,11 @@ def _apart(rates: Sequence[float]) -> list[float]:
     return kept
 
 
-def _caption(spread: bool, blocks: tuple[int, int], arms: tuple[int, int]) -> str:
+def _caption(spread: bool) -> str:
     return (
         f"Mean test accuracy of the trained runs against the learning rate{with_spread(spread, 'interval')}. "
         "A hollow mark: some runs of the arm did not train; a cross at the foot: none did. Each panel has a scale "
         "of its own."
-        + left_out(*blocks, "block", "the first ones")
-        + left_out(*arms, "arm", "those that stand highest on average")
     )
 
 

@@ -35,7 +35,7 @@ def ranks(found: Ranks | None) -> Figure | None:
     for number, group in enumerate(found.groups):
         ends = [x[name] for name in group]
         bar = axis.plot([min(ends) - 0.7, max(ends) + 0.7], [TOP + 3 + BAR * number] * 2, "k", linewidth=2.2)
-        tips.add(f"not told apart: {', '.join(group)}", *bar)
+        tips.add(f"not shown to differ: {', '.join(group)}", *bar)
     for number, (name, rank) in enumerate(arms):
         left = number < half
         line = number if left else len(arms) - 1 - number

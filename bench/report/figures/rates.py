@@ -13,10 +13,10 @@ from bench.report.analysis.arms import Arm
 from bench.report.analysis.finding import Finding
 from bench.report.document import Figure
 from bench.report.figures import style
-from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms, outcomes
+from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms, left_out_of, outcomes
 from bench.report.figures.svg import Tips, drawing
 from bench.report.statistics import Estimate
-from bench.report.wording.format import PERCENT, accuracy_of, confidence, counted, estimate, left_out, some, with_spread
+from bench.report.wording.format import PERCENT, accuracy_of, confidence, counted, estimate, some, with_spread
 
 NAME = "rates"
 ARMS = 24
@@ -90,9 +90,7 @@ def _caption(
     return (
         f"On the left of each block the share of runs that trained, with its {confidence()} interval; on the right the "
         f"mean test accuracy of these runs{with_spread(spread, 'interval')}. A hollow mark: some runs of the arm did "
-        "not train. Each scale of accuracy is its own."
-        + left_out(len(shown), len(drawable), "block", "the first ones")
-        + left_out(len(arms), len(arms_of(findings)), "arm", "those that stand highest on average")
+        "not train. Each scale of accuracy is its own." + left_out_of(shown, drawable, arms, findings)
     )
 
 

@@ -18,12 +18,7 @@ from bench.schema import UserError
 
 FONTS = ("Libertinus Serif", "DejaVu Sans Mono", "New Computer Modern Math")  # of report.typ
 UNNUMBERED = "Abstract"  # a heading that has no number
-SIZES = (
-    10.5,
-    10.8,
-    10.2,
-    9.9,
-)  # pt of text: the first at which the last page is filled by this share, or else the most
+SIZES = (10.5, 10.8, 10.2, 9.9)  # pt of text: the first that fills the last page by FILLED, or else the one with most
 FILLED = 0.5
 SHORT = 12  # digits of the digest at the foot of each page
 
@@ -41,7 +36,7 @@ def pdf(document: Document) -> bytes:
 
 
 def inputs(document: Document) -> dict[str, Any]:
-    """What Typst takes to set the document: its template, and the content in type of a size that fills the pages."""
+    """What Typst takes to set the document: its template, and the content with the size of its text."""
     data = content(document)
     sized = [_inputs(data, size) for size in SIZES]
     return next((one for one in sized if _ends_at(one) >= FILLED), None) or max(sized, key=_ends_at)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
 
-from bench.report.statistics.sample import LEVEL, Array, Estimate, Spread, checked_level, finite, spread_of
+from bench.report.statistics.sample import LEVEL, Array, Estimate, StandardError, checked_level, error_of, finite
 
 FLIPS = 14  # values, beyond which the signs are drawn: 2^14 ways are counted in no time
 DRAWN = 19_999
@@ -24,7 +24,7 @@ class Difference:
 
     value: float
     n: int
-    error: Spread | None
+    error: StandardError | None
 
     @property
     def p(self) -> float | None:
@@ -64,7 +64,7 @@ def paired_difference(ours: ArrayLike, theirs: ArrayLike, resolution: float = 0.
     if left.shape != right.shape:
         raise ValueError(f"values of shape {left.shape} and {right.shape} cannot be paired")
     differences = left - right
-    error = spread_of(differences, resolution)
+    error = error_of(differences, resolution)
     return Difference(float(differences.mean()), len(differences), error)
 
 

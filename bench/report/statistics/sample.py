@@ -1,6 +1,6 @@
 """A checked sample, its standard error, and the dataclass of an estimate: the base of every statistic.
 
-In: arrays of numbers. Out: arrays, a Spread, or an Estimate. Touches: nothing.
+In: arrays of numbers. Out: arrays, a StandardError, or an Estimate. Touches: nothing.
 
 `resolution` is the step of the measuring scale, in the unit of the values (for an accuracy: one test image). The
 standard deviation is never taken below it. Without it, a few seeds that agree by chance of rounding claim certainty:
@@ -17,7 +17,7 @@ from scipy.special import stdtr, stdtrit
 
 Array = NDArray[np.float64]
 LEVEL = 0.95  # of an interval, two-sided, by default
-SMALLEST = 1e-300  # a p-value, below which none is told from another
+SMALLEST = 1e-300  # a p-value; smaller ones are not distinguished
 BISECTIONS = 50
 
 
@@ -37,7 +37,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Spread:
+class StandardError:
     """The error of a mean as standard errors with degrees of freedom, in the unit of the values.
 
     `runs`: of other runs on the same test images; `images`: what other images add to it.
@@ -89,7 +89,7 @@ def standard_error(samples: Array, resolution: float = 0.0) -> Array:
     return np.asarray(spread / math.sqrt(samples.shape[-1]))
 
 
-def spread_of(values: Array, resolution: float = 0.0) -> Spread | None:
+def error_of(values: Array, resolution: float = 0.0) -> StandardError | None:
     """The error of the mean of values (n,) or of answers (n, images); None from a single one.
 
     Runs and images are crossed random effects (Cornfield & Tukey 1956): the variance of the mean is that of other runs,
@@ -101,7 +101,7 @@ def spread_of(values: Array, resolution: float = 0.0) -> Spread | None:
     runs = values if values.ndim == 1 else values.mean(axis=1)
     if len(runs) == 1:
         return None
-    of_runs = Spread(float(standard_error(runs, resolution)), len(runs) - 1)
+    of_runs = StandardError(float(standard_error(runs, resolution)), len(runs) - 1)
     if values.ndim == 1 or values.shape[1] == 1:
         return of_runs
     return replace(of_runs, images=_of_images(values), freedom_of_images=values.shape[1] - 1)

@@ -4,7 +4,7 @@ In: the planned numbers of seeds. Out: the level at each look. Touches: nothing.
 
 The level is spent by Lan & DeMets' (1983) function of Pocock's kind: about as much at an early look as at a late one,
 for most studies stop at the first look that decides them. Each look tests at what the function grants it beyond the
-look before. By the union bound the chance of any false decision over all looks is then at most alpha, whatever the
+look before. By the union bound the chance of any false verdict over all looks is then at most alpha, whatever the
 tests are and however they depend on each other: t, exact, TOST, Holm's families.
 """
 

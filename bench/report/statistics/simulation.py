@@ -27,7 +27,7 @@ class Shape:
 
     law: str
     draw: Callable[[Generator, tuple[int, int]], Array]
-    mean: float  # of the runs that converge
+    mean: float  # of the runs that do not diverge
     sd: float
 
 

@@ -16,7 +16,8 @@ from bench.schema import FAILED, PREEMPTED, Row
 RESULTS = (
     "Every arm in every block: how many of its runs trained, the training rate with its Wilson interval, the mean "
     "test accuracy of the trained runs with its interval, the mean over all runs (a diverged one counts as chance), "
-    "the mean accuracy after the first epoch, and the difference in accuracy from the leading arm with the verdict."
+    "the mean accuracy after the first epoch, and the difference in accuracy from the leader with the verdict. The "
+    "leader is the arm of the leading set with the highest mean over all runs."
 )
 GLANCE = (
     "The study at a glance: mean test accuracy of the trained runs in percent with its interval, and in brackets how "

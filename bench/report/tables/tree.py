@@ -1,6 +1,6 @@
 """Markdown as a tree of plain data for a typesetter, which reads no text as markup again.
 
-In: CommonMark. Out: nested dictionaries, each with what it `is`. Touches: nothing.
+In: CommonMark with formulas. Out: nested dictionaries, each with what it `is`. Touches: nothing.
 """
 
 import re

@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from bench.report.analysis.arms import outcome
 from bench.report.analysis.rules import Rules
 from bench.report.statistics import interval, wilson
 from bench.report.statistics.comparisons import Difference
-from bench.report.statistics.sample import spread_of
+from bench.report.statistics.sample import error_of
 from bench.rows.correctness import packed
 from bench.schema import Row, UserError
 
@@ -69,7 +68,7 @@ def test_the_validation_data_alone_decide_whether_a_run_has_trained(
 
 def test_a_study_may_draw_its_own_line(row: MakeRow, rules: Rules) -> None:
     run = row("a", accuracy=0.4)
-    assert [outcome(run, replace(rules, line=line)) for line in (0.0, 0.3, 0.35)] == ["trained", "trained", "stalled"]
+    assert [outcome(run, rules.with_line(line)) for line in (0.0, 0.3, 0.35)] == ["trained", "trained", "stalled"]
 
 
 def test_what_no_run_has_is_none(row: MakeRow, rules: Rules) -> None:
@@ -129,7 +128,7 @@ def test_the_answers_of_runs_make_an_interval_of_seeds_and_images(row: MakeRow, 
     found = arm_of("a", answered(row, "a", answers), rules, 1 / 60)
     assert found.covers == "seeds and test images"
     assert found.accuracy is not None
-    expected = Difference(float(answers.mean()), 4, spread_of(answers.astype(float), 1 / 60)).interval()
+    expected = Difference(float(answers.mean()), 4, error_of(answers.astype(float), 1 / 60)).interval()
     assert (found.accuracy.low, found.accuracy.high) == pytest.approx((expected.low, min(1.0, expected.high or 1)))
     alone = arm_of("a", [row("a", seed, float(one.mean())) for seed, one in enumerate(answers)], rules, 1 / 60)
     assert alone.accuracy is not None

@@ -33,7 +33,7 @@ def random_rows(row: MakeRow, generator: Generator, arms: Sequence[str]) -> list
 
 
 def verdicts(rows: list[Row], rules: Rules, without: str) -> Verdicts:
-    """All that is said of every pair without an arm, in findings and in the question."""
+    """The verdict, p-values and intervals of every pair without this arm, in findings and in the question."""
     summary = summarize(rows, rules)
     found = [(finding.name, pair) for finding in summary.findings for pair in finding.pairs]
     if summary.question:

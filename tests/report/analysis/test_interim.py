@@ -28,7 +28,7 @@ def look(rules: Rules) -> Look:
 
 @pytest.fixture
 def study(arm: MakeArm) -> Callable[..., list[Row]]:
-    """Two arms a point apart, of so many seeds each."""
+    """Two arms a point apart, with their numbers of seeds."""
 
     def make(ours: int, theirs: int | None = None, **settings: Any) -> list[Row]:
         counts = ours, ours if theirs is None else theirs

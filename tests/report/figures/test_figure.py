@@ -257,7 +257,9 @@ def test_a_diagram_of_ranks_joins_the_arms_of_a_group() -> None:
     with style.styled():
         figure = ranks(found)
     assert figure
-    assert {"not told apart: a, b", "not told apart: b, c", "a: mean rank 1.25, n = 4 blocks"} <= set(tips(figure))
+    assert {"not shown to differ: a, b", "not shown to differ: b, c", "a: mean rank 1.25, n = 4 blocks"} <= set(
+        tips(figure)
+    )
     assert "a 1.25; b 1.75; c 3.00. Critical difference 1.66" in figure.alt
     assert ranks(None) is None
 

@@ -48,7 +48,7 @@ def test_one_run_has_no_interval_and_says_so(make_study: Callable[..., Summary],
     assert keys[f"acc.he_normal.{RELU}"] == "90.00 % no interval (one run)"
 
 
-def test_an_arm_without_a_converged_run_has_no_mean(
+def test_an_arm_without_a_trained_run_has_no_mean(
     make_study: Callable[..., Summary], arm: Callable[..., list[Row]], row: Callable[..., Row]
 ) -> None:
     keys = flat(evidence(make_study([*arm("he_normal", [0.9, 0.8]), row("fixup", status="diverged")])))

@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests  # type: ignore[import-unt
 from statsmodels.stats.weightstats import ttost_paired  # type: ignore[import-untyped]
 
 from bench.report.statistics import Difference, holm, paired_difference, sign_flips
-from bench.report.statistics.sample import Spread
+from bench.report.statistics.sample import StandardError
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 40])
@@ -42,7 +42,7 @@ def test_arms_are_equivalent_exactly_where_the_interval_of_the_test_lies_in_the_
     verdicts = []
     for _ in range(300):
         runs, images = generator.uniform(0.1, 1, 2) * (1, generator.integers(2))
-        error = Spread(float(runs), float(generator.uniform(1, 30)), float(images), 99)
+        error = StandardError(float(runs), float(generator.uniform(1, 30)), float(images), 99)
         found = Difference(float(generator.normal()), 5, error)
         close = found.equivalence(1.0)
         bounds = found.interval(1 - 2 * alpha)

@@ -14,7 +14,7 @@ from statsmodels.stats.anova import anova_lm  # type: ignore[import-untyped]
 
 from bench.report.statistics import paired_difference
 from bench.report.statistics.comparisons import Difference
-from bench.report.statistics.sample import Spread, spread_of
+from bench.report.statistics.sample import StandardError, error_of
 
 Array = NDArray[np.float64]
 
@@ -36,11 +36,11 @@ def answers(generator: Generator, runs: int, images: int, hard: float = 2.0) -> 
 
 def test_the_error_of_a_row_of_values_is_that_of_the_t_test(generator: Generator) -> None:
     values = generator.normal(size=7)
-    found = spread_of(values)
+    found = error_of(values)
     assert found is not None
     assert astuple(found) == pytest.approx((stats.sem(values), 6, 0, math.inf))
-    assert spread_of(values[:1]) is None
-    assert spread_of(values[None, :]) is None
+    assert error_of(values[:1]) is None
+    assert error_of(values[None, :]) is None
 
 
 def test_the_error_of_runs_on_images_is_made_of_the_mean_squares_of_statsmodels(generator: Generator) -> None:
@@ -49,8 +49,8 @@ def test_the_error_of_runs_on_images_is_made_of_the_mean_squares_of_statsmodels(
     table = pd.DataFrame(cells, columns=["run", "image", "value"])
     squares = anova_lm(ols("value ~ C(run) + C(image)", table).fit())
     of_runs, of_images, of_rest = squares["mean_sq"]
-    expected = Spread(math.sqrt(of_runs / 60), 4, math.sqrt((of_images - of_rest) / 60), 11)
-    assert astuple(spread_of(values)) == pytest.approx(astuple(expected))
+    expected = StandardError(math.sqrt(of_runs / 60), 4, math.sqrt((of_images - of_rest) / 60), 11)
+    assert astuple(error_of(values)) == pytest.approx(astuple(expected))
 
 
 def test_images_that_do_not_differ_leave_the_error_of_the_runs(generator: Generator) -> None:
@@ -63,7 +63,7 @@ def test_images_that_do_not_differ_leave_the_error_of_the_runs(generator: Genera
 
 def same_error(one: Array, other: Array) -> bool:
     """Whether the errors of two means have the same intervals and tests."""
-    found, expected = spread_of(one), spread_of(other)
+    found, expected = error_of(one), error_of(other)
     assert found is not None
     assert expected is not None
     numbers = [(each.reach(0.025), each.reach(1e-4), each.tail(0.3)) for each in (found, expected)]
@@ -74,15 +74,18 @@ def test_the_images_only_ever_widen_the_interval(generator: Generator) -> None:
     for of_images in (0.0, 0.5, 3.0):
         for _ in range(50):
             values = crossed(generator, 4, 30, 1.0, of_images, 1.0)
-            found, of_runs = spread_of(values), spread_of(values.mean(axis=1))
+            found, of_runs = error_of(values), error_of(values.mean(axis=1))
             assert found is not None
             assert of_runs is not None
             assert found.reach(0.025) >= of_runs.reach(0.025) * (1 - 1e-12)
 
 
 @pytest.mark.parametrize("distance", [-2.0, -0.1, 0.0, 0.01, 0.3, 3.0, 50.0])
-@pytest.mark.parametrize("error", [Spread(1, 4), Spread(1, 4, 0.5, 99), Spread(0, 4, 1, 9), Spread(0.01, 1, 1, 359)])
-def test_the_tail_of_a_test_is_that_whose_interval_just_reaches_there(error: Spread, distance: float) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [StandardError(1, 4), StandardError(1, 4, 0.5, 99), StandardError(0, 4, 1, 9), StandardError(0.01, 1, 1, 359)],
+)
+def test_the_tail_of_a_test_is_that_whose_interval_just_reaches_there(error: StandardError, distance: float) -> None:
     tail = error.tail(distance)
     if distance > 0:
         assert error.reach(tail) == pytest.approx(distance, rel=1e-9)
@@ -91,9 +94,9 @@ def test_the_tail_of_a_test_is_that_whose_interval_just_reaches_there(error: Spr
 
 
 def test_one_part_of_the_error_alone_has_the_tail_of_student() -> None:
-    assert Spread(2, 4).tail(3) == pytest.approx(stats.t.sf(1.5, 4))
-    assert Spread(0, 4, 2, 99).tail(3) == pytest.approx(stats.t.sf(1.5, 99))
-    assert (Spread(0, 4).tail(0.1), Spread(0, 4).tail(-0.1), Spread(0, 4).tail(0)) == (0, 1, 0.5)
+    assert StandardError(2, 4).tail(3) == pytest.approx(stats.t.sf(1.5, 4))
+    assert StandardError(0, 4, 2, 99).tail(3) == pytest.approx(stats.t.sf(1.5, 99))
+    assert (StandardError(0, 4).tail(0.1), StandardError(0, 4).tail(-0.1), StandardError(0, 4).tail(0)) == (0, 1, 0.5)
 
 
 @pytest.mark.parametrize("runs", [5, 10])
@@ -105,7 +108,7 @@ def test_the_interval_covers_the_mean_of_new_runs_on_new_images(
     covered = 0
     for _ in range(2000):
         values = crossed(generator, runs, 60, of_runs, of_images, 1.0)
-        bounds = Difference(float(values.mean()), runs, spread_of(values)).interval()
+        bounds = Difference(float(values.mean()), runs, error_of(values)).interval()
         assert bounds.low is not None
         assert bounds.high is not None
         covered += bounds.low <= 0 <= bounds.high
@@ -119,7 +122,7 @@ def test_the_interval_of_answers_covers_where_that_of_seeds_alone_does_not(gener
     for _ in range(1000):
         right = answers(generator, 5, 360)
         for of_images in (True, False):
-            error = spread_of(right if of_images else right.mean(axis=1))
+            error = error_of(right if of_images else right.mean(axis=1))
             bounds = Difference(float(right.mean()), 5, error).interval()
             covers = (bounds.low or 0) <= truth <= (bounds.high or 0)
             both += covers and of_images
@@ -137,7 +140,7 @@ def test_few_runs_on_many_images_reject_as_rarely_as_a_small_level_says(
     rejected = 0
     for _ in range(4000):
         values = crossed(generator, runs, 360, of_runs, of_images, 1.0)
-        rejected += (Difference(float(values.mean()), runs, spread_of(values)).p or 0) < 0.01
+        rejected += (Difference(float(values.mean()), runs, error_of(values)).p or 0) < 0.01
     assert rejected / 4000 < 0.01 + 4 * math.sqrt(0.01 * 0.99 / 4000)
 
 
@@ -152,14 +155,14 @@ def test_equal_arms_on_the_same_images_are_rarely_different(generator: Generator
 
 def test_the_error_scales_with_the_values_and_holds_the_resolution(generator: Generator) -> None:
     values = crossed(generator, 4, 20, 1.0, 1.0, 1.0)
-    found, scaled = spread_of(values), spread_of(100 * values)
+    found, scaled = error_of(values), error_of(100 * values)
     assert found is not None
     assert scaled is not None
     assert scaled.reach(0.025) == pytest.approx(100 * found.reach(0.025))
-    assert spread_of(np.ones((4, 20)), 0.1) == Spread(0.05, 3, 0, 19)
+    assert error_of(np.ones((4, 20)), 0.1) == StandardError(0.05, 3, 0, 19)
 
 
 def test_what_has_no_error_is_refused() -> None:
     for bad in (np.empty(0), np.empty((0, 3)), np.empty((3, 0)), np.ones((2, 2, 2)), np.array([1.0, math.nan])):
         with pytest.raises(ValueError, match="finite"):
-            spread_of(bad)
+            error_of(bad)

@@ -44,7 +44,7 @@ def test_an_early_look_is_granted_about_as_much_as_a_late_one() -> None:
     assert [level / 0.05 for level in found] == pytest.approx([0.357, 0.263, 0.208, 0.172], abs=5e-4)
 
 
-def false_decisions(row: Callable[..., Row], rules: Rules, generator: Generator, studies: int, arms: int) -> int:
+def false_verdicts(row: Callable[..., Row], rules: Rules, generator: Generator, studies: int, arms: int) -> int:
     """How many of so many A/A studies call a pair different at any of their looks."""
     rules, found = replace(rules, looks=tuple(LOOKS)), 0
     for accuracies in generator.normal(0.9, 0.003, (studies, arms, LOOKS[-1])):
@@ -57,8 +57,8 @@ def false_decisions(row: Callable[..., Row], rules: Rules, generator: Generator,
 def test_studies_of_equal_arms_that_are_looked_at_thrice_keep_their_level(
     row: Callable[..., Row], rules: Rules, generator: Generator
 ) -> None:
-    """300 A/A studies of two arms: at most 5 % false decisions, plus four standard errors of the simulation."""
-    false = false_decisions(row, rules, generator, 300, 2)
+    """300 A/A studies of two arms: at most 5 % false verdicts, plus four standard errors of the simulation."""
+    false = false_verdicts(row, rules, generator, 300, 2)
     assert 0 < false / 300 < 0.05 + 4 * math.sqrt(0.05 * 0.95 / 300)
 
 
@@ -67,7 +67,7 @@ def test_studies_of_equal_arms_that_are_looked_at_thrice_keep_their_level(
 def test_two_thousand_studies_of_equal_arms_keep_their_level(
     row: Callable[..., Row], rules: Rules, generator: Generator, arms: int
 ) -> None:
-    false = false_decisions(row, rules, generator, 2000, arms)
+    false = false_verdicts(row, rules, generator, 2000, arms)
     assert 0 < false / 2000 < 0.05 + 2 * math.sqrt(0.05 * 0.95 / 2000)
 
 
