@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_the_validation_data_alone_decide_whether_a_run_has_trained(
 
 def test_a_study_may_draw_its_own_line(row: MakeRow, rules: Rules) -> None:
     run = row("a", accuracy=0.4)
-    assert [outcome(run, rules.with_line(line)) for line in (0.0, 0.3, 0.35)] == ["trained", "trained", "stalled"]
+    assert [outcome(run, replace(rules, line=line)) for line in (0.0, 0.3, 0.35)] == ["trained", "trained", "stalled"]
 
 
 def test_what_no_run_has_is_none(row: MakeRow, rules: Rules) -> None:
