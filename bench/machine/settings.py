@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
 from bench.bounds import Auto, Bound, Count, NoneOrTwo, Percentage, Positive, Rising, checked
+from bench.registry import unknown
 from bench.schema import Failure, Interval, UserError
 
 MINUTE_S = 60.0
@@ -97,6 +98,15 @@ class Study(Options):
     looks: Annotated[list[int], Rising(2)]
     axes: dict[str, Any]
     skip: list[dict[str, Any]]
+
+    @classmethod
+    def read(cls, configuration: Mapping[str, Any], prefix: str = "") -> Self:
+        """The same; UserError also for a key that no study has: a misspelled one would leave its default in force."""
+        known = [one.name for one in fields(cls)]
+        for key in configuration:
+            if key not in known:
+                raise UserError(unknown("key of a study", key, known))
+        return super().read(configuration, prefix)
 
 
 @dataclass(frozen=True, kw_only=True)

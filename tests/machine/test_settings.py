@@ -99,3 +99,9 @@ def test_a_distance_between_checkpoints_is_time_or_epochs(configuration, every, 
 def test_any_other_distance_is_a_mistake(configuration, every):
     with pytest.raises(UserError, match=r"checkpoint\.every takes .*, not "):
         Settings.read(configuration | {"checkpoint": {"every": every}})
+
+
+def test_a_key_that_no_study_has_is_a_mistake(configuration):
+    study = {**configuration["study"], "margn": 2.0}
+    with pytest.raises(UserError, match="no key of a study is named 'margn'; did you mean margin"):
+        Settings.read(configuration | {"study": study})

@@ -5,7 +5,7 @@ there are five or more, by a paired t test; where an arm's values have two modes
 p is larger. Fewer seeds do not show two modes: all of one arm may fall into one, all of the other into the other.
 
 Of each pair of arms the tests of both endpoints in all blocks are one family, adjusted by Holm, and times the number of
-pairs of arms: so the chance of any false verdict in a study is at most alpha, and the verdict on two arms depends on
+pairs of arms: so the chance of any false difference in a study is at most alpha, and the verdict on two arms depends on
 their rows alone. Tests of equivalence are families of the same kind.
 
 In: arms. Out: pairs with a verdict. Touches: nothing.

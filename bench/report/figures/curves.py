@@ -12,15 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from scipy.special import stdtrit
 
-from bench.report.analysis.arms import TRAINED, outcome
+from bench.report.analysis.arms import STALLED, TRAINED, outcome
 from bench.report.analysis.finding import Finding
 from bench.report.document import Figure
 from bench.report.figures import style
 from bench.report.figures.arms import ArmStyle, arm_styles, arms_of, best_arms, left_out_of
 from bench.report.figures.svg import Tips, drawing
 from bench.report.statistics.sample import LEVEL, Array, Estimate
-from bench.report.wording.format import accuracy_of, counted, some, with_spread
-from bench.schema import Row
+from bench.report.wording.format import accuracy_of, counted, listed, some, with_spread
+from bench.schema import DIVERGED, Row
 
 NAME = "curves"
 MEASURE = "validation_accuracy"
@@ -105,8 +105,9 @@ def _caption(
     findings: Sequence[Finding], drawable: Sequence[Finding], shown: Sequence[Finding], arms: Sequence[str]
 ) -> str:
     runs = [one for finding in shown for one in finding.arms if one.name in arms]
-    counts = sum(one.stalled for one in runs), sum(one.diverged for one in runs)
-    lost = f" In no mean are {counts[0]} stalled and {counts[1]} diverged of these runs." if any(counts) else ""
+    counts = {STALLED: sum(one.stalled for one in runs), DIVERGED: sum(one.diverged for one in runs)}
+    ended = listed([f"{count:,} {word}" for word, count in counts.items() if count])
+    lost = f" In no mean: {ended} of these runs." if ended else ""
     spread = any(len(_measured(finding, arm)) > 1 for finding in shown for arm in arms)
     return (
         f"Validation accuracy after each epoch, the mean over trained runs{with_spread(spread, 't band')}. "

@@ -17,8 +17,8 @@ RANKS = (
 AGGREGATES = (
     "Each initializer over all blocks and runs, failures as they are. A score is zero at chance, which is also what a "
     "diverged run gets, and one hundred at no error: its interquartile mean, the gap to no error, and how probable it "
-    "is that one of its runs "
-    "beats a run of the first, with bootstrap intervals stratified by block."
+    "is that one of its runs beats a run of the first. Bootstrap intervals are stratified by block; the gap has none, "
+    "as no mean over failures and successes has."
 )
 VARIANCE = (
     "Where the spread of an arm comes from, as standard deviations in points: the seed of the weights, the seed of the "
@@ -96,7 +96,7 @@ def _aggregate(summary: Summary, one: Aggregate, beats: Estimate | None) -> list
         Cell(one.name),
         Cell(str(one.runs), one.runs, runs),
         Cell(estimate(one.iqm, 1, PERCENT), one.iqm.value, runs),
-        Cell(estimate(one.optimality_gap, 1, PERCENT), one.optimality_gap.value, runs),
+        Cell(number(one.optimality_gap.value, 1, PERCENT), one.optimality_gap.value, runs),
         Cell(estimate(beats, 0, PERCENT), beats.value if beats else None),
     ]
 

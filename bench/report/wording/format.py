@@ -18,7 +18,7 @@ NAMED = 6  # things named in one list; the tables have them all
 
 def number(value: float | None, digits: int, factor: float = 1.0) -> str:
     """`factor` x value with `digits` decimals."""
-    return DASH if value is None else f"{factor * value:.{digits}f}"
+    return DASH if value is None else f"{round(factor * value, digits) + 0.0:.{digits}f}"  # + 0.0 turns -0.0 into 0.0
 
 
 def interval(value: float | None, low: float | None, high: float | None, digits: int, factor: float = 1.0) -> str:
@@ -40,7 +40,7 @@ def points(found: Comparison, digits: int) -> str:
     """A difference in percentage points, with its sign and its 95 % interval: `+0.4 [-0.3, 1.1]`."""
     if found.difference is None:
         return DASH
-    shown = f"{round(found.difference, digits) + 0.0:+.{digits}f}"  # + 0.0 turns -0.0 into 0.0
+    shown = f"{round(found.difference, digits) + 0.0:+.{digits}f}"
     return shown + _bounds(found.low, found.high, digits)
 
 

@@ -182,7 +182,7 @@ def test_a_run_that_did_not_train_is_in_no_curve_and_the_caption_counts_it(make:
     rows[0], rows[1] = lost(rows[0]), stalled(rows[1])
     figure = one(curves, rows)
     assert "n = 2" in " ".join(tips(figure))
-    assert "In no mean are 1 stalled and 1 diverged of these runs." in figure.caption
+    assert "In no mean: 1 stalled and 1 diverged of these runs." in figure.caption
 
 
 def test_a_single_seed_has_no_interval_and_the_caption_says_so(make: Make) -> None:

@@ -5,6 +5,7 @@ import pytest
 from bench.report import Summary
 from bench.report.analysis.lines import OtherLine
 from bench.report.wording import study as words
+from bench.report.wording.format import number
 from bench.schema import Row
 
 Make = Callable[..., Summary]
@@ -137,3 +138,8 @@ def test_between_looks_too_few_runs_are_no_threat(make_study: Make, arm: MakeArm
     study = make_study(arm("he_normal", [0.9]) + arm("fixup", [0.6]), looks=[5, 10])
     assert "too few" not in " ".join(words.threats(study))
     assert words.notes(study)[0].startswith("Arms have 1 seed, which is no planned look")
+
+
+def test_no_number_is_minus_zero() -> None:
+    assert number(-0.0, 1) == number(-0.04, 1) == "0.0"
+    assert number(-0.001, 0, 100) == "0"
