@@ -143,7 +143,7 @@ def judged(summary: Summary) -> str:
 
 def power(summary: Summary) -> str:
     """The seeds that decide one pair of arms, as the question is, and all pairs; empty where no spread is known."""
-    found = [one for one in summary.power if one.one_pair.difference is not None]
+    found = [one for one in summary.power if None not in (*_decided_by(one.one_pair), *_decided_by(one.all_pairs))]
     if not found:
         return ""
     one, every = (
@@ -155,6 +155,10 @@ def power(summary: Summary) -> str:
         f"To exclude a difference in training rate of {rate_margin(summary.rules)}, where no run fails, takes "
         f"{found[0].one_pair.rate} seeds for one pair and {found[0].all_pairs.rate} for all."
     )
+
+
+def _decided_by(seeds: Seeds) -> tuple[int | None, int | None]:
+    return seeds.difference, seeds.equivalence
 
 
 def _needed(seeds: Seeds) -> int:
