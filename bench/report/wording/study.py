@@ -58,7 +58,7 @@ def control(found: Control) -> str:
         f"{found.trained} trained)"
     )
     if not found.pairs:
-        return f"{start}; it meets no arm of that name, so it tells nothing."
+        return f"{start}; no block has just one arm of that name, so it tells nothing."
     count = Counter(verdict(pair) for _, pair in found.pairs)
     verdicts = ", ".join(f"{word} {count[word]}" for word in PAIRS if count[word] or word == DIFFERENT)
     level = f"{PERCENT * found.alpha:.2g} %"
