@@ -28,7 +28,7 @@ from bench.report.wording.format import (
 VERDICTS = {
     MATTERS: "the initializer matters",
     NO_MATTER: "the initializer does not matter",
-    UNDECIDED: "whether the initializer matters is undecided",
+    UNDECIDED: "the effect of the initializer is undecided",
     NEITHER: "no run trains",
     ALONE: "one arm has nothing to be compared with",
 }

@@ -128,7 +128,7 @@ def test_an_abstract_has_at_most_five_sentences(study: Summary) -> None:
 def test_an_abstract_without_a_question_has_four(study: Summary, make_study: Make) -> None:
     found = abstract(make_study(study.rows, question=[]))
     assert len(found) == 4
-    assert found[1] == "The initializer matters in 1 (relu), whether the initializer matters is undecided in 1 (tanh)."
+    assert found[1] == "The initializer matters in 1 (relu), the effect of the initializer is undecided in 1 (tanh)."
 
 
 def test_a_study_that_asks_nothing_has_no_answer_to_its_question(arm: MakeArm, rules: Rules) -> None:
@@ -193,7 +193,7 @@ def test_the_advice_names_no_arm_that_the_question_shows_to_be_worse(arm: MakeAr
     assert question(found) == "a or b? a is better."
     assert found.findings[0].verdict == "undecided"
     assert matters(found) == (
-        "Whether the initializer matters is undecided; the question, a family of its own, finds a difference that all "
+        "The effect of the initializer is undecided; the question, a family of its own, finds a difference that all "
         "pairs together do not show."
     )
     assert advice(found) == "What to take: a, c, d, e or f, shown to be worse than no other arm."
