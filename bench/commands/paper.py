@@ -67,7 +67,7 @@ def paper(named: Studies, place: Path) -> int:
 
     settings, folders = named[0][0], config_folders()
     simulated = rows_of(settings, "coverage")
-    summaries = [summarize_study(rows, one, simulated) for one, rows in named if not table_of(rows)]
+    summaries = [summarize_study(rows, one, simulated, one.where) for one, rows in named if not table_of(rows)]
     template = {"template": settings.template} if settings.template else {}
     options = cache(lambda word: catalogue.options(word, folders))
     sources = Sources(options, tuple(_registered(rows, one) for one, rows in named if not table_of(rows)), **template)

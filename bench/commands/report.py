@@ -33,7 +33,7 @@ def report(settings: ReportSettings) -> int:
     if not settings.check:
         for _, reading in readings:
             _remark(reading)
-        print("\n".join(rendered(rows, one) for one, rows in studies), end="")
+        print("\n".join(rendered(rows, one, one.where) for one, rows in studies), end="")
     if place is None:
         return 0
     if remarks := [remark for _, reading in readings for remark in reading.remarks]:
@@ -48,20 +48,20 @@ def table(store: Store, settings: Settings) -> str:
     return rendered(list(reading.rows.values()), settings)
 
 
-def rendered(rows: Sequence[Row], settings: Settings) -> str:
-    """The report of rows in the format of the settings."""
+def rendered(rows: Sequence[Row], settings: Settings, where: Sequence[str] = ()) -> str:
+    """The report of rows, those that meet the conditions `where`, in the format of the settings."""
     from bench.report.terminal import render
 
-    return render(sheet_of(rows, settings), settings.format)
+    return render(sheet_of(rows, settings, where), settings.format)
 
 
-def sheet_of(rows: Sequence[Row], settings: Settings) -> "Sheet":
+def sheet_of(rows: Sequence[Row], settings: Settings, where: Sequence[str] = ()) -> "Sheet":
     """A comparison of the arms, the table of a benchmark, or the means of any other task."""
     if table_of(rows):
         return measured(rows)
     from bench.report import sheet, summarize_study
 
-    return sheet(summarize_study(rows, settings, rows_of(settings, "coverage")))
+    return sheet(summarize_study(rows, settings, rows_of(settings, "coverage"), where))
 
 
 def _each(settings: ReportSettings) -> list[ReportSettings]:

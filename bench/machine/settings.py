@@ -20,6 +20,7 @@ UNITS_S = {"s": 1.0, "min": MINUTE_S, "h": 60 * MINUTE_S}
 INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h)|(\d+) ?epochs?")
 MOST_THREADS = 1024
 
+Points = Annotated[float, Bound(above=0, most=100)]
 Expiry = Annotated[float, Bound(least=0.5)]  # minutes: a lease is renewed every 10 s, and a renewal may come late
 
 
@@ -92,7 +93,7 @@ class Study(Options):
     law: str
     source: str
     question: Annotated[list[str], NoneOrTwo()]  # initializers
-    margin: Positive | Annotated[str, Percentage()]  # points of accuracy, or a share of the better arm's error
+    margin: Points | Annotated[str, Percentage()]  # points of accuracy, or a share of the better arm's error
     rate_margin: Annotated[float, Bound(above=0, below=1)]
     line: Annotated[float, Bound(least=0, below=1)]  # share of the way from chance to 1
     looks: Annotated[list[int], Rising(2)]

@@ -17,7 +17,13 @@ from bench.schema import Row
 
 Shares = dict[str, float]  # of studies, or of the blocks or pairs of a study; 0 or 1 where a single one is judged
 
-DIFFERENCE = ("initializer matters", "is better", "different", "more often")  # words of the printed sentences
+DIFFERENCE = (
+    "initializer matters",
+    "is better",
+    "different",
+    "more often",
+    "more accurate",
+)  # words of the printed sentences
 EQUIVALENCE = ("equivalent", "does not matter")
 CLOSENESS = (*EQUIVALENCE, EQUAL, "within the margin")  # in accuracy
 

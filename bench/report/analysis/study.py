@@ -3,7 +3,7 @@
 In: rows and the settings of a command. Out: a Summary. Touches: nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bench.machine.settings import Settings
@@ -13,12 +13,24 @@ from bench.report.analysis.summary import Summary, summarize
 from bench.schema import Row
 
 
-def summarize_study(rows: Iterable[Row], settings: Settings, simulated: Iterable[Row] = ()) -> Summary:
+def summarize_study(
+    rows: Iterable[Row], settings: Settings, simulated: Iterable[Row] = (), where: Sequence[str] = ()
+) -> Summary:
     """Summarize rows by the rules of the study that the settings name.
 
-    `simulated`: rows of `python -m bench coverage`, for the note on intervals that do not cover. Raises UserError as
-    `summarize` does.
+    `simulated`: rows of `python -m bench coverage`, for the note on intervals that do not cover. `where`: the
+    conditions by which these rows were chosen among those of the study. Raises UserError as `summarize` does.
     """
     summary = summarize(rows, Rules.of(settings.study), about=vars(settings.study))
     note = coverage.note(simulated, [one.trained for finding in summary.findings for one in finding.arms])
-    return replace(summary, notes=(note,)) if note else summary
+    return replace(summary, notes=tuple(filter(None, [_left_out(where), note])))
+
+
+def _left_out(where: Sequence[str]) -> str:
+    if not where:
+        return ""
+    conditions = " ".join(f"where.{one}" for one in where)
+    return (
+        f"Runs that do not meet {conditions} are left out: verdicts have their level only where these "
+        "conditions were chosen before the runs were seen."
+    )

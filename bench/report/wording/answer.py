@@ -28,7 +28,7 @@ from bench.report.wording.format import (
 VERDICTS = {
     MATTERS: "the initializer matters",
     NO_MATTER: "the initializer does not matter",
-    UNDECIDED: "the verdict is undecided",
+    UNDECIDED: "the effect of the initializer is undecided",
     NEITHER: "no run trains",
     ALONE: "one arm has nothing to be compared with",
 }
@@ -111,9 +111,13 @@ def advice(summary: Summary) -> str:
     """Which arms to take: those that lead in all blocks of a group, or those that lead in most."""
     if not summary.alpha:
         return ""
-    found = [_advised(group, summary) for group in _groups(summary)]
-    clauses = [clause for clause in found if clause]
-    return f"What to take: {'; '.join(clauses)}." if clauses else ""
+    found = _groups(summary)
+    texts = [_advised(group.findings, summary) for group in found]
+    if len(set(texts)) == 1:
+        clauses = [_advised(summary.findings, summary)]
+    else:
+        clauses = [f"{group.words} {text}" for group, text in zip(found, texts, strict=True) if text]
+    return f"What to take: {'; '.join(clauses)}." if any(clauses) else ""
 
 
 def conclusion(summary: Summary) -> str:
@@ -192,7 +196,7 @@ def _reply(summary: Summary, comparison: Question) -> str:
     labels = {finding.name: _label(pair) for finding, pair in comparison.pairs}
     clauses = [explained(_groups(summary), labels)]
     if missing := len(summary.findings) - len(pairs):
-        clauses.append(f"one of them has no ended run in {missing}")
+        clauses.append(f"one of them has no ended run in {counted(missing, 'block')}")
     return "; ".join([*clauses, *_riders(pairs, summary.rules)])
 
 
@@ -225,7 +229,9 @@ def mixed(pair: Pair) -> str:
 
 def _riders(pairs: Sequence[Pair], rules: Rules) -> list[str]:
     found = []
-    if any(pair.verdict in (EQUIVALENT, WITHIN) or pair.rate_open for pair in pairs):
+    if any(pair.verdict == EQUIVALENT for pair in pairs):
+        found.append(f"the margins are {margin(rules)} of accuracy and {rate_margin(rules)} of training rate")
+    elif any(pair.verdict == WITHIN or pair.rate_open for pair in pairs):
         found.append(f"the margin is {margin(rules)}")
     if any(pair.rate_open for pair in pairs):
         found.append(_rate_rider(rules))
@@ -256,8 +262,8 @@ def _setup(summary: Summary) -> str:
     )
 
 
-def _advised(group: Group, summary: Summary) -> str:
-    judged = [finding for finding in group.findings if finding.verdict in JUDGED and finding.pairs]
+def _advised(findings: Sequence[Finding], summary: Summary) -> str:
+    judged = [finding for finding in findings if finding.verdict in JUDGED and finding.pairs]
     worse = _worse_by_question(summary)
     leading = [[name for name in one.leading if (one.name, name) not in worse] for one in judged]
     count = Counter(name for names in leading for name in names)
@@ -266,17 +272,15 @@ def _advised(group: Group, summary: Summary) -> str:
     if not most:
         return ""
     but, lost = except_within(*judged), _failing(judged, best)
-    beaten = any(one.verdict == MATTERS or any((one.name, name) in worse for name in one.leading) for one in judged)
+    decided = any(one.verdict != UNDECIDED or one.name in {block for block, _ in worse} for one in judged)
+    if not decided:
+        return f"open, for no arm is shown to be worse than another{but}"
     if most < len(judged):
         lead = "lead" if len(best) > 1 else "leads"
-        text = f"no arm leads{every(len(judged))}, {few(best)}{lost} {lead} in {most}"
-    elif not beaten and all(one.verdict == UNDECIDED for one in judged):
-        text = f"open, for no arm is shown to be worse than another{but}"
-    elif len(best) == len(summary.arms):
-        text = f"any of the {len(best)}{lost}, for none is shown to be worse than another{but}"
-    else:
-        text = f"{few(best, 'or')}{lost}, shown to be worse than no other arm{but}"
-    return f"{group.words} {text}" if group.words else text
+        return f"no arm leads{every(len(judged), len(judged))}, {few(best)}{lost} {lead} in {most}"
+    if len(best) == len(summary.arms):
+        return f"any of the {len(best)}{lost}, for none is shown to be worse than another{but}"
+    return f"{few(best, 'or')}{lost}, shown to be worse than no other arm{but}"
 
 
 def _worse_by_question(summary: Summary) -> set[tuple[str, str]]:

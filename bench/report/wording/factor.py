@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.report.analysis.blocks import short
 from bench.report.analysis.finding import Finding
-from bench.report.wording.format import inside
+from bench.report.wording.format import counted, inside
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def explained(found: Sequence[Group], labels: Mapping[str, str]) -> str:
     `labels`: of each finding, by its name; a finding without one is left out.
     """
     if len(set(labels.values())) == 1:
-        return next(iter(labels.values())) + every(len(labels))
+        return next(iter(labels.values())) + every(len(labels), sum(len(group.findings) for group in found))
     return "; ".join(filter(None, (_clause(group, labels) for group in found)))
 
 
@@ -80,12 +80,14 @@ def _clause(group: Group, labels: Mapping[str, str]) -> str:
             where[labels[finding.name]].append(name)
     if len(where) == 1:
         ((label, names),) = where.items()
-        text = f"{label}{every(len(names))}"
+        text = f"{label}{every(len(names), len(group.findings))}"
     else:
         text = ", ".join(f"{label} in {len(names)}{inside(names, ', ')}" for label, names in where.items())
     return f"{group.words} {text}" if group.words and text else text
 
 
-def every(count: int) -> str:
-    """How a label goes on that holds in each of some blocks; nothing for a single one."""
+def every(count: int, total: int) -> str:
+    """How a label goes on that holds in `count` of `total` blocks, the others without one; nothing for one block."""
+    if count < total:
+        return f" in {counted(count, 'block')}"
     return {1: "", 2: " in both blocks"}.get(count, f" in all {count} blocks")

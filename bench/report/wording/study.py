@@ -58,7 +58,7 @@ def control(found: Control) -> str:
         f"{found.trained} trained)"
     )
     if not found.pairs:
-        return f"{start}; it meets no arm of that name, so it tells nothing."
+        return f"{start}; no block has just one arm of that name, so it tells nothing."
     count = Counter(verdict(pair) for _, pair in found.pairs)
     verdicts = ", ".join(f"{word} {count[word]}" for word in PAIRS if count[word] or word == DIFFERENT)
     level = f"{PERCENT * found.alpha:.2g} %"
@@ -143,7 +143,7 @@ def judged(summary: Summary) -> str:
 
 def power(summary: Summary) -> str:
     """The seeds that decide one pair of arms, as the question is, and all pairs; empty where no spread is known."""
-    found = [one for one in summary.power if None not in (*vars(one.one_pair).values(), *vars(one.all_pairs).values())]
+    found = [one for one in summary.power if None not in (*_decided_by(one.one_pair), *_decided_by(one.all_pairs))]
     if not found:
         return ""
     one, every = (
@@ -160,6 +160,10 @@ def power(summary: Summary) -> str:
 def _images(summary: Summary) -> str:
     covers = {one.covers for finding in summary.findings for one in finding.arms if one.trained}
     return " No number of seeds lowers what the test images add to an error." if IMAGES in covers else ""
+
+
+def _decided_by(seeds: Seeds) -> tuple[int | None, int | None]:
+    return seeds.difference, seeds.equivalence
 
 
 def _needed(seeds: Seeds) -> int:

@@ -128,7 +128,7 @@ def test_an_abstract_has_at_most_five_sentences(study: Summary) -> None:
 def test_an_abstract_without_a_question_has_four(study: Summary, make_study: Make) -> None:
     found = abstract(make_study(study.rows, question=[]))
     assert len(found) == 4
-    assert found[1] == "The initializer matters in 1 (relu), the verdict is undecided in 1 (tanh)."
+    assert found[1] == "The initializer matters in 1 (relu), the effect of the initializer is undecided in 1 (tanh)."
 
 
 def test_a_study_that_asks_nothing_has_no_answer_to_its_question(arm: MakeArm, rules: Rules) -> None:
@@ -193,7 +193,7 @@ def test_the_advice_names_no_arm_that_the_question_shows_to_be_worse(arm: MakeAr
     assert question(found) == "a or b? a is better."
     assert found.findings[0].verdict == "undecided"
     assert matters(found) == (
-        "The verdict is undecided; the question, a family of its own, finds a difference that all "
+        "The effect of the initializer is undecided; the question, a family of its own, finds a difference that all "
         "pairs together do not show."
     )
     assert advice(found) == "What to take: a, c, d, e or f, shown to be worse than no other arm."
@@ -240,3 +240,17 @@ def test_between_looks_nothing_is_called_open(arm: MakeArm, rules: Rules) -> Non
 def test_many_arms_are_counted(arm: MakeArm, rules: Rules) -> None:
     rows = [run for at in range(9) for run in arm(f"w{at}", around(0.9, NOISE))] + arm("x", around(0.5, OTHER))
     assert "is w0, w1, w2, w3, w4, w5 and 3 more." in leading(summarize(rows, rules))
+
+
+def test_blocks_without_a_verdict_are_not_counted_in(arm: MakeArm, rules: Rules) -> None:
+    rows = [run for epochs in (1, 2, 3) for run in arm("a", around(0.9), epochs=epochs)]
+    rows += [run for epochs in (1, 2) for run in arm("b", around(0.5, OTHER), epochs=epochs)]
+    assert question(summarize(rows, replace(rules, question=("a", "b")))) == (
+        "a or b? a is better in 2 blocks; one of them has no ended run in 1 block."
+    )
+
+
+def test_an_undecided_block_in_which_an_arm_never_trains_is_open_too(arm: MakeArm, row: MakeRow, rules: Rules) -> None:
+    rows = [*arm("a", [0.9]), row("b", 0, status="diverged"), row("a", 0, status="diverged", activation="tanh")]
+    rows += arm("b", [0.9], activation="tanh")
+    assert advice(summarize(rows, rules)) == "What to take: open, for no arm is shown to be worse than another."
