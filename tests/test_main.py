@@ -218,7 +218,7 @@ def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path)
         ),
         (
             ["sweep", "study.margin=wide"],
-            "study.margin takes a number above 0 or a percentage such as 25%, not 'wide'",
+            "study.margin takes a number above 0 and of at most 100 or a percentage such as 25%, not 'wide'",
         ),
         (["throughput", "block=3"], "no key is named 'block'; did you mean blocks"),
         (["throughput", "threads=0"], "threads takes a whole number from 1 to 1024, not 0"),

@@ -66,8 +66,16 @@ def test_a_mode_of_tracking_that_does_not_exist_is_a_mistake(configuration):
     [
         ("looks", [5, 3], "study.looks takes a list [a,b] of whole numbers that rise from at least 2, not [5, 3]"),
         ("looks", [1, 3], "study.looks takes a list"),
-        ("margin", "wide", "study.margin takes a number above 0 or a percentage such as 25%, not 'wide'"),
-        ("margin", "0%", "study.margin takes a number above 0 or a percentage such as 25%, not '0%'"),
+        (
+            "margin",
+            "wide",
+            "study.margin takes a number above 0 and of at most 100 or a percentage such as 25%, not 'wide'",
+        ),
+        (
+            "margin",
+            "0%",
+            "study.margin takes a number above 0 and of at most 100 or a percentage such as 25%, not '0%'",
+        ),
         ("rate_margin", 1, "study.rate_margin takes a number above 0 and below 1, not 1"),
         ("line", 1, "study.line takes a number of at least 0 and below 1, not 1"),
         ("skip", [1], "study.skip takes a list [a,b] of keys {KEY: VALUE}, not [1]"),

@@ -83,7 +83,7 @@ def test_equal_accuracies_are_not_called_equivalent_while_the_rate_is_open(arm: 
     assert verdict_in_full(few.findings[0].pairs[0], few.rules) == f"equal in accuracy; {RATE}"
     many = [run for name in "ab" for run in arm(name, around(0.9, NOISE if name == "a" else OTHER) * 8)]
     assert question(summarize(many, replace(rules, question=("a", "b")))) == (
-        "a or b? Equivalent; the margin is 1 point."
+        "a or b? Equivalent; the margins are 1 point of accuracy and 10 % of training rate."
     )
 
 
@@ -214,7 +214,9 @@ def test_one_run_is_one_run(arm: MakeArm, rules: Rules) -> None:
 
 def test_the_margin_stands_beside_the_verdict_that_nothing_matters(arm: MakeArm, rules: Rules) -> None:
     rows = [run for name in "ab" for run in arm(name, around(0.9, NOISE if name == "a" else OTHER) * 8)]
-    assert matters(summarize(rows, rules)) == "The initializer does not matter; the margin is 1 point."
+    assert matters(summarize(rows, rules)) == (
+        "The initializer does not matter; the margins are 1 point of accuracy and 10 % of training rate."
+    )
 
 
 def test_neither_of_two_arms_is_said_to_have_what_is_not_shown(arm: MakeArm, rules: Rules) -> None:
