@@ -132,12 +132,12 @@ def title(summaries: Sequence[Summary]) -> str:
 
 
 def judged(summary: Summary) -> str:
-    """What the study declares, and the level of its tests."""
+    """The margins, the line and the level of the tests."""
     level = f"each family of tests has the level {summary.alpha:.2g}" if summary.alpha else "no verdict is due"
     return (
-        f"Study {summary.name} declares that a difference matters from {margin(summary.rules)} of accuracy or "
-        f"{rate_margin(summary.rules)} of training rate, and that a run has trained above {threshold(summary)} of "
-        f"validation accuracy; {level}."
+        f"Study {summary.name} is judged by these rules: a difference matters from {margin(summary.rules)} of accuracy "
+        f"or {rate_margin(summary.rules)} of training rate; a run has trained above {threshold(summary)} of validation "
+        f"accuracy; {level}."
     )
 
 
