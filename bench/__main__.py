@@ -11,7 +11,7 @@ from typing import Any
 
 from bench import __version__, catalogue, registry
 from bench.commands import COMMANDS
-from bench.commands.errors import exit_code
+from bench.commands.errors import MISTAKE, exit_code, from_hydra
 from bench.schema import UserError
 
 HELP = ("-h", "--help")
@@ -64,12 +64,13 @@ def invoke(command: str, words: list[str]) -> int:
             sys.exit(exit_code(command, error))
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints errors itself and exits with 1
-    sys.argv = [f"python -m bench {command}", *for_hydra(command, words)]
+    sys.argv = [f"python -m bench {command}"]  # in a sentence on a flag
     function = train_job if planned else exiting  # a planned command is carried out by the sweeper
     try:
+        sys.argv += for_hydra(command, words)
         hydra.main(version_base="1.3", config_path=str(catalogue.CONF), config_name=command)(function)()
     except SystemExit as ended:
-        return int(ended.code or 0)
+        return MISTAKE if ended.code == 1 and from_hydra(ended) else int(ended.code or 0)
     return 0
 
 

@@ -4,7 +4,6 @@ In: a key, a value, a type such as `Count | None`. Out: the value, or a sentence
 """
 
 import difflib
-import math
 import re
 import types
 import typing
@@ -59,6 +58,20 @@ class Rising:
 
 
 @dataclass(frozen=True)
+class Length:
+    """Exactly `count` values."""
+
+    count: int
+
+    def holds(self, values: Sequence[object]) -> bool:
+        """Whether there are as many."""
+        return len(values) == self.count
+
+    def __str__(self) -> str:
+        return f"of which there are {self.count}"
+
+
+@dataclass(frozen=True)
 class NoneOrTwo:
     """No values, or two different ones."""
 
@@ -86,8 +99,12 @@ class Percentage:
 Count = Annotated[int, Bound(least=1)]
 Natural = Annotated[int, Bound(least=0)]
 Positive = Annotated[float, Bound(above=0)]
+Nonnegative = Annotated[float, Bound(least=0)]
 Share = Annotated[float, Bound(least=0, most=1)]
+Fraction = Annotated[float, Bound(least=0, below=1)]
 Auto = Literal["auto"]
+
+LARGEST = {int: 2**63 - 1, float: 3.4e38}  # in int64, and in float32, in which runs are computed
 
 WORDS = {
     bool: "true or false",
@@ -114,6 +131,7 @@ def checked(key: str, value: Any, kind: Any) -> Any:
     if value == "":
         raise UserError(f"{key} has no value; write {key}=VALUE")
     near = [f"; did you mean {word}?" for word in difflib.get_close_matches(str(value), _words(kind), n=1)]
+    near += ["; that number is too large"] * (_is_number(value) and abs(value) > LARGEST[_kind_of_number(value)])
     raise UserError(f"{key} takes {described(kind)}, not {value!r}{''.join(near)}")
 
 
@@ -151,27 +169,33 @@ def _fit_any(value: Any, kind: Any) -> tuple[bool, Any]:
 
 
 def _fit_plain(value: Any, kind: Any) -> tuple[bool, Any]:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = _is_number(value)
     if kind is Any:
         return True, value
     if kind in (type(None), None):
         return value is None, None
     if kind is float:
-        fitting = is_number and _finite(value)
+        fitting = is_number and _fits_machine(value, float)
         return fitting, float(value) if fitting else value
     if kind is int:
-        return is_number and isinstance(value, int), value
+        return is_number and isinstance(value, int) and _fits_machine(value, int), value
     if kind in (str, Path):
         fitting = isinstance(value, str | kind) and value != ""
         return fitting, kind(value) if fitting else value
     return isinstance(value, Mapping if kind in (dict, Mapping) else kind), value
 
 
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number larger than any float
-        return False
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _kind_of_number(value: float) -> type:
+    return int if isinstance(value, int) else float
+
+
+def _fits_machine(value: float, kind: type) -> bool:
+    """Whether a number of this kind can hold the value, which is False for NaN."""
+    return abs(value) <= LARGEST[kind]
 
 
 def _described(kind: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from bench.schema import WORDS
+from bench.schema import WORDS, UserError
 
 # Beside the package in a checkout, inside it in an installed wheel.
 CONF = next(
@@ -49,8 +49,14 @@ def options(word: str, folders: Iterable[Path] = (CONF,)) -> dict[str, dict[str,
 
 
 def load(file: Path) -> dict[str, Any]:
-    """One yaml file as a dictionary."""
-    return dict(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+    """One yaml file as a dictionary. Raises UserError for a file of anything but keys."""
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except UnicodeDecodeError as refused:
+        raise UserError(f"{file} is not UTF-8: {refused.reason} at byte {refused.start}") from refused
+    if not isinstance(found, dict):
+        raise UserError(f"{file} takes lines of KEY: VALUE")
+    return found
 
 
 def arguments(option: Mapping[str, Any]) -> dict[str, Any]:

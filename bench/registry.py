@@ -17,6 +17,10 @@ from bench.schema import WORDS, Run, UserError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+SHOWN = 20  # names in a sentence
+# by kind of name, the command that lists all of them
+LISTS = {word: f"list {word}" for word in WORDS} | {"key": "COMMAND --help", "law of one tensor": "list initializer"}
+
 _functions: dict[str, dict[str, Callable[..., Any]]] = {word: {} for word in WORDS}
 
 
@@ -119,11 +123,15 @@ def keyword_arguments(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def unknown(word: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that does not exist: the nearest ones first, then all of them."""
+    """The sentence for a name that does not exist: the nearest ones, and all of them or the command that lists them."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
-    return f"no {word} is named {name!r}{hint} Known: {', '.join(known)}"
+    rest = f", ... ({len(known)} in all)" if len(known) > SHOWN else ""
+    named = f"Known: {', '.join(known[:SHOWN])}{rest}"
+    if rest and word in LISTS:
+        named = f"`python -m bench {LISTS[word]}` lists all {len(known)}"
+    return f"no {word} is named {name!r}{hint} {named}"
 
 
 @functools.cache

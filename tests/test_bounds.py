@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from bench.bounds import Auto, Bound, Count, Natural, NoneOrTwo, Positive, Rising, Share, checked, described
+from bench.bounds import Auto, Bound, Count, Length, Natural, NoneOrTwo, Positive, Rising, Share, checked, described
 from bench.schema import UserError
 
 
@@ -48,6 +48,9 @@ def test_a_value_that_fits_is_as_its_type_has_it(value, kind, found):
         (float("nan"), float),
         (float("inf"), float),
         (10**400, float),
+        (1e39, float),
+        (2**63, int),
+        ([0.5], Annotated[list[float], Length(2)]),
         (1.1, Share),
         (1, Annotated[float, Bound(above=0, below=1)]),
         (1, bool),
@@ -79,6 +82,7 @@ def test_the_sentence_names_everything_that_the_key_takes_and_the_nearest_name()
     [
         (Count | Auto, "a whole number of at least 1 or auto"),
         (Share, "a number from 0 to 1"),
+        (Annotated[list[int], Length(2)], "a list [a,b] of whole numbers of which there are 2"),
         (Annotated[float, Bound(above=0, below=1)], "a number above 0 and below 1"),
         (Annotated[int, Bound(least=1, most=8)] | None, "a whole number from 1 to 8 or null"),
         (Annotated[list[int], Rising(2)], "a list [a,b] of whole numbers that rise from at least 2"),

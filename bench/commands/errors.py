@@ -6,6 +6,7 @@ In: an exception. Out: an exit code. Touches: standard error; standard output, o
 import os
 import re
 import sys
+import traceback
 
 from bench import catalogue, registry
 from bench.schema import UserError
@@ -40,8 +41,11 @@ def sentence(command: str, error: BaseException) -> str:
 
 
 def from_hydra(error: BaseException) -> bool:
-    """Whether Hydra or OmegaConf raised the error; where they were never imported, neither did."""
-    return any(kind.__module__ in ("hydra.errors", "omegaconf.errors") for kind in type(error).__mro__)
+    """Whether Hydra, OmegaConf or the reader of yaml raised the error, of whatever kind it is."""
+    raisers = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    raisers |= {name.partition(".")[0] for name in [one for one in frames if one != "codecs"][-1:]}  # text that is none
+    return not raisers.isdisjoint(("hydra", "omegaconf", "yaml"))
 
 
 def explained(command: str, error: BaseException) -> str:
@@ -49,13 +53,24 @@ def explained(command: str, error: BaseException) -> str:
     from hydra.errors import MissingConfigException, OverrideParseException
 
     first = str(error).partition("\n")[0]
+    if place := getattr(error, "problem_mark", None):  # of yaml
+        return f"{place.name}, line {place.line + 1}: {getattr(error, 'problem', first)}"
     if isinstance(error, MissingConfigException) and error.options:
         word, _, name = (error.missing_cfg_file or "").rpartition("/")
         return registry.unknown(word, name, error.options)
     if isinstance(error, OverrideParseException):
-        return f"cannot read {error.override!r} ({first}); write key=value or key=value,value"
+        key, _, value = str(error.override).partition("=")
+        quoted = f"; quote a value with other signs than letters and digits: '{key}=\"{value}\"'" if value else ""
+        return f"cannot read {error.override!r} ({first}); write key=value or key=value,value{quoted}"
+    if first.startswith("Config group override"):
+        return f"an option is chosen by its name, as initializer=he_normal or tracking=off ({first})"
     if found := re.match(r"Could not override '([^']+)'", first):
-        return registry.unknown("key", found[1], catalogue.keys(command))
+        known = catalogue.keys(command)
+        if found[1] in known:
+            return f"{found[1]} is set in a yaml of conf/, not on the command line"
+        return registry.unknown("key", found[1], known)
     if found := re.match(r"Ambiguous value for argument '([^=]+)=", first):
         return f"{command} takes one value of {found[1]}; where a key takes a list, write {found[1]}=[VALUE,VALUE]"
+    if first.endswith(":"):
+        return " ".join(str(error).split())
     return f"{first} {error.__cause__ or ''}".strip()

@@ -32,7 +32,7 @@ def list_names(settings: ListSettings) -> int:
     if kind not in (*KINDS, ALL):
         raise UserError(registry.unknown("kind", kind, [*KINDS, ALL]))
     found = {
-        one: [about(option) for option in catalogue.options(one, config_folders()).values()]
+        one: [about(name, option) for name, option in catalogue.options(one, config_folders()).items()]
         for one in (KINDS if kind == ALL else (kind,))
     }
     text = names_of(found) if kind == ALL else laws_of(kind, found[kind])
@@ -40,8 +40,13 @@ def list_names(settings: ListSettings) -> int:
     return 0
 
 
-def about(option: Mapping[str, Any]) -> dict[str, Any]:
-    """The name, law and source of an option, and its arguments with their defaults."""
+def about(file: str, option: Mapping[str, Any]) -> dict[str, Any]:
+    """The name, law and source of an option, and its arguments with their defaults.
+
+    Raises UserError where one of the three is missing in its file.
+    """
+    if missing := [key for key in ("name", "law", "source") if key not in option]:
+        raise UserError(f"{file}.yaml has no {missing[0]}; an option has a name, a law and a source")
     return {key: option[key] for key in ("name", "law", "source")} | {"arguments": catalogue.arguments(option)}
 
 

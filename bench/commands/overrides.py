@@ -5,6 +5,8 @@ In: the name of a command, its words. Out: words for Hydra. Touches: conf/ and a
 
 import json
 import re
+from collections import Counter
+from difflib import get_close_matches
 from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
@@ -12,6 +14,8 @@ from hydra._internal.utils import get_args_parser
 from bench import catalogue, registry
 from bench.commands import COMMANDS
 from bench.schema import UserError
+
+RESULTS = "results"  # as in conf/settings.yaml
 
 
 def for_hydra(command: str, words: list[str]) -> list[str]:
@@ -23,18 +27,27 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     words = with_retry(words)
     parsed = get_args_parser().parse_intermixed_args(words)
     for key in (word.partition("=")[0] for word in parsed.overrides):
-        if key in catalogue.PLUMBING - {"hydra"}:
+        if key in catalogue.PLUMBING - {"hydra"} or re.match(r"\W*hydra[./]sweeper", key):
             raise UserError(registry.unknown("key", key, catalogue.keys(command)))
     flags = [word for word in words if word not in parsed.overrides]
     overrides = with_key(command, parsed.overrides)
     if command == "report":
         overrides = for_report(overrides, parsed.config_dir)
-    overrides = [part for word in overrides for part in named_study(word, parsed.config_dir)]
+    refuse_repeated(overrides)
+    results = next((word.partition("=")[2] for word in overrides if word.startswith("results=")), RESULTS)
+    overrides = [part for word in overrides for part in named_study(word, parsed.config_dir, Path(results))]
     if not COMMANDS[command].planned or parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
         return [*flags, *overrides]
     settings = [word for word in overrides if re.split(r"[.=/@]", word)[0] in {"hydra", *catalogue.settings()}]
     choices = [word for word in overrides if word not in settings]
     return [*flags, "--multirun", *settings, "overrides=" + json.dumps(choices, ensure_ascii=False)]
+
+
+def refuse_repeated(overrides: list[str]) -> None:
+    """Raise UserError for a setting that is given twice, of which Hydra would take the last."""
+    keys = [word.partition("=")[0] for word in overrides if not word.startswith("where.")]
+    if twice := [key for key, count in Counter(keys).items() if count > 1]:
+        raise UserError(f"{twice[0]} is given twice; name it once")
 
 
 def with_retry(words: list[str]) -> list[str]:
@@ -68,15 +81,24 @@ def for_report(overrides: list[str], config_dir: str | None) -> list[str]:
     where = [word.removeprefix("where.") for word in overrides if word.startswith("where.")]
     rest = [word for word in overrides if word not in several and not word.startswith("where.")]
     names = [name for word in several for name in word.partition("=")[2].split(",")]
-    studies = [named_study(f"study={name}", config_dir) for name in names]
+    studies = [named_study(f"study={name}", config_dir, Path(RESULTS)) for name in names]
     listed = {"studies": studies, "where": where}
     return rest + [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in listed.items() if value]
 
 
-def named_study(override: str, config_dir: str | None) -> list[str]:
-    """study=NAME unchanged where conf/ declares a study NAME; else the study `own` under that name."""
+def named_study(override: str, config_dir: str | None, results: Path) -> list[str]:
+    """study=NAME unchanged where conf/ declares a study NAME; else the study `own` under that name.
+
+    Raises UserError for a name that has no rows yet and is close to that of a declared study: it may be a slip.
+    """
     key, _, name = override.partition("=")
-    folders = [catalogue.CONF, *([Path(config_dir)] if config_dir else [])]
-    if key != "study" or any((folder / "study" / f"{name}.yaml").is_file() for folder in folders):
+    declared = catalogue.option_files("study", [*([Path(config_dir)] if config_dir else []), catalogue.CONF])
+    if key != "study" or name in declared:
         return [override]
-    return ["study=own", f"study.name={json.dumps(name)}"]
+    near = get_close_matches(name, declared, n=1, cutoff=0.8)
+    if near and not (results / name).is_dir():
+        raise UserError(
+            f"no study is declared as {name!r}; did you mean {near[0]}? "
+            f"For a study of your own of that name write study=own study.name={name}"
+        )
+    return ["study=own", f"study.name={json.dumps(name, ensure_ascii=False)}"]

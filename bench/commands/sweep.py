@@ -8,8 +8,9 @@ import json
 import sys
 from collections.abc import Sequence
 
+from bench import catalogue
 from bench.commands.report import table
-from bench.commands.shared import answer
+from bench.commands.shared import answer, config_folders
 from bench.launch.scheduler import Launch
 from bench.machine.settings import PlannedSettings
 from bench.plan.plan import Compose, Plan
@@ -19,39 +20,46 @@ from bench.rows.store import Store
 from bench.schema import FAILED, FINAL, UserError
 
 
+def planned_runs(compose: Compose, settings: PlannedSettings) -> tuple[Plan, Store]:
+    """The runs of the study and its store. A new study that no yaml declares is said to be one of the user's own."""
+    planned = plan_runs(compose, settings.study, settings.overrides)
+    store = Store(settings.results, planned.study)
+    if planned.study not in catalogue.option_files("study", config_folders()) and not store.folder.exists():
+        print(f"study {planned.study} is new: no yaml declares it, so it is one of your own", file=sys.stderr)
+    return planned, store
+
+
 def sweep(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Train the missing runs of a study and print its table; 1 when a run failed."""
-    planned = plan_runs(compose, settings.study, settings.overrides)
-    store = _swept(planned, launch, settings)
+    planned, store = planned_runs(compose, settings)
+    train(planned, store, launch, settings)
     print(table(store, settings), end="")
     return outcome(store, [run.id for run in planned.runs])
 
 
 def run(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Train one run, if it has no row yet, and print its row; 1 when it failed."""
-    planned = plan_runs(compose, settings.study, settings.overrides)
+    planned, store = planned_runs(compose, settings)
     if len(planned.runs) > 1:
         raise UserError(f"these are {len(planned.runs)} runs; `python -m bench sweep` takes more than one")
-    store = _swept(planned, launch, settings)
+    train(planned, store, launch, settings)
     row = store.read().rows[planned.runs[0].id]
     print(json.dumps({"id": row.id, "status": row.status, **row.measures, "error": row.error}, indent=1))
     return outcome(store, [row.id])
 
 
-def _swept(planned: Plan, launch: Launch, settings: PlannedSettings) -> Store:
+def train(planned: Plan, store: Store, launch: Launch, settings: PlannedSettings) -> None:
+    """Train the runs that have no row yet."""
     from bench.launch.sweep import sweep
 
-    store = Store(settings.results, planned.study)
     sweep(planned, store, launch, settings)
-    return store
 
 
 def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Print what a sweep with the same overrides would train, and how long it would take; train nothing."""
     from bench.launch.sweep import left, try_out
 
-    planned = plan_runs(compose, settings.study, settings.overrides)
-    store = Store(settings.results, planned.study)
+    planned, store = planned_runs(compose, settings)
     missing = left(planned.runs, store.read(curves=False), settings.retry, store.retried())
     minutes = 0.0
     if missing:

@@ -16,7 +16,7 @@ OUT_OF_MEMORY, ERROR = "out_of_memory", "error"
 WORDS_OF_MEMORY = (
     *("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED"),
     *("could not create a primitive", "could not create a memory object"),
-    *("can't start new thread", "failed to map segment"),
+    *("Storage size calculation overflowed", "can't start new thread", "failed to map segment"),
 )
 
 

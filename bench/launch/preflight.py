@@ -4,20 +4,25 @@ In: runs, settings. Out: what is expected of each shape, and how many processes 
 """
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 
 from bench.launch.autotune import PER_GPU, WORTH_S, Memory, Trial, form_of, processes, trial_of
+from bench.launch.failure import OUT_OF_MEMORY, failure_class, first_line
+from bench.launch.worker import in_words
 from bench.machine import environment
 from bench.machine.gpus import gpu_count
 from bench.machine.precision import BF16, resolved
 from bench.machine.settings import Settings
 from bench.plan.job import Expected, Workers
 from bench.plan.shape import Shape, by_shape
-from bench.schema import AUTO, Machine, Run
+from bench.schema import AUTO, Machine, Run, UserError
 from bench.train.contract import task_of
 
+STEPPING = ("optimizer", "schedule", "order_seed")  # what decides the steps of a run of one shape
 OVERHEAD_S = 0.02  # what a run costs besides its steps: its model, its row; 12 to 36 ms on the two processors seen
 
 
@@ -44,13 +49,30 @@ def built(alike: Mapping[Shape, Iterable[Run]], machine: Machine, memory: Memory
     seen: set[object] = set()
     trials: dict[Shape, Trial] = {}
     for shape, run in ((shape, run) for shape, runs in alike.items() for run in runs):
-        weights, stepping = ((shape, chosen(run, *words)) for words in (("initializer",), ("optimizer", "schedule")))
-        if stepping not in seen:
-            task_of(run).check(run)
-        if weights not in seen:  # apart from the check: some initializers train for a while themselves
-            trials.setdefault(shape, trial_of(run, machine, memory))
+        weights, stepping = ((shape, chosen(run, *words)) for words in (("initializer",), STEPPING))
+        with explained(run):
+            if stepping not in seen:
+                task_of(run).check(run)
+            if weights not in seen:  # apart from the check: some initializers train for a while themselves
+                trials.setdefault(shape, trial_of(run, machine, memory))
         seen |= {weights, stepping}
     return trials
+
+
+@contextmanager
+def explained(run: Run) -> Iterator[None]:
+    """Raise UserError for whatever a part raises when it is built, except for missing memory."""
+    try:
+        yield
+    except Exception as raised:
+        if isinstance(raised, UserError) or failure_class(raised) == OUT_OF_MEMORY:
+            raise
+        frames = traceback.extract_tb(raised.__traceback__)
+        place = next((one for one in reversed(frames) if "site-packages" not in one.filename), frames[-1])
+        raise UserError(
+            f"{in_words(run)} cannot be built: {type(raised).__name__}: {first_line(str(raised))} "
+            f"({place.filename}, line {place.lineno})"
+        ) from raised
 
 
 def chosen(run: Run, *words: str) -> tuple[tuple[str, str], ...]:

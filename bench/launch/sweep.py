@@ -23,13 +23,14 @@ def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> None:
     Raises UserError, before anything is trained, for a mistake in the plan or the data; also raises what
     `Scheduler.train` raises.
     """
-    store.prepare()
     reading = store.read(curves=False)
     for remark in reading.remarks:
         print(remark, file=sys.stderr)
     missing = left(plan.runs, reading, settings.retry, store.retried())
     if missing:
         expected, workers = try_out(missing, settings)
+    store.prepare()  # a mistake leaves no folder behind
+    if missing:
         store.make_way(run.id for run in missing if run.id in reading.unread or failed(run, reading))
     store.write_plan(run.id for run in plan.runs)
     failpoint.reach("after_plan")

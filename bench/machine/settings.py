@@ -38,9 +38,11 @@ class Options:
         values = {}
         for one in fields(cls):
             key = one.metadata.get("key", one.name)
+            if key not in configuration:
+                raise UserError(f"{prefix}{key} is missing in its yaml")
             value, kind = configuration[key], one.metadata.get("kind", hints[one.name])
             if isinstance(kind, type) and issubclass(kind, Options):
-                values[one.name] = kind.read(value, f"{prefix}{key}.")
+                values[one.name] = kind.read(checked(f"{prefix}{key}", value, dict), f"{prefix}{key}.")
             else:
                 convert = one.metadata.get("convert", lambda value: value)
                 values[one.name] = convert(checked(f"{prefix}{key}", value, kind))

@@ -8,7 +8,9 @@ In: the arguments of conf/activation. Out: a module. Touches: nothing.
 
 from torch import nn
 
+from bench.bounds import Nonnegative, Positive
 from bench.registry import activation
+from bench.schema import UserError
 
 
 @activation
@@ -30,7 +32,7 @@ def prelu(*, initial_slope: float) -> nn.Module:
 
 
 @activation
-def elu(*, alpha: float) -> nn.Module:
+def elu(*, alpha: Nonnegative) -> nn.Module:
     """x for x > 0, alpha (exp(x) - 1) below (Clevert et al. 2016)."""
     return nn.ELU(alpha)
 
@@ -66,7 +68,7 @@ def sigmoid() -> nn.Module:
 
 
 @activation
-def softplus(*, beta: float) -> nn.Module:
+def softplus(*, beta: Positive) -> nn.Module:
     """log(1 + exp(beta x)) / beta (Dugas et al. 2001)."""
     return nn.Softplus(beta)
 
@@ -90,7 +92,7 @@ def relu6() -> nn.Module:
 
 
 @activation
-def celu(*, alpha: float) -> nn.Module:
+def celu(*, alpha: Positive) -> nn.Module:
     """x for x > 0, alpha (exp(x / alpha) - 1) below: smooth at 0 for every alpha (Barron 2017)."""
     return nn.CELU(alpha)
 
@@ -115,7 +117,9 @@ def hardsigmoid() -> nn.Module:
 
 @activation
 def hardtanh(*, low: float, high: float) -> nn.Module:
-    """min(max(low, x), high) (Collobert 2004)."""
+    """min(max(low, x), high) (Collobert 2004). Raises UserError where low is not below high."""
+    if low >= high:
+        raise UserError(f"hardtanh takes low below high, not activation.low={low} and activation.high={high}")
     return nn.Hardtanh(low, high)
 
 
@@ -132,13 +136,13 @@ def tanhshrink() -> nn.Module:
 
 
 @activation
-def softshrink(*, threshold: float) -> nn.Module:
+def softshrink(*, threshold: Nonnegative) -> nn.Module:
     """sign(x) max(|x| - threshold, 0) (Donoho & Johnstone 1994)."""
     return nn.Softshrink(threshold)
 
 
 @activation
-def hardshrink(*, threshold: float) -> nn.Module:
+def hardshrink(*, threshold: Nonnegative) -> nn.Module:
     """x where |x| > threshold, else 0 (Donoho & Johnstone 1994)."""
     return nn.Hardshrink(threshold)
 

@@ -4,14 +4,16 @@ In: a model. Out: a torch optimizer. Touches: nothing; the task steps it.
 """
 
 import inspect
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import torch
 from torch import nn
 
+from bench.bounds import Fraction, Length, Nonnegative
 from bench.registry import optimizer
 
 Kind = TypeVar("Kind", bound=torch.optim.Optimizer)
+Betas = Annotated[list[Fraction], Length(2)]  # decay of the running mean of g, and of g²
 
 
 def eager(kind: type[Kind]) -> type[Kind]:
@@ -31,10 +33,10 @@ SGD, Adam, AdamW = eager(torch.optim.SGD), eager(torch.optim.Adam), eager(torch.
 def sgd(
     model: nn.Module,
     *,
-    learning_rate: float,
-    momentum: float,
+    learning_rate: Nonnegative,
+    momentum: Fraction,
     nesterov: bool,
-    weight_decay: float,
+    weight_decay: Nonnegative,
     decay_norm_and_bias: bool,
 ) -> torch.optim.Optimizer:
     """Stochastic gradient descent with (Nesterov) momentum; weight decay is added to the gradient."""
@@ -46,10 +48,10 @@ def sgd(
 def adam(
     model: nn.Module,
     *,
-    learning_rate: float,
-    betas: list[float],
-    epsilon: float,
-    weight_decay: float,
+    learning_rate: Nonnegative,
+    betas: Betas,
+    epsilon: Nonnegative,
+    weight_decay: Nonnegative,
     decay_norm_and_bias: bool,
 ) -> torch.optim.Optimizer:
     """Adam (Kingma and Ba 2015); weight decay is added to the gradient."""
@@ -61,10 +63,10 @@ def adam(
 def adamw(
     model: nn.Module,
     *,
-    learning_rate: float,
-    betas: list[float],
-    epsilon: float,
-    weight_decay: float,
+    learning_rate: Nonnegative,
+    betas: Betas,
+    epsilon: Nonnegative,
+    weight_decay: Nonnegative,
     decay_norm_and_bias: bool,
 ) -> torch.optim.Optimizer:
     """Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019)."""

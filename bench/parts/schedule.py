@@ -6,6 +6,7 @@ Out: the factor on the learning rate. Touches: nothing.
 
 from math import cos, pi
 
+from bench.bounds import Nonnegative, Share
 from bench.registry import schedule
 
 
@@ -16,7 +17,7 @@ def constant(progress: float) -> float:
 
 
 @schedule
-def step(progress: float, *, drops: list[float], factor: float) -> float:
+def step(progress: float, *, drops: list[Share], factor: Share) -> float:
     """Multiply by `factor` at each share of the training in `drops` (He et al. 2016: at 1/2 and 3/4)."""
     return float(factor ** sum(progress >= drop for drop in drops))
 
@@ -28,7 +29,7 @@ def cosine(progress: float) -> float:
 
 
 @schedule
-def one_cycle(progress: float, *, rise: float, start: float, end: float) -> float:
+def one_cycle(progress: float, *, rise: Share, start: Nonnegative, end: Nonnegative) -> float:
     """Half a cosine from `start` up to 1 during the share `rise`, then one down to `end` (Smith and Topin 2019)."""
     if progress < rise:
         return start + (1 - start) * (1 - cos(pi * progress / rise)) / 2

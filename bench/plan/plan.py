@@ -5,22 +5,27 @@ In: Hydra's composer, the study, the overrides of the command line. Out: runs. T
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from bench import catalogue, registry
-from bench.bounds import checked
+from bench.bounds import Natural, checked
 from bench.machine.settings import Study
 from bench.parts.arguments import BY_ACTIVATION
 from bench.schema import AUTO, WORDS, Run, UserError
 
 Compose = Callable[[list[str]], DictConfig]
 Axes = Mapping[str, Sequence[Any]]
+
+MOST_RUNS = 1_000_000  # rows that a store is made for
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,15 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
     Raises UserError for a name, a key or a value that does not fit, and when nothing is left to run.
     """
     axes = {**axes_of(study), **parse(overrides)}
-    base = compose([f"{key}={values[0]}" for key, values in axes.items() if key in WORDS])
+    count = math.prod(map(len, axes.values()))
+    if count > MOST_RUNS:
+        raise UserError(f"study {study.name} asks for {count:,} runs; a study has at most {MOST_RUNS:,}")
+    base = compose([f"{key}={as_word(key, values[0])}" for key, values in axes.items() if key in WORDS])
     slots = [slot(compose, base, word, of_word) for word, of_word in by_word(axes).items()]
     rest = fixed(base, axes)
     combinations = [merged([rest, *parts]) for parts in itertools.product(*slots)]
+    for entry in study.skip:
+        check_skip(entry, {*catalogue.keys(), *merged([rest, *itertools.chain(*slots)]).choices})
     kept = [combination for combination in combinations if not skips(study.skip, combination.choices)]
     if not kept:
         raise UserError(f"study {study.name} has no runs: {len(combinations)} combinations, all of them skipped")
@@ -57,6 +67,13 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
     if len({run.id for run in runs}) < len(runs):
         raise UserError(f"study {study.name} asks for the same run twice: two values of an axis mean the same")
     return Plan(study.name, runs, len(combinations) - len(kept))
+
+
+def as_word(word: str, name: Any) -> str:
+    """The name of an option. Raises UserError for a value that is no text."""
+    if not isinstance(name, str):
+        raise UserError(f"{word} takes a name, not {name!r}; `python -m bench list {word}` lists them")
+    return name
 
 
 def declared(config: DictConfig) -> Study:
@@ -72,11 +89,13 @@ def axes_of(study: Study) -> dict[str, list[Any]]:
 def parse(overrides: Sequence[str]) -> dict[str, list[Any]]:
     """Hydra's override grammar -> key: values. A single value is an axis of one."""
     axes: dict[str, list[Any]] = {}
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
+    hydra = GlobalHydra.instance()
+    loader = hydra.config_loader() if hydra.is_initialized() else None  # finds the names of glob(...)
+    for override in OverridesParser.create(loader).parse_overrides(list(overrides)):
         key, values = override.key_or_group, values_of(override)
         if key in axes:
             raise UserError(f"{key} is given twice; name it once, with its values separated by commas")
-        if twice := {repr(value) for value in values if values.count(value) > 1}:
+        if twice := [value for value, count in Counter(map(repr, values)).items() if count > 1]:
             raise UserError(f"{key} is given the value {', '.join(sorted(twice))} twice")
         axes[key] = values
     return axes
@@ -89,12 +108,26 @@ def values_of(override: Override) -> list[Any]:
     if not override.is_sweep_override():
         values = [plain(override.value())]
     elif override.is_discrete_sweep():
-        values = [plain(value) for value in override.sweep_iterator()]
+        values = [plain(value) for value in swept(override)]
     else:
         raise UserError(f"{override.input_line}: list the values (a,b,c) or write range(start,stop,step)")
     if not values or any(value == "" for value in values):
         raise UserError(f"{override.key_or_group} has no value; write {override.key_or_group}=VALUE[,VALUE...]")
     return values
+
+
+def swept(override: Override) -> Iterable[Any]:
+    """The values of a list, a range or a glob. Raises UserError for a range of step 0, or of too many values."""
+    if override.is_range_sweep():
+        found: Any = override.value()
+        start, stop, step = (
+            checked(override.key_or_group, one, float) for one in (found.start, found.stop, found.step)
+        )
+        if step == 0 or abs(stop - start) > MOST_RUNS * abs(step):
+            raise UserError(
+                f"{override.input_line}: a range takes a step other than 0 and {MOST_RUNS:,} values at most"
+            )
+    return override.sweep_iterator()
 
 
 def by_word(axes: Axes) -> dict[str, dict[str, Sequence[Any]]]:
@@ -109,8 +142,9 @@ def slot(compose: Compose, base: DictConfig, word: str, axes: Axes) -> list[Choi
     """Everything that one word may be in this study: its options, times the values of their arguments."""
     if word not in WORDS:
         return [Choice(setting(base, key, value), {}) for key, values in axes.items() for value in values]
-    names = axes.get(word, [base[word].name])
-    options = [base if name == base[word].name else compose([f"{word}={name}"]) for name in names]
+    name = as_declared(base, word)["name"]
+    names = axes.get(word, [name])
+    options = [base if one == name else compose([f"{word}={as_word(word, one)}"]) for one in names]
     arguments = {key: values for key, values in axes.items() if key != word}
     return [
         option(config, word, dict(zip(arguments, values, strict=True)))
@@ -119,10 +153,19 @@ def slot(compose: Compose, base: DictConfig, word: str, axes: Axes) -> list[Choi
     ]
 
 
+def as_declared(config: DictConfig, word: str) -> dict[str, Any]:
+    """An option as its yaml declares it. Raises UserError where it has no name or names no function."""
+    found = plain(config[word])
+    about: dict[str, Any] = found if isinstance(found, dict) else {}
+    if missing := [key for key in ("name", "function") if not isinstance(about.get(key), str)]:
+        raise UserError(f"the yaml of this {word} has no {missing[0]}: {found}")
+    return about
+
+
 def option(config: DictConfig, word: str, changes: Mapping[str, Any]) -> Choice:
     """One option of a word with the changed arguments, each checked against the type that conf/ gives it."""
-    about: dict[str, Any] = OmegaConf.to_container(config[word], resolve=True)  # type: ignore[assignment]
-    arguments = {f"{word}.{key}": value for key, value in catalogue.arguments(about).items()}
+    about = as_declared(config, word)
+    arguments = {f"{word}.{key}": typed(key, value, value) for key, value in catalogue.arguments(about).items()}
     for key, value in changes.items():
         if key not in arguments:
             raise UserError(registry.unknown(f"argument of {word} {about['name']}", key, arguments))
@@ -168,6 +211,14 @@ def merged(parts: Iterable[Choice]) -> Choice:
     return Choice(choices, functions)
 
 
+def check_skip(entry: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raise UserError for an entry of a skip list with an unknown key, or without a reason."""
+    if missing := [key for key in entry if key not in known and key != "because"]:
+        raise UserError(f"study.skip: {registry.unknown('key', missing[0], known)}")
+    if not isinstance(entry.get("because"), str) or not entry["because"] or len(entry) < 2:
+        raise UserError(f"study.skip takes {{KEY: VALUE, because: REASON}}, not {json.dumps(entry)}")
+
+
 def skips(skip: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) -> bool:
     """Whether an entry of the study's skip list, each with its `because`, names this combination."""
     return any(all(choices.get(key) == value for key, value in entry.items() if key != "because") for entry in skip)
@@ -182,7 +233,9 @@ def typed(key: str, value: Any, default: Any) -> Any:
 
 
 def kind_of(key: str, default: Any) -> Any:
-    """The type of a value of this key, by its default."""
+    """The type of a value of this key, by its default; the seed of a run is no argument of a function."""
+    if key == "seed":
+        return Natural
     if words := BY_ACTIVATION.get(key.removeprefix("initializer.")):
         return float | Literal[words] if default is not None else Any
     return Any if default is None else list[Any] if isinstance(default, list) else type(default)

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from bench import registry
 from bench.parts.dataset.tensors import Dataset, Split
 from bench.parts.seeds import generator
-from bench.schema import DIVERGED, OK, PREEMPTED, Machine, Run
+from bench.schema import DIVERGED, OK, PREEMPTED, Machine, Run, UserError
 from bench.train import global_rng as generators
 from bench.train.engine import Batch, Course
 from bench.train.segment import Segment, segment, training_seconds
@@ -42,9 +42,18 @@ class Budget:
 
 
 def budget_of(data: Dataset, epochs: int, steps: int | None, batch_size: int, warmup_steps: int) -> Budget:
-    """The budget on these data: `steps`, or the steps of `epochs` full epochs."""
-    epoch_steps = max(1, data.sizes[0] // batch_size)
-    return Budget(steps or epochs * epoch_steps, epoch_steps, batch_size, warmup_steps)
+    """The budget on these data: `steps`, or the steps of `epochs` full epochs.
+
+    Raises UserError for a batch that is larger than the training split, and a warm-up that is longer than the run.
+    """
+    images = data.sizes[0]
+    if batch_size > images:
+        raise UserError(f"batch_size={batch_size} is more than the {images} images to train on; take at most {images}")
+    epoch_steps = images // batch_size
+    budget = Budget(steps or epochs * epoch_steps, epoch_steps, batch_size, warmup_steps)
+    if warmup_steps > budget.steps:
+        raise UserError(f"warmup_steps={warmup_steps} is longer than the run, which has {budget.steps} steps")
+    return budget
 
 
 class Evaluation(NamedTuple):

@@ -102,7 +102,7 @@ def test_a_study_skips_what_it_gives_a_reason_for(runs_of):
         (["initializer.scal=2"], "did you mean initializer.scale"),
         (["epochs=abc"], "epochs takes a whole number, not 'abc'"),
         (["epochs=1.5"], "epochs takes a whole number, not 1.5"),
-        (["seed=null"], "seed takes a whole number, not None"),
+        (["seed=null"], "seed takes a whole number of at least 0, not None"),
         (["initializer.gain=automatic"], "initializer.gain takes a number or auto or critical, not 'automatic'"),
         (["initializer.scale=auto"], "initializer.scale takes a number, not 'auto'"),
         (["initializer.scale=big"], "initializer.scale takes a number, not 'big'"),

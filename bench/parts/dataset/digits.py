@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.bounds import Count
 from bench.parts.dataset.tensors import Raw, Split, reader
 
 FILE = "sklearn/datasets/data/digits.csv.gz"  # of scikit-learn: a line per image, its pixels and its label
@@ -17,7 +18,7 @@ SIZE, CLASSES = 8, 10  # of an image, each way; of labels
 
 
 @reader
-def digits(root: Path, download: bool, *, test: int) -> Raw:
+def digits(root: Path, download: bool, *, test: Count) -> Raw:
     """1,797 images of 1x8x8, grey levels 0 to 16, in one pool from which `test` images are taken to test on."""
     table = torch.from_numpy(read())
     images = table[:, :-1].to(torch.uint8).view(-1, 1, SIZE, SIZE)

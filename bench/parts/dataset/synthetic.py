@@ -4,11 +4,15 @@ In: a shape, counts, a seed. Out: raw data. Touches: nothing.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from torch import Generator
 
+from bench.bounds import Bound, Count, Natural, Nonnegative
 from bench.parts.dataset.tensors import Raw, Split, reader
+
+Classes = Annotated[int, Bound(least=2)]
 
 
 @reader
@@ -16,14 +20,14 @@ def synthetic(
     root: Path,
     download: bool,
     *,
-    channels: int,
-    size: int,
-    classes: int,
-    noise: float,
-    seed: int,
-    train: int,
-    validation: int,
-    test: int,
+    channels: Count,
+    size: Count,
+    classes: Classes,
+    noise: Nonnegative,
+    seed: Natural,
+    train: Count,
+    validation: Count,
+    test: Count,
 ) -> Raw:
     """x = prototype of the class + noise · e, with prototypes and e ~ N(0, 1) drawn from `seed`, classes balanced."""
     generator = Generator().manual_seed(seed)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from bench.bounds import Count, Natural
 from bench.parts.dataset.augmentation import augment
 from bench.registry import dataset, keyword_arguments
 from bench.schema import UserError
@@ -120,10 +121,10 @@ def prepare(
     raw: Raw,
     run_seed: int,
     *,
-    validation: int,
-    subset: int | None,
-    split_seed: int | None,
-    crop: int,
+    validation: Count,
+    subset: Count | None,
+    split_seed: Natural | None,
+    crop: Natural,
     flip: bool,
     checksum: str | None,
 ) -> Dataset:
@@ -134,8 +135,11 @@ def prepare(
     does not match `checksum`, or a number does not fit the data.
     """
     name, train, test = raw.name, raw.train, raw.test
-    if crop < 0:
-        raise UserError(f"{name}: dataset.crop={crop} is not a number of pixels; choose 0 or more")
+    height, width = train.images.shape[2:]
+    if crop >= min(height, width):
+        raise UserError(f"{name}: dataset.crop={crop} shifts images of {width}x{height} out of sight; choose less")
+    if raw.classes < 2:
+        raise UserError(f"{name}: there is one class alone, so there is nothing to tell apart; take two or more")
     found = checksum_of(train) if isinstance(test, int) else checksum_of(train, test)
     if checksum is not None and checksum != found:
         raise UserError(
@@ -149,6 +153,8 @@ def prepare(
     train, held_out = _carve(name, "validation", train, validation, generator)
     if subset is not None:
         train = _subset(name, train, subset, raw.classes, generator)
+    if len(train.labels) < raw.classes:
+        raise UserError(f"{name}: {len(train.labels)} images to train on are too few for {raw.classes} classes")
     train, held_out, test = _normalized(train, held_out, test)
     fixed_test = split_seed is not None or isinstance(raw.test, Split)
     return Dataset(train, held_out, test, raw.classes, found, crop, flip, fixed_test)

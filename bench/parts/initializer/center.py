@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
+from bench.bounds import Nonnegative, Share
 from bench.parts.gain import number
 from bench.parts.initializer import scheme, streams
 from bench.parts.initializer.layers import law
@@ -20,7 +21,7 @@ NORMALIZERS = {"code": 0, "paper": 1}  # the k of 2^(-(m - k) / 2)
 
 
 @law
-def delta_orthogonal(weight: Tensor, generator: Generator, *, gain: float | str, power: float) -> None:
+def delta_orthogonal(weight: Tensor, generator: Generator, *, gain: float | str, power: Share) -> None:
     """Set a convolution's centre tap to gain^power Q, Q (c_out, c_in) with orthonormal columns (Xiao et al. 2018).
 
     It keeps the norm of every input (times the gain), whatever the padding, which takes c_in <= c_out; a linear layer,
@@ -68,7 +69,7 @@ def zero_hadamard(weight: Tensor, generator: Generator, *, normalizer: str) -> N
 
 
 @initializer
-def idinit(model: nn.Module, generator: Generator, batch: object, *, tau: float, epsilon: float) -> None:
+def idinit(model: nn.Module, generator: Generator, batch: object, *, tau: Nonnegative, epsilon: Nonnegative) -> None:
     """Set each layer to tau times the padded identity, the last of each residual branch to epsilon times it (Pan 2025).
 
     The padded identity (c_out, c_in) has one 1 a row, in column i mod c_in, so that it has full rank however many

@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
+from bench.bounds import Natural, Nonnegative, Positive
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
 from bench.parts.initializer.scheme import all_or_nothing, fill, given, measured, normal
@@ -26,11 +27,11 @@ def gradinit(
     *,
     gain: float | str,
     mode: str,
-    iterations: int,
-    learning_rate: float,
-    step_size: float,
-    gamma: float,
-    minimum: float,
+    iterations: Natural,
+    learning_rate: Nonnegative,
+    step_size: Nonnegative,
+    gamma: Positive,
+    minimum: Nonnegative,
 ) -> None:
     """Learn one factor per tensor: least loss after a step of `step_size`, gradient norm <= gamma (Zhu et al. 2021).
 

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Generator, Tensor, nn
 
+from bench.bounds import Natural, Positive
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
 from bench.parts.initializer.layers import Layer, layers
@@ -23,7 +24,9 @@ Adjust = Callable[[Layer, Tensor], None]
 
 @initializer
 @all_or_nothing
-def lsuv(model: nn.Module, generator: Generator, batch: Split | None, *, tolerance: float, iterations: int) -> None:
+def lsuv(
+    model: nn.Module, generator: Generator, batch: Split | None, *, tolerance: Positive, iterations: Natural
+) -> None:
     """Draw orthonormal weights; layer by layer divide by the deviation of the output (Mishkin & Matas 2016).
 
     Ends for a layer when the variance over the whole output is within `tolerance` of 1, or after `iterations`. Biases
@@ -46,7 +49,7 @@ def unit_variance(layer: Layer, x: Tensor, *, tolerance: float, iterations: int)
 @initializer
 @all_or_nothing
 def lsuv_port(
-    model: nn.Module, generator: Generator, batch: Split | None, *, tolerance: float, iterations: int
+    model: nn.Module, generator: Generator, batch: Split | None, *, tolerance: Positive, iterations: Natural
 ) -> None:
     """LSUV as in its PyTorch port: the tolerance is for the deviation, and biases bring the mean to 0.
 

@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
+from bench.bounds import Fraction, Natural, Nonnegative
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
 from bench.parts.initializer.scheme import all_or_nothing, fill, given, measured, normal
@@ -24,10 +25,10 @@ def metainit(
     *,
     gain: float | str,
     mode: str,
-    steps: int,
-    learning_rate: float,
-    momentum: float,
-    epsilon: float,
+    steps: Natural,
+    learning_rate: Nonnegative,
+    momentum: Fraction,
+    epsilon: Nonnegative,
 ) -> None:
     """Tune the norm of each weight tensor by signed descent on the gradient quotient (Dauphin & Schoenholz 2019).
 

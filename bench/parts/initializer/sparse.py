@@ -6,6 +6,7 @@ In: a weight and a generator. Out: the weight, filled in place. Touches: the ten
 import torch
 from torch import Generator, Tensor
 
+from bench.bounds import Count
 from bench.parts.gain import number
 from bench.parts.initializer import streams
 from bench.parts.initializer.layers import fans, law
@@ -13,7 +14,7 @@ from bench.schema import UserError
 
 
 @law
-def sparse(weight: Tensor, generator: Generator, *, connections: int, std: float) -> None:
+def sparse(weight: Tensor, generator: Generator, *, connections: Count, std: float) -> None:
     """Draw `connections` weights of each unit from N(0, std²), at places drawn uniformly; the others are 0.
 
     A unit with fewer inputs uses them all. (Martens 2010; torch's sparse_ thins out inputs instead of units.)

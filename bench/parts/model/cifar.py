@@ -3,10 +3,12 @@
 In: a shape, a number of classes, the run's activation and normalization. Out: a module. Touches: nothing else.
 """
 
+from typing import Annotated
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.bounds import Count
+from bench.bounds import Bound, Count
 from bench.parts.model.block import BLOCKS, SCALAR_RATE, Block, FixupBlock
 from bench.parts.model.layer import Activation, Normalization, Shape, convolution_and_norm, refuse_other_than_sum
 from bench.parts.model.scalar import Shift
@@ -14,6 +16,7 @@ from bench.registry import model, unknown
 from bench.schema import UserError
 
 SHORTCUTS = ("A", "B")
+Depth = Annotated[int, Bound(most=10_000)]  # ten times the deepest of the paper
 
 
 @model
@@ -24,7 +27,7 @@ def resnet(
     normalization: Normalization,
     residual: str,
     *,
-    depth: int,
+    depth: Depth,
     width: Count,
     shortcut: str,
 ) -> nn.Module:
@@ -48,7 +51,7 @@ def plain(
     normalization: Normalization,
     residual: str,
     *,
-    depth: int,
+    depth: Depth,
     width: Count,
 ) -> nn.Module:
     """The ResNet of the same depth and width without its shortcuts: the same convolutions in the same order.

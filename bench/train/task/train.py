@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from bench import registry
-from bench.bounds import Count, Natural, Share
+from bench.bounds import Count, Natural, Nonnegative, Share
 from bench.machine import environment
 from bench.machine.precision import autocast
 from bench.parts.arguments import RESIDUAL, SUM
@@ -55,9 +55,9 @@ class Train(Task):
     batch_size: Count
     label_smoothing: Share
     warmup_steps: Natural
-    order_seed: int | None
+    order_seed: Natural | None
     precision: Literal["fp32", "bf16", "auto"]  # auto is decided when runs are planned
-    target_loss: float
+    target_loss: Nonnegative
 
     def check(self, run: Run) -> None:
         """Build the optimizer, for any model, and the schedule."""

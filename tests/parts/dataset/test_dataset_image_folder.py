@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torchvision.datasets import ImageFolder
 
 from bench.parts.dataset.tensors import Dataset
+from bench.registry import find
 from bench.schema import UserError
 
 Load = Callable[..., Dataset]
@@ -77,17 +79,113 @@ def test_grey_images_have_one_channel(load: Load, pets: Path) -> None:
     assert load("image_folder", channels=1, **CHOICES).shape == (1, 5, 6)
 
 
-def test_another_number_of_channels_is_refused(load: Load, pets: Path) -> None:
-    with pytest.raises(UserError, match=r"dataset.channels=2 .* choose 1 or 3"):
-        load("image_folder", channels=2, **CHOICES)
-
-
-def test_jpeg_in_capitals_counts_and_other_files_do_not(load: Load, pets: Path) -> None:
-    paint(pets / "train" / "cat" / "8.JPG", seed=8)
-    (pets / "train" / "cat" / "notes.txt").write_text("not an image")
-    (pets / "train" / "cat" / "._8.png").write_text("not an image either")
-    (pets / "train" / ".hidden").mkdir()
+@pytest.mark.parametrize("name", ["8.JPG", "8.webp", "8.bmp", "8.tif", "8.gif", "8.ppm", "8.jp2", "8"])
+def test_every_format_of_pillow_counts_whatever_its_suffix(load: Load, pets: Path, name: str) -> None:
+    image = pets / "train" / "cat" / name
+    paint(image if image.suffix else image.with_suffix(".png"), seed=8)
+    if not image.suffix:
+        image.with_suffix(".png").rename(image)
     assert load("image_folder", **CHOICES).sizes == (13, 4, 4)
+
+
+def test_what_is_left_out_is_counted_in_one_remark(load: Load, pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cats = pets / "train" / "cat"
+    (cats / "notes.txt").write_text("not an image")
+    (cats / "._8.png").write_text("not an image either")
+    (cats / "figure.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 6\n%%EndComments\n")
+    paint(cats / "more" / "8.png", seed=8)
+    os.mkfifo(cats / "pipe.png")
+    (pets / "train" / ".hidden").mkdir()
+    (pets / "train" / "index.csv").write_text("")
+    Image.new("RGB", (6, 5)).save(cats / "a.gif", save_all=True, append_images=[Image.new("RGB", (6, 5), "red")])
+    assert load("image_folder", **CHOICES).sizes == (13, 4, 4)
+    (remark,) = capsys.readouterr().err.splitlines()
+    assert remark.startswith("pets: 21 images are read; left out: ")
+    assert {*remark.partition("left out: ")[2].split(", ")} == {
+        "2 hidden",
+        "1 beside the folders of classes",
+        *("2 in a folder of a class", "but no files"),
+        "1 files that are no images",
+        "1 drawings without pixels",
+        "1 frames after the first",
+    }
+    assert load("image_folder", **CHOICES).sizes == (13, 4, 4)
+    assert not capsys.readouterr().err  # the tensors are kept, no file is opened
+
+
+def pixels(pets: Path, image: Image.Image, name: str = "0.png", **options: Any) -> Any:
+    """The first image as it is read, (H, W, C), before it is normalised."""
+    shutil.rmtree(pets)
+    for part, animal in ((part, animal) for part in ("train", "test") for animal in ("cat", "dog")):
+        (pets / part / animal).mkdir(parents=True)
+        image.save(pets / part / animal / name, **options)
+    read: Any = find("dataset", "image_folder")
+    raw = read.__wrapped__(pets.parent, False, folder="pets", size=None, channels=3)
+    return raw.train.images[0].permute(1, 2, 0).numpy()
+
+
+def test_sixteen_bits_are_scaled_to_eight(pets: Path) -> None:
+    grey = np.array([[0, 128, 257, 32896, 65535]], dtype=np.uint16)
+    for name in ("0.png", "0.tif"):
+        assert pixels(pets, Image.fromarray(grey), name)[..., 0].tolist() == [[0, 0, 1, 128, 255]]
+    assert pixels(pets, Image.fromarray(grey.astype(np.int32)), "0.pgm")[..., 0].tolist() == [[0, 0, 1, 128, 255]]
+
+
+def test_an_image_is_turned_as_its_camera_was(pets: Path) -> None:
+    wide = Image.new("RGB", (6, 5), "black")
+    wide.putpixel((0, 0), (255, 255, 255))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the first row is on the right
+    turned = pixels(pets, wide, exif=exif)
+    assert turned.shape == (6, 5, 3)
+    assert turned[0, 4].tolist() == [255, 255, 255]
+    assert turned.sum() == 3 * 255
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_pixels_are_white_whatever_colour_they_hide(pets: Path, mode: str) -> None:
+    image = Image.new("RGBA", (2, 1), (200, 200, 200, 0))
+    image.putpixel((1, 0), (0, 0, 0, 255))
+    read = pixels(pets, image.convert(mode))
+    assert read[0, :, 0].tolist() == [255, 0]
+
+
+@pytest.mark.parametrize(("mode", "name"), [("CMYK", "0.jpg"), ("1", "0.png"), ("YCbCr", "0.jpg"), ("P", "0.gif")])
+def test_other_modes_become_colours(pets: Path, mode: str, name: str) -> None:
+    read = pixels(pets, Image.new("RGB", (8, 8), "white").convert(mode), name)
+    assert (read >= 254).all()
+
+
+@pytest.mark.parametrize("mode", ["F", "I"])
+def test_pixels_of_which_none_is_known_to_be_white_are_refused(pets: Path, mode: str) -> None:
+    with pytest.raises(UserError, match=r"0.tif cannot be read as an image \(its pixels have 32 bits"):
+        pixels(pets, Image.new(mode, (5, 6)), "0.tif")
+
+
+@pytest.mark.parametrize("target", ["nothing.png", "8.png"])
+def test_a_link_to_nothing_or_itself_is_named(load: Load, pets: Path, target: str) -> None:
+    (pets / "train" / "cat" / "8.png").symlink_to(target)
+    with pytest.raises(UserError, match=r"cat.8.png is a link to nothing or to itself"):
+        load("image_folder", **CHOICES)
+
+
+def test_a_link_to_the_folder_above_is_not_followed(load: Load, pets: Path) -> None:
+    (pets / "train" / "cat" / "all").symlink_to(pets / "train")
+    assert load("image_folder", **CHOICES).sizes == (12, 4, 4)
+
+
+def test_a_name_in_another_encoding_is_read(load: Load, pets: Path) -> None:
+    os.rename(pets / "train" / "cat" / "0.png", os.fsencode(pets / "train" / "cat") + b"/caf\xe9.png")
+    assert load("image_folder", **CHOICES).sizes == (12, 4, 4)
+
+
+def test_a_folder_that_may_not_be_read_is_named(load: Load, pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(UserError, match=r"pets cannot be read: .*Permission denied"):
+        load("image_folder", **CHOICES)
 
 
 def test_mixed_sizes_are_refused_by_the_first_that_differs_and_can_be_resized(load: Load, pets: Path) -> None:
@@ -187,6 +285,29 @@ def test_a_part_without_classes_is_refused(load: Load, pets: Path) -> None:
     shutil.rmtree(pets / "train")
     (pets / "train").mkdir()
     with pytest.raises(UserError, match=r"no images in .*CLASS"):
+        load("image_folder", **CHOICES)
+
+
+def test_a_class_without_an_image_among_its_files_is_named(load: Load, pets: Path) -> None:
+    for image in (pets / "test" / "dog").iterdir():
+        image.with_suffix(".txt").write_text("")
+        image.unlink()
+    with pytest.raises(UserError, match=r"no images in .*test.dog; none of its 2 files"):
+        load("image_folder", **CHOICES)
+
+
+def test_more_pixels_than_pillow_trusts_are_refused(load: Load, pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for most in (20, 10):  # of 30: Pillow warns, or raises
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+        with pytest.raises(UserError, match=r"0.png cannot be read as an image .*decompression bomb"):
+            load("image_folder", **CHOICES)
+
+
+def test_a_text_that_unpacks_to_more_than_pillow_trusts_is_refused(load: Load, pets: Path) -> None:
+    text = PngInfo()
+    text.add_text("note", "a" * 2**21, zip=True)
+    Image.new("RGB", (6, 5)).save(pets / "train" / "dog" / "5.png", pnginfo=text)
+    with pytest.raises(UserError, match=r"dog.5.png cannot be read as an image .*too large"):
         load("image_folder", **CHOICES)
 
 

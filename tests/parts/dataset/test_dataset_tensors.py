@@ -18,9 +18,18 @@ def numbered(count: int, classes: int) -> Split:
     return Split(images, torch.arange(count) % classes)
 
 
+USUAL: dict[str, Any] = {
+    "validation": 20,
+    "subset": None,
+    "split_seed": 0,
+    "crop": 0,
+    "flip": False,
+    "checksum": None,
+}
+
+
 def prepared(train: Split, test: Split | int, run_seed: int = 0, **changes: Any) -> Dataset:
-    usual = {"validation": 20, "subset": None, "split_seed": 0, "crop": 0, "flip": False, "checksum": None}
-    return prepare(Raw("numbered", train, test, classes=4), run_seed, **usual | changes)
+    return prepare(Raw("numbered", train, test, classes=4), run_seed, **USUAL | changes)
 
 
 def numbers(dataset: Dataset) -> list[set[int]]:
@@ -108,9 +117,14 @@ def test_a_part_that_leaves_nothing_to_train_on_or_holds_nothing_is_refused(vali
         prepared(numbered(100, classes=4), test, validation=validation)
 
 
-def test_a_negative_crop_is_refused() -> None:
-    with pytest.raises(UserError, match=r"dataset.crop=-1"):
-        prepared(numbered(100, classes=4), 30, crop=-1)
+def test_a_crop_that_shifts_an_image_out_of_sight_is_refused() -> None:
+    with pytest.raises(UserError, match=r"dataset.crop=\d+ shifts images"):
+        prepared(numbered(100, classes=4), 30, crop=max(numbered(100, classes=4).images.shape[2:]))
+
+
+def test_one_class_alone_is_refused() -> None:
+    with pytest.raises(UserError, match="there is one class alone"):
+        prepare(Raw("numbered", numbered(100, classes=1), 30, classes=1), 0, **USUAL)
 
 
 def colours(count: int, offset: int) -> Split:
