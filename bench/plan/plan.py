@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
@@ -45,7 +46,8 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
 
     Raises UserError for a name, a key or a value that does not fit, and when nothing is left to run.
     """
-    axes = {**axes_of(study), **parse(overrides)}
+    typed_axes = {**axes_of(study), **parse(overrides)}
+    axes = {key: [named(key, value) for value in values] for key, values in typed_axes.items()}
     base = compose([f"{key}={values[0]}" for key, values in axes.items() if key in WORDS])
     slots = [slot(compose, base, word, of_word) for word, of_word in by_word(axes).items()]
     rest = fixed(base, axes)
@@ -80,6 +82,16 @@ def parse(overrides: Sequence[str]) -> dict[str, list[Any]]:
             raise UserError(f"{key} is given the value {', '.join(sorted(twice))} twice")
         axes[key] = values
     return axes
+
+
+def named(key: str, value: Any) -> Any:
+    """The value of a key; the name that an alias stands for, such as he_normal for kaiming_normal.
+
+    An option that a user's --config-dir has under that name comes first.
+    """
+    word = key.partition(".")[0]
+    own = word in WORDS and value in GlobalHydra.instance().config_loader().get_group_options(word)
+    return value if own or word not in WORDS else catalogue.canonical(word, value)
 
 
 def values_of(override: Override) -> list[Any]:
@@ -170,7 +182,9 @@ def merged(parts: Iterable[Choice]) -> Choice:
 
 def skips(skip: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) -> bool:
     """Whether an entry of the study's skip list, each with its `because`, names this combination."""
-    return any(all(choices.get(key) == value for key, value in entry.items() if key != "because") for entry in skip)
+    return any(
+        all(choices.get(key) == named(key, value) for key, value in entry.items() if key != "because") for entry in skip
+    )
 
 
 def typed(key: str, value: Any, default: Any) -> Any:
