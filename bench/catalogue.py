@@ -20,7 +20,7 @@ CONF = next(
     folder for folder in (Path(__file__).parent / "conf", Path(__file__).parents[1] / "conf") if folder.is_dir()
 )
 
-ABOUT = ("name", "law", "source", "function", "report")  # of an option; its other keys are arguments
+ABOUT = ("name", "aliases", "law", "source", "fans", "function", "report")  # of an option; the others are arguments
 PLUMBING = {"hydra", "job", "overrides", "studies"}  # keys that a command line is translated to; nobody types them
 HEADINGS = {"choices": "What a run is made of", "settings": "Settings"}  # of the keys of these two files
 GROUPS = {"choices": "task", "settings": "tracking"}  # chosen in these two files: their arguments are keys as well
@@ -48,6 +48,17 @@ def options(word: str, folders: Iterable[Path] = (CONF,)) -> dict[str, dict[str,
     return {name: {**option.pop(word, {}), **option} for name, option in found.items()}  # a task's stand one level up
 
 
+def canonical(word: str, name: Any) -> Any:
+    """The name of the option that has this alias, such as he_normal for torch's kaiming_normal; others unchanged."""
+    return aliases(word).get(name, name) if isinstance(name, str) else name
+
+
+@cache
+def aliases(word: str) -> dict[str, str]:
+    """The aliases of the options of `word`, each with the name that it stands for."""
+    return {alias: name for name, option in options(word).items() for alias in option.get("aliases", ())}
+
+
 def load(file: Path) -> dict[str, Any]:
     """One yaml file as a dictionary. Raises UserError for a file of anything but keys."""
     try:
@@ -60,7 +71,7 @@ def load(file: Path) -> dict[str, Any]:
 
 
 def arguments(option: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that an option gives its function: its keys without name, law, source, function and report."""
+    """The arguments that an option gives its function: its keys without those that are about it."""
     return {key: value for key, value in option.items() if key not in ABOUT}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from bench.schema import UserError
 
@@ -41,12 +42,15 @@ def on_copies(module: nn.Module, recurse: bool) -> Iterator[list[Slot]]:
     stay tied. Without `recurse` the module has no children in this context.
     """
     slots, children = list(_slots_of(module, recurse)), module._modules
-    copies = {id(slot.original): _copy_of(slot) for slot in slots}
+    copies: dict[object, Tensor] = {}
+    for slot in slots:
+        if _memory(slot) not in copies:
+            copies[_memory(slot)] = _copy_of(slot)
     try:
         if not recurse:
             module._modules = {}
         for slot in slots:
-            setattr(slot.owner, slot.key, copies[id(slot.original)])  # an nn.LSTM lists its weights, and sees this
+            setattr(slot.owner, slot.key, copies[_memory(slot)])  # an nn.LSTM lists its weights, and sees this
         yield slots
     finally:
         module._modules = children
@@ -64,16 +68,56 @@ def values(slot: Slot) -> Tensor:
     return whole.to("cpu", kind, copy=True, memory_format=torch.contiguous_format)
 
 
-@torch.no_grad()
 def write_back(copies: Iterable[tuple[Slot, Tensor]], device: torch.device) -> None:
-    """Write copies into the module, of any device, precision and layout; meta tensors are allocated on `device`."""
+    """Write copies into the module, of any device, precision and layout; meta tensors are allocated on `device`.
+
+    The originals have passed `refuse_unwritable`, so that no write fails after another.
+    """
     written = list(copies)
     targets = {id(slot.original): _target(slot, device) for slot, _ in written}  # all before any write: memory may end
     for slot, copy in written:
         target = targets[id(slot.original)]
-        target.copy_(_shard(copy, target))
+        with torch.inference_mode(target.is_inference()), torch.no_grad():  # in this order: the first sets both
+            target.copy_(_shard(copy, target))
         if target is not slot.original:
             setattr(slot.owner, slot.key, target)
+    torch.clear_autocast_cache()  # around the call autocast may keep casts of the old values
+
+
+def refuse_unwritable(slots: Iterable[Slot], in_inference_mode: bool) -> None:
+    """Raise UserError for the first tensor that cannot be written to, in the mode of the caller."""
+    for slot in slots:
+        tensor = slot.original
+        if tensor.is_inference() and not in_inference_mode:
+            reason = "was made under torch.inference_mode(); make it outside, or clone it"
+        elif tensor.layout != torch.strided:
+            reason = f"is of layout {tensor.layout}; make it dense"
+        elif is_traceable_wrapper_subclass(tensor) and not hasattr(tensor, "full_tensor"):
+            reason = f"is a {type(tensor).__name__}; initialize before quantizing or wrapping it"
+        elif _overlaps(tensor):
+            reason = "is expanded, several of its values share one place in memory; clone it"
+        else:
+            continue
+        raise UserError(f"{slot.name} cannot be written to: it {reason}")
+
+
+def _overlaps(tensor: Tensor) -> bool:
+    """Whether two indices may mean one place in memory."""
+    reach = 0
+    axes = zip(tensor.stride(), tensor.shape, strict=True)
+    for stride, size in sorted((stride, size) for stride, size in axes if size > 1):
+        if stride <= reach:
+            return True
+        reach += stride * (size - 1)
+    return False
+
+
+def _memory(slot: Slot) -> object:
+    """What tied tensors have in common: the tensor itself, or the memory that two of them share."""
+    tensor = slot.original
+    if tensor.is_meta or tensor.layout != torch.strided or is_traceable_wrapper_subclass(tensor) or not tensor.numel():
+        return id(tensor)
+    return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype, slot.is_buffer
 
 
 def _slots_of(module: nn.Module, recurse: bool) -> Iterator[Slot]:

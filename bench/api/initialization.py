@@ -4,17 +4,20 @@ In: a module, the name of an initializer in conf/. Out: the module, or a table. 
 """
 
 import functools
+import numbers
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, overload
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
 from bench import catalogue, registry
-from bench.api.copies import Slot, on_copies, values, write_back
-from bench.api.modules import stand_ins
+from bench.api.copies import Slot, on_copies, refuse_unwritable, values, write_back
+from bench.api.modules import finish, is_lstm, refuse_unfillable, stand_ins
 from bench.api.preview import Initializer, Preview, Recipe, Table, cell, previews
 from bench.parts import seeds
+from bench.parts.ambient import neutral
 from bench.parts.dataset.tensors import Split
 from bench.parts.gain import gain as gain_of
 from bench.parts.gain import resolved
@@ -35,6 +38,7 @@ def initialize(
     generator: Generator | None = ...,
     batch: Batch | None = ...,
     others: str = ...,
+    forget_bias: float | None = ...,
     recurse: bool = ...,
     device: str | torch.device = ...,
     dry_run: Literal[False] = ...,
@@ -52,6 +56,7 @@ def initialize(
     generator: Generator | None = ...,
     batch: Batch | None = ...,
     others: str = ...,
+    forget_bias: float | None = ...,
     recurse: bool = ...,
     device: str | torch.device = ...,
     dry_run: Literal[True],
@@ -68,6 +73,7 @@ def initialize(
     generator: Generator | None = None,
     batch: Batch | None = None,
     others: str = "error",
+    forget_bias: float | None = None,
     recurse: bool = True,
     device: str | torch.device = "cpu",
     dry_run: bool = False,
@@ -75,15 +81,19 @@ def initialize(
 ) -> nn.Module | Table[Preview]:
     """Fill every parameter of a module, or of a part of one, by a law of conf/initializer; return the module.
 
-    name: one of `initializers()`; `arguments` override those it has there, such as scale=1.5 or gain="auto".
+    name: one of `initializers()`, or torch's own, as "kaiming_normal", with torch's fans; `arguments` override those it
+        has there, such as scale=1.5 or gain="auto".
     activation: a name of conf/activation, a module or a callable; it decides gain="auto" and gain="critical".
     seed: the weights are those of a sweep's run of that seed, whatever the device, precision, layout and threads
         (orthogonal ones to their rounding, in which LAPACK depends on threads).
     generator: a CPU generator to draw from instead of `seed`; its state advances.
     batch: images (N, C, H, W), or (images, labels (N,)), normalized as for training; for laws that use data.
     others: parameters of modules without a rule are an "error"; "keep" leaves them as they are (on the meta device:
-        as their own reset_parameters() draws them); "fill" draws matrices by the law, sets biases to 0, other vectors
-        to 1. For attention, recurrent, transposed and embedding layers see `bench.api.modules.stand_ins`.
+        as their own reset_parameters() draws them); "fill" draws matrices by the law, sets biases to 0, and keeps
+        other vectors, such as a scale per channel of any shape (1 on the meta device). For attention, recurrent,
+        transposed and embedding layers see `bench.api.modules.stand_ins`.
+    forget_bias: the bias of the forget gate of every nn.LSTM and nn.LSTMCell, such as 1.0 (Jozefowicz et al. 2015);
+        None leaves it to the initializer.
     recurse: False fills only what the module itself holds, as FSDP's param_init_fn and Module.apply want it, and needs
         a generator: FSDP(model, param_init_fn=partial(initialize, name="he_normal", recurse=False, generator=g)).
     device: where parameters of the meta device are allocated; others stay where they are.
@@ -92,37 +102,62 @@ def initialize(
     Values are drawn in float32 on the CPU and copied, so memory for one more float32 copy of the module is needed. A
     module sharded by FSDP2 (fully_shard, to_empty, initialize) gets the shards of what one process would have drawn.
     Raises UserError, and leaves module and generator unchanged, for an unknown name or argument, a shape that the law
-    cannot fill, or missing data.
+    cannot fill, or missing data. Modes around the call, such as autocast, inference mode, a default dtype or device,
+    change nothing; a module of torch.compile is filled as the module that it compiles.
     """
-    recipe, function = _recipe(name, arguments, activation)
-    stream = _stream(seed, generator, recurse)
-    split = None if batch is None else _split(batch)
-    target = _device(device)
     if not isinstance(module, nn.Module):
         raise UserError(f"initialize takes a torch.nn.Module, not {type(module).__name__}")
+    in_inference_mode = torch.is_inference_mode_enabled()
+    with neutral():
+        recipe, function = _recipe(name, arguments, activation, forget_bias)
+        stream = _stream(seed, generator, recurse)
+        split = None if batch is None else _split(batch)
+        target = _device(device)
+        original: nn.Module = getattr(module, "_orig_mod", module)  # torch.compile wraps it
+        copies, table = _filled(original, name, recipe, function, stream, split, others, recurse)
+        refuse_unwritable([slot for slot, _ in copies], in_inference_mode)
+        if dry_run:
+            return table
+        write_back(copies, target)
+    if generator is not None:
+        generator.set_state(stream.get_state())
+    return module
+
+
+def _filled(
+    module: nn.Module,
+    name: str,
+    recipe: Recipe,
+    function: Callable[..., Any],
+    stream: Generator,
+    split: Split | None,
+    others: str,
+    recurse: bool,
+) -> tuple[list[tuple[Slot, Tensor]], Table[Preview]]:
+    """The values that a module gets, each with its place, and their preview; the module stays as it is."""
+    refuse_unfillable(module, recurse)
+    by_reset = recipe.function == "torch_default"
+    recurse = recurse or (by_reset and isinstance(module, nn.MultiheadAttention))  # its reset sets a bias of its child
     if next(module.parameters(recurse), None) is None and recurse:
         raise UserError(
             f"{type(module).__name__} has no parameters to initialize; where each module is handed over by itself, "
             "as by FSDP's param_init_fn, set recurse=False and give a generator"
         )
-    with torch.random.fork_rng(devices=[]), torch.enable_grad(), on_copies(module, recurse) as slots:
-        try:
-            with stand_ins(slots, stream, others) as found:
+    if recipe.forget_bias is not None and recurse and not any(map(is_lstm, module.modules())):
+        raise UserError(f"forget_bias is for nn.LSTM and nn.LSTMCell, and {type(module).__name__} has none")
+    try:
+        with torch.random.fork_rng(devices=[]), on_copies(module, recurse) as slots:
+            with stand_ins(slots, stream, others, by_reset) as found:
                 function(module, stream, split)
-                table = previews(module, slots, found, recipe) if dry_run else None
-        except UserError:
-            raise
-        except Exception as error:
-            cause = str(error).partition("\n")[0]
-            raise UserError(f"{name} cannot fill this {type(module).__name__}: {cause}") from error
-        copies = [(slot, slot.current) for slot in slots if slot.name not in found.kept]
-        copies = [(slot, copy) for slot, copy in copies if _checked(slot, copy, name)]
-    if table is not None:
-        return table
-    write_back(copies, target)
-    if generator is not None:
-        generator.set_state(stream.get_state())
-    return module
+                finish(slots, recipe.forget_bias)
+                table = previews(module, slots, found, recipe)
+            copies = [(slot, slot.current) for slot in slots if slot.name not in found.kept]
+            return [(slot, copy) for slot, copy in copies if _checked(slot, copy, name)], table
+    except UserError:
+        raise
+    except Exception as error:
+        cause = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(f"{name} cannot fill this {type(module).__name__}: {cause}") from error
 
 
 def gain(activation: Activation, kind: str = "second_moment", q: float = 1.0) -> float:
@@ -146,33 +181,39 @@ def _options(word: str) -> dict[str, dict[str, Any]]:
     return catalogue.options(word)
 
 
-def _recipe(name: str, given: dict[str, Any], activation: Activation) -> tuple[Recipe, Callable[..., Any]]:
+def _recipe(
+    name: str, given: dict[str, Any], activation: Activation, forget_bias: float | None
+) -> tuple[Recipe, Callable[..., Any]]:
     """The initializer of that name: its arguments, checked against conf/, the gain as a number, and its function."""
-    options = _options("initializer")
-    if name not in options:
+    options, known = _options("initializer"), catalogue.canonical("initializer", name)
+    if known not in options:
         raise UserError(registry.unknown("initializer", str(name), options))
-    option = options[name]
+    option = options[known]
+    torchs = name != known and "fans" in option  # an alias is torch's name, so its fans are torch's
+    counted = f"torch_{option['function']}" if torchs else option["function"]
     defaults = catalogue.arguments(option)
     for key in given:
         if key not in defaults:
             raise UserError(registry.unknown(f"argument of {name}", key, defaults or ["none"]))
     phi = _function(activation)
-    arguments = defaults | given
+    arguments = defaults | {
+        key: value.item() if isinstance(value, np.generic) else value for key, value in given.items()
+    }
     arguments |= resolved(arguments, phi)
     choices = {"initializer": name} | {f"initializer.{key}": value for key, value in arguments.items()}
-    function = registry.build(Run("call", choices, {"initializer": option["function"]}), "initializer")
+    function = registry.build(Run("call", choices, {"initializer": counted}), "initializer")
     changed = ", ".join(f"{key}={cell(value)}" for key, value in arguments.items() if value != defaults[key])
     law = f"{option['law']}, but {changed}" if changed else option["law"]
-    return Recipe(option["function"], arguments, law), function
+    return Recipe(counted, arguments, law, forget_bias), function
 
 
 def _function(activation: Activation) -> Callable[[Tensor], Tensor]:
     """The activation as a function; raises UserError for an unknown name and for anything that is not callable."""
     if isinstance(activation, str):
-        options = _options("activation")
-        if activation not in options:
+        options, name = _options("activation"), catalogue.canonical("activation", activation)
+        if name not in options:
             raise UserError(registry.unknown("activation", activation, options))
-        option = options[activation]
+        option = options[name]
         built: nn.Module = registry.find("activation", option["function"])(**catalogue.arguments(option))
         return built
     if isinstance(activation, type) or not callable(activation):
@@ -186,9 +227,9 @@ def _stream(seed: int, generator: Generator | None, recurse: bool) -> Generator:
     if generator is None and not recurse:
         raise UserError("recurse=False needs a generator: from one seed, all layers of a shape would be alike")
     if generator is None:
-        if not isinstance(seed, int) or isinstance(seed, bool):
+        if not isinstance(seed, numbers.Integral) or isinstance(seed, bool):
             raise UserError(f"seed takes a whole number, not {seed!r}")
-        return seeds.generator(seed, "init")
+        return seeds.generator(int(seed), "init")
     if generator.device.type != "cpu":
         raise UserError(f"weights are drawn on the CPU; give a generator of the CPU, not of {generator.device}")
     return generator.clone_state()
@@ -203,6 +244,7 @@ def _split(batch: Batch) -> Split:
         raise UserError(
             f"a batch of {len(images)} images has labels of shape {tuple(labels.shape)}; give one per image"
         )
+    images, labels = (one.clone() if one.is_inference() else one for one in (images, labels))
     return Split(images.detach().to("cpu", torch.float32), labels.to("cpu", torch.int64))
 
 
@@ -223,6 +265,8 @@ def _checked(slot: Slot, copy: Tensor, name: str) -> bool:
     elif slot.is_buffer or not slot.original.is_floating_point():
         return not torch.equal(copy, values(slot))
     elif copy.numel():
+        if bool(copy.isnan().any()):
+            raise UserError(f"{name} leaves values of {slot.name} that are no numbers")
         largest = max(map(abs, torch.stack(copy.detach().aminmax()).tolist()))
         if not largest <= torch.finfo(slot.original.dtype).max:
             raise UserError(

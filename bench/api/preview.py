@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from bench.api.copies import Slot
-from bench.api.modules import StandIns
-from bench.parts.initializer.layers import Layer, fans
+from bench.api.modules import StandIns, has_forget_gate
+from bench.parts.initializer.fans import Layer, exact, fans
+from bench.parts.initializer.layers import laws
 from bench.parts.initializer.roles import roles
 from bench.parts.initializer.variance_scaling import MODES, TRUNCATED_STD
 
@@ -39,14 +40,14 @@ class Table(list[Entry]):
 
 @dataclass(frozen=True)
 class Preview:
-    """What one parameter gets; the fans are those of one group, projection or gate."""
+    """What one parameter gets; the fans are those that its law counts."""
 
     name: str
     shape: tuple[int, ...]
     role: str  # of its layer, one of bench.parts.initializer.roles.ROLES
-    fan_in: int | None  # n_in = c_in k² of a weight; None for any other parameter
-    fan_out: int | None  # n_out = c_out k²
-    gain: float | None  # std sqrt(n_in): the factor of the layer on the deviation of independent inputs
+    fan_in: int | None  # of a weight; None for any other parameter
+    fan_out: int | None
+    gain: float | None  # std sqrt(c_in k²): the factor of the layer on the deviation of independent inputs
     std: float  # standard deviation of the entries
     basis: str  # of std: "law", its closed form, or "measured", on a copy that was filled
     law: str
@@ -69,6 +70,7 @@ class Recipe:
     function: str
     arguments: Arguments
     law: str
+    forget_bias: float | None
 
 
 def previews(module: nn.Module, slots: Sequence[Slot], found: StandIns, recipe: Recipe) -> Table[Preview]:
@@ -88,11 +90,11 @@ def previews(module: nn.Module, slots: Sequence[Slot], found: StandIns, recipe: 
 
 
 def _weight(slot: Slot, role: str, layer: Layer, recipe: Recipe) -> Preview:
-    group = layer.weight.chunk(getattr(layer, "groups", 1))[0]
-    n_in, n_out = fans(group)
-    closed = CLOSED.get(recipe.function)
-    std = closed(group, recipe.arguments) if closed else _std(slot.current)
-    gain, basis = std * math.sqrt(n_in), "law" if closed else "measured"
+    counted = getattr(laws.get(recipe.function), "fans", exact)(layer)
+    n_in, n_out = fans(counted)
+    closed = CLOSED.get(recipe.function) if layer.weight.numel() else None
+    std = closed(counted, recipe.arguments) if closed else _std(slot.current)
+    gain, basis = std * math.sqrt(fans(exact(layer))[0]), "law" if closed else "measured"
     return Preview(slot.name, tuple(slot.original.shape), role, n_in, n_out, gain, std, basis, recipe.law)
 
 
@@ -102,6 +104,8 @@ def _other(slot: Slot, role: str, found: StandIns, recipe: Recipe) -> Preview:
         law, basis = "as it is", "measured"
     elif value.numel() and bool((value == value.flatten()[0]).all()) and (value.numel() > 1 or value in (0, 1)):
         law, basis = f"{value.flatten()[0]:g}", "law"
+    elif recipe.forget_bias is not None and has_forget_gate(slot):
+        law, basis = f"forget gate {recipe.forget_bias if 'bias_ih' in slot.key else 0:g}", "measured"
     elif isinstance(slot.owner, nn.Embedding | nn.EmbeddingBag):
         law, basis = "N(0, 1)", "measured"
     else:
@@ -141,7 +145,9 @@ def _he_leaky(weight: Tensor, of: Arguments) -> float:
 
 CLOSED: dict[str, Callable[[Tensor, Arguments], float]] = {
     "variance_scaling": _variance_scaling,
+    **{f"{framework}_variance_scaling": _variance_scaling for framework in ("torch", "keras", "jax", "paddle")},
     "he_leaky": _he_leaky,
+    "torch_he_leaky": _he_leaky,
     "torch_default": lambda weight, of: 1 / math.sqrt(3 * fans(weight)[0]),
     "orthogonal": lambda weight, of: float(of["gain"]) / math.sqrt(max(len(weight), fans(weight)[0])),
     "normal": lambda weight, of: float(of["std"]),

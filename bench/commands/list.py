@@ -11,6 +11,7 @@ from bench import catalogue, registry
 from bench.commands.help import filled, text_of
 from bench.commands.shared import answer, config_folders
 from bench.machine.settings import Settings
+from bench.parts.arguments import FANS
 from bench.schema import WORDS, UserError
 
 KINDS = (*WORDS, "study")
@@ -41,13 +42,14 @@ def list_names(settings: ListSettings) -> int:
 
 
 def about(file: str, option: Mapping[str, Any]) -> dict[str, Any]:
-    """The name, law and source of an option, and its arguments with their defaults.
+    """What an option says about itself, and its arguments with their defaults.
 
-    Raises UserError where one of the three is missing in its file.
+    Raises UserError where name, law or source is missing in its file.
     """
     if missing := [key for key in ("name", "law", "source") if key not in option]:
         raise UserError(f"{file}.yaml has no {missing[0]}; an option has a name, a law and a source")
-    return {key: option[key] for key in ("name", "law", "source")} | {"arguments": catalogue.arguments(option)}
+    shown = {key: option[key] for key in ("name", "aliases", "law", "source", "fans") if key in option}
+    return shown | {"arguments": catalogue.arguments(option)}
 
 
 def names_of(found: Mapping[str, list[dict[str, Any]]]) -> str:
@@ -66,6 +68,11 @@ def laws_of(kind: str, options: list[dict[str, Any]]) -> str:
     lines = [f"{kind}:"]
     for option in options:
         given = [f"{prefix}{key}={text_of(value)}" for key, value in option["arguments"].items() if kind != "study"]
-        about = [option["law"], f"source: {option['source']}", *([" ".join(given)] if given else [])]
+        said = {"source": option["source"], "aliases": ", ".join(option.get("aliases", ())), "fans": option.get("fans")}
+        stated = [f"{key}: {value}" for key, value in said.items() if value]
+        about = [option["law"], *stated, *([" ".join(given)] if given else [])]
         lines += [f"  {option['name']}", *(filled(one, 2 * INDENT) for one in about)]
+    if kind == "initializer":
+        lines += ["", "fans, n_in and n_out of a layer, are counted:"]
+        lines += [filled(f"{name}: {how}", INDENT) for name, how in FANS.items()]
     return "\n".join(lines)

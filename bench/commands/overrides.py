@@ -78,12 +78,19 @@ def with_key(command: str, words: list[str]) -> list[str]:
 def for_report(overrides: list[str], config_dir: str | None) -> list[str]:
     """The words of a report, with several studies and the conditions on runs as a list each: no run is composed."""
     several = [word for word in overrides if word.startswith("study=") and "," in word]
-    where = [word.removeprefix("where.") for word in overrides if word.startswith("where.")]
+    where = [condition(word.removeprefix("where.")) for word in overrides if word.startswith("where.")]
     rest = [word for word in overrides if word not in several and not word.startswith("where.")]
     names = [name for word in several for name in word.partition("=")[2].split(",")]
     studies = [named_study(f"study={name}", config_dir, Path(RESULTS)) for name in names]
     listed = {"studies": studies, "where": where}
     return rest + [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in listed.items() if value]
+
+
+def condition(word: str) -> str:
+    """KEY=VALUE[,VALUE...] with the names that aliases stand for."""
+    key, equals, values = word.partition("=")
+    group = key.partition(".")[0]
+    return key + equals + ",".join(catalogue.canonical(group, value) for value in values.split(","))
 
 
 def named_study(override: str, config_dir: str | None, results: Path) -> list[str]:

@@ -6,13 +6,15 @@ In: an activation. Out: a number. Touches: nothing; a module is copied before it
 import copy
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.parts.ambient import neutral
 from bench.parts.arguments import BY_ACTIVATION, GAINS
 from bench.registry import unknown
 from bench.schema import UserError
@@ -21,10 +23,12 @@ Function = Callable[[Tensor], Tensor]
 
 EDGE = 32.0  # beyond it the normal density is too small for a float64 sum
 TOLERANCE = 1e-10  # of a moment, relative: far below the 1e-6 of the docstring
+ROUNDING = 16  # of a moment, in units of the precision that the activation computes in
 PANELS = 1 << 14  # that have not converged; with more, the integral does not exist or oscillates
 NODES, WEIGHTS = (torch.from_numpy(values) for values in np.polynomial.legendre.leggauss(16))
 
 
+@neutral()
 def gain(activation: Function | nn.Module, kind: str = "second_moment", q: float = 1.0) -> float:
     """The gain of an elementwise activation phi, for z ~ N(0, 1), to a relative error below 1e-6.
 
@@ -37,8 +41,8 @@ def gain(activation: Function | nn.Module, kind: str = "second_moment", q: float
     the second moment, 1.467 at the edge of chaos), and so is its 3/4 for selu (computed: 1 by the second moment).
 
     `activation` maps a float64 tensor to one of its shape, value by value; derivatives are autograd's, so a jump counts
-    with the slopes beside it. Raises UserError for another kind, an activation that is not elementwise, and a moment
-    that is zero or not finite.
+    with the slopes beside it. One that computes in float32 has a gain to 1e-5. Raises UserError for another kind, an
+    activation that is not elementwise or fails, and a moment that is zero or not finite.
     """
     if kind not in KINDS:
         raise UserError(unknown("kind of gain", kind, KINDS))
@@ -54,6 +58,7 @@ def gain(activation: Function | nn.Module, kind: str = "second_moment", q: float
     return 1 / math.sqrt(moment)
 
 
+@neutral()
 def critical_bias(activation: Function | nn.Module, q: float = 1.0) -> float:
     """The sigma_b of the edge of chaos: sigma_b² = q - sigma_w² E[phi(sqrt(q) z)²], sigma_w = gain(phi, "critical", q).
 
@@ -100,9 +105,11 @@ def expectation(function: Function, q: float = 1.0) -> float:
     def integral(left: Tensor, width: Tensor) -> Tensor:
         z = left[:, None] + width[:, None] * (NODES + 1) / 2
         density = torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)
-        values = function(math.sqrt(q) * z.flatten()).detach().reshape(z.shape)
+        values = function(math.sqrt(q) * z.flatten()).detach().double().reshape(z.shape)
         return (values * density) @ WEIGHTS * width / 2
 
+    precision = torch.finfo(function(NODES.clone()).dtype).eps
+    tolerance = max(TOLERANCE, ROUNDING * precision)
     left, total, size = torch.arange(-EDGE, EDGE, dtype=torch.float64), 0.0, 0.0
     width = torch.ones_like(left)
     whole = integral(left, width)
@@ -111,12 +118,12 @@ def expectation(function: Function, q: float = 1.0) -> float:
         left = torch.stack([left, left + width / 2])
         width = (width / 2).expand(2, -1)
         halves = integral(left.flatten(), width.flatten()).reshape(2, -1)
-        allowed = TOLERANCE * (size + float(halves.abs().sum()))
+        allowed = tolerance * (size + float(halves.abs().sum()))
         converged = (halves.sum(0) - whole).abs() <= allowed / len(whole)
         total += float(halves[:, converged].sum())
         size += float(halves[:, converged].abs().sum())
         if converged.all():
-            return total if tails <= TOLERANCE * size else math.inf
+            return total if tails <= tolerance * size else math.inf
         left, width, whole = (panels[:, ~converged].flatten() for panels in (left, width, halves))
     return math.inf
 
@@ -124,12 +131,43 @@ def expectation(function: Function, q: float = 1.0) -> float:
 def _elementwise(activation: Function | nn.Module) -> Function:
     """The activation on float64 tensors; raises UserError where it does not act value by value."""
     if isinstance(activation, nn.Module):
-        activation = copy.deepcopy(activation).cpu().double().eval()
+        with _explained():
+            activation = _shared_slope(copy.deepcopy(activation).cpu().double().eval())
+    phi = functools.partial(_values, activation)
     points = torch.linspace(-2, 2, 6, dtype=torch.float64)
-    together, alone = activation(points.clone()), activation(points[:2].clone())
+    together, alone = phi(points.clone()), phi(points[:2].clone())
     if together.shape != points.shape or not torch.allclose(together[:2], alone, equal_nan=True):
         raise UserError("a gain needs an elementwise activation: one value out for one value in, whatever is beside it")
-    return activation
+    return phi
+
+
+def _values(activation: Function, z: Tensor) -> Tensor:
+    """The activation of z as float64, or float32 where it computes in that; raises UserError where it fails."""
+    with _explained():
+        values = torch.as_tensor(activation(z))
+    if values.is_complex() or values.dtype in (torch.float16, torch.bfloat16):
+        raise UserError(f"a gain needs an activation in float64 or float32, and this one computes in {values.dtype}")
+    return values if values.is_floating_point() else values.double()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Raises UserError for an error of the activation's code."""
+    try:
+        yield
+    except Exception as error:
+        cause = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(
+            f"a gain needs an activation of one tensor, value by value, by functions of torch; this one fails: {cause}"
+        ) from error
+
+
+def _shared_slope(module: nn.Module) -> nn.Module:
+    """The module with one slope in each PReLU whose channels all have the same."""
+    for part in module.modules():
+        if isinstance(part, nn.PReLU) and bool((part.weight == part.weight[:1]).all()):
+            part.weight = nn.Parameter(part.weight[:1].detach())
+    return module
 
 
 def _second_moment(phi: Function, q: float) -> float:
@@ -149,9 +187,9 @@ def _square(function: Function) -> Function:
 
 
 def _derivative(phi: Function, z: Tensor) -> Tensor:
-    with torch.enable_grad():
-        values = phi(z.requires_grad_().clone())
-        return torch.autograd.grad(values.sum(), z)[0] if values.requires_grad else torch.zeros_like(z)
+    values = phi(z.requires_grad_().clone())
+    slopes = torch.autograd.grad(values.sum(), z)[0] if values.requires_grad else torch.zeros_like(z)
+    return slopes.to(values.dtype)
 
 
 KINDS = {"second_moment": _second_moment, "variance": _variance, "critical": _slope}

@@ -50,7 +50,8 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
 
     Raises UserError for a name, a key or a value that does not fit, and when nothing is left to run.
     """
-    axes = {**axes_of(study), **parse(overrides)}
+    typed_axes = {**axes_of(study), **parse(overrides)}
+    axes = {key: [named(key, value) for value in values] for key, values in typed_axes.items()}
     count = math.prod(map(len, axes.values()))
     if count > MOST_RUNS:
         raise UserError(f"study {study.name} asks for {count:,} runs; a study has at most {MOST_RUNS:,}")
@@ -99,6 +100,16 @@ def parse(overrides: Sequence[str]) -> dict[str, list[Any]]:
             raise UserError(f"{key} is given the value {', '.join(sorted(twice))} twice")
         axes[key] = values
     return axes
+
+
+def named(key: str, value: Any) -> Any:
+    """The value of a key; the name that an alias stands for, such as he_normal for kaiming_normal.
+
+    An option that a user's --config-dir has under that name comes first.
+    """
+    word = key.partition(".")[0]
+    own = word in WORDS and value in GlobalHydra.instance().config_loader().get_group_options(word)
+    return value if own or word not in WORDS else catalogue.canonical(word, value)
 
 
 def values_of(override: Override) -> list[Any]:
@@ -221,7 +232,9 @@ def check_skip(entry: Mapping[str, Any], known: Collection[str]) -> None:
 
 def skips(skip: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) -> bool:
     """Whether an entry of the study's skip list, each with its `because`, names this combination."""
-    return any(all(choices.get(key) == value for key, value in entry.items() if key != "because") for entry in skip)
+    return any(
+        all(choices.get(key) == named(key, value) for key, value in entry.items() if key != "because") for entry in skip
+    )
 
 
 def typed(key: str, value: Any, default: Any) -> Any:

@@ -360,7 +360,7 @@ def test_kept_is_untouched_and_filled_follows_its_rule():
     assert all((parameter == 7).all() for parameter in (kept.token, kept.my_bias, kept.scale))
     torch.testing.assert_close(filled.token.T @ filled.token, torch.eye(4))
     assert (filled.my_bias == 0).all()
-    assert (filled.scale == 1).all()
+    assert (filled.scale == 7).all()
     assert torch.equal(filled.grid, Token().grid)  # float64, to the last bit
     assert not torch.equal(kept.linear.weight, filled.linear.weight)
     assert list(dict(filled.named_modules())) == ["", "linear"]
@@ -396,6 +396,77 @@ def test_kept_on_the_meta_device_is_drawn_as_its_author_says_and_alike_for_alike
         initialize(nothing, "he_normal", others="keep")
 
 
+# the fans of frameworks, the names of torch
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "parameter", "arguments", "std"),
+    [
+        ("keras_he_normal", lambda: nn.ConvTranspose2d(6, 10, 4), "weight", {}, 0.1112),
+        ("keras_he_normal", lambda: nn.ConvTranspose3d(7, 5, (2, 3, 4)), "weight", {}, 0.1279),
+        ("keras_glorot_normal", lambda: nn.LSTM(32, 48), "weight_ih_l0", {}, 0.0948),
+        ("keras_glorot_normal", lambda: nn.LSTM(32, 48), "weight_hh_l0", {}, 0.0906),
+        ("keras_glorot_normal", lambda: nn.GRU(32, 48), "weight_ih_l0", {}, 0.107),
+        ("keras_he_normal", lambda: nn.MultiheadAttention(64, 4), "in_proj_weight", {}, 0.1787),
+        ("flax_default", lambda: nn.MultiheadAttention(64, 4), "in_proj_weight", {}, 0.1247),
+        ("flax_default", lambda: nn.LSTM(32, 48), "weight_ih_l0", {}, 32**-0.5),
+        ("flax_default", lambda: nn.ConvTranspose2d(6, 10, 4), "weight", {}, 96**-0.5),
+        ("kaiming_normal", lambda: nn.ConvTranspose2d(60, 10, 4), "weight", {}, 0.1130),
+        ("kaiming_normal_", lambda: nn.Conv2d(32, 32, 3, groups=4), "weight", {"mode": "fan_out"}, 0.0841),
+        ("xavier_normal", lambda: nn.MultiheadAttention(64, 4), "in_proj_weight", {}, 0.0883),
+        ("xavier_uniform", lambda: nn.Bilinear(8, 9, 40), "weight", {}, math.sqrt(2 / (72 + 360))),
+        ("he_normal", lambda: nn.ConvTranspose2d(60, 10, 4), "weight", {}, 0.0468),
+    ],
+)
+def test_a_layer_of_another_kind_has_the_fans_of_the_framework(name, layer, parameter, arguments, std):
+    weights = [initialize(layer(), name, seed=seed, **arguments).get_parameter(parameter) for seed in range(40)]
+    assert torch.stack(weights).std().item() == pytest.approx(std, rel=0.03)
+    (entry,) = (one for one in initialize(layer(), name, dry_run=True, **arguments) if one.name == parameter)
+    assert entry.basis == "law"
+    assert entry.std == pytest.approx(std, rel=0.03)
+
+
+@pytest.mark.parametrize("alias", ["kaiming_normal", "kaiming_uniform", "xavier_uniform", "xavier_normal"])
+def test_torchs_names_are_torchs_laws(alias):
+    for layer in (nn.Linear(70, 90), nn.Conv2d(8, 16, 5, groups=4), nn.ConvTranspose2d(16, 8, 5, groups=2)):
+        theirs = getattr(nn.init, f"{alias}_")(torch.empty_like(layer.weight))
+        for name in (alias, f"{alias}_"):
+            ours = initialize(layer, name).weight
+            assert stats.ks_2samp(ours.detach().flatten(), theirs.flatten()).pvalue > 1e-4
+
+
+def test_an_alias_is_a_name_wherever_a_name_is_taken():
+    assert gain("swish") == gain("silu")
+    assert initialize(nn.Linear(4, 4), "orthogonal", gain="auto", activation="swish").weight.isfinite().all()
+    by_role = initialize(nn.Linear(4, 4), "by_role", classifier="xavier_normal").weight
+    assert torch.equal(by_role, initialize(nn.Linear(4, 4), "by_role", classifier="glorot_normal").weight)
+
+
+# the forget gate
+
+
+@pytest.mark.parametrize("name", ["glorot_uniform", "torch_default", "orthogonal"])
+@pytest.mark.parametrize("layer", [lambda: nn.LSTM(3, 4, 2, bidirectional=True), lambda: nn.LSTMCell(3, 4)])
+def test_the_two_biases_of_a_forget_gate_add_up_to_the_argument(layer, name):
+    plain, module = initialize(layer(), name), initialize(layer(), name, forget_bias=1.5)
+    for key, bias in module.named_parameters():
+        rest = torch.ones(16, dtype=bool)
+        if key.startswith("bias"):
+            rest[4:8] = False
+            assert (bias[4:8] == (1.5 if "bias_ih" in key else 0)).all()
+        assert torch.equal(bias[rest], plain.get_parameter(key)[rest])
+    entries = {one.name: one.law for one in initialize(layer(), name, forget_bias=1.5, dry_run=True)}
+    assert {law for key, law in entries.items() if "bias_ih" in key} == {"forget gate 1.5"}
+
+
+@pytest.mark.parametrize("module", [lambda: nn.Linear(2, 2), lambda: nn.GRU(2, 2), lambda: nn.LSTM(2, 2, bias=False)])
+def test_a_forget_bias_without_a_forget_gate_is_a_mistake(module):
+    with pytest.raises(UserError, match="forget_bias is for"):
+        initialize(module(), "he_normal", forget_bias=1.0)
+    with pytest.raises(UserError, match="forget_bias=nan is not finite"):
+        initialize(nn.LSTM(2, 2), "he_normal", forget_bias=math.nan)
+
+
 # the dry run
 
 
@@ -417,7 +488,7 @@ def test_a_dry_run_says_what_initialize_then_does_and_touches_nothing(name):
         )
         if entry.fan_in:
             assert entry.basis == "law"
-            assert entry.gain == pytest.approx(entry.std * math.sqrt(entry.fan_in))
+            assert entry.gain == pytest.approx(entry.std * math.sqrt(values[0].numel()))
 
 
 def test_a_scheme_without_a_closed_form_says_that_its_std_was_measured(monkeypatch):

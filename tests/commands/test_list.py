@@ -7,6 +7,7 @@ import pytest
 from bench import __main__ as door
 from bench import catalogue
 from bench.commands.list import KINDS
+from bench.parts.arguments import FANS
 
 
 @pytest.fixture
@@ -48,3 +49,15 @@ def test_without_a_kind_all_names_are_listed_and_how_to_see_more(say):
     assert all(", ".join(catalogue.options(kind)) in words for kind in KINDS)
     assert "python -m bench list KIND" in text
     assert all(len(line) <= 100 for line in text.splitlines())
+
+
+def test_an_initializer_says_how_it_counts_fans_and_its_other_names(say):
+    words = " ".join(say("initializer").split())
+    assert (
+        " keras_he_normal truncated N(0, σ²) on ±2σ, Var w = 2/n_in exactly source: Keras HeNormal, jax he_normal "
+        in words
+    )
+    assert "jax he_normal fans: keras initializer.scale=1.0" in words
+    assert "aliases: kaiming_normal, kaiming_normal_ fans: exact" in words
+    for name, how in FANS.items():
+        assert f"{name}: {how}" in words

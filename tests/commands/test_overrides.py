@@ -32,3 +32,8 @@ def test_a_key_that_only_the_commands_use_is_unknown(word):
 
 def test_retry_may_be_written_as_a_flag():
     assert for_hydra("status", ["--retry", "failed"]) == for_hydra("status", ["--retry=failed"]) == ["retry=failed"]
+
+
+def test_a_condition_of_a_report_may_name_an_alias():
+    words = for_hydra("report", ["study=own", "where.initializer=kaiming_normal,zeros", "where.seed=3"])
+    assert 'where=["initializer=he_normal,zeros", "seed=3"]' in words

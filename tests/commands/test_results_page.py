@@ -5,7 +5,7 @@ from bench.catalogue import CONF
 from bench.rows.store import studies
 
 HOME = CONF.parent
-STUDIES = ("confirmation", "question", "coverage", "speed_avx2", "speed", "throughput", "scale")
+STUDIES = ("confirmation", "question", "error_rates", "coverage", "speed_avx2", "speed", "throughput", "scale")
 
 
 def test_the_page_is_what_the_report_prints_of_the_committed_rows(monkeypatch, capsys):

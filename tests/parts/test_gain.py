@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy import integrate, stats
@@ -188,3 +189,56 @@ def test_a_gain_that_is_negative_or_not_finite_is_no_number(value):
 def test_a_word_that_nobody_resolved_is_no_number():
     with pytest.raises(UserError, match="gain=auto depends on the activation"):
         number("auto")
+
+
+# what a caller may hand over, and the modes that may be on around the call
+
+
+@pytest.mark.parametrize("kind", ["second_moment", "critical", "variance"])
+def test_the_modes_of_torch_around_a_call_change_no_gain(kind):
+    expected = gain(nn.GELU(), kind)
+    modes = [torch.inference_mode(), torch.no_grad(), torch.autocast("cpu"), torch.device("meta")]
+    for mode in modes:
+        with mode:
+            assert gain(nn.GELU(), kind) == expected
+    for dtype in (torch.float64, torch.bfloat16):
+        torch.set_default_dtype(dtype)
+        try:
+            assert gain(nn.GELU(), kind) == expected
+            assert torch.get_default_dtype() == dtype
+        finally:
+            torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("kind", ["second_moment", "critical", "variance"])
+def test_a_prelu_has_a_gain_where_its_channels_have_one_slope(kind):
+    assert gain(nn.PReLU(4), kind) == gain(nn.PReLU(), kind)
+    several = nn.PReLU(2)
+    several.weight.data = torch.tensor([0.1, 0.2])
+    with pytest.raises(UserError, match=r"value by value.*fails: Mismatch of parameter numbers"):
+        gain(several, kind)
+
+
+@pytest.mark.parametrize("kind", ["second_moment", "critical", "variance"])
+def test_a_function_in_float32_has_its_gain_to_five_digits(kind):
+    for theirs, ours in ((lambda z: torch.relu(z.float()), nn.ReLU()), (lambda z: torch.tanh(z.float()), nn.Tanh())):
+        assert gain(theirs, kind) == pytest.approx(gain(ours, kind), rel=1e-5)
+
+
+def test_a_function_of_numpy_has_a_gain_but_no_derivative():
+    assert gain(lambda z: np.tanh(z.numpy())) == pytest.approx(gain(nn.Tanh()), rel=1e-9)
+    with pytest.raises(UserError, match="by functions of torch; this one fails: Can't call numpy"):
+        gain(lambda z: np.tanh(z.numpy()), "critical")
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [
+        nn.functional.prelu, nn.BatchNorm1d(3), nn.Linear(2, 2), nn.MultiheadAttention(4, 2), nn.PReLU(device="meta"),
+        lambda z: None, lambda z: 3.0, lambda z: z.half(), lambda z: z.bfloat16(), lambda z: z + 1j, nn.GLU(),
+    ],
+)  # fmt: skip
+def test_what_has_no_gain_is_refused_in_one_sentence(activation):
+    with pytest.raises(UserError, match="a gain needs an") as refusal:
+        gain(activation)
+    assert "\n" not in str(refusal.value)

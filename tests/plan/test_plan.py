@@ -1,6 +1,7 @@
 import pytest
 from omegaconf import OmegaConf
 
+from bench import catalogue
 from bench.machine.settings import Study
 from bench.plan.plan import plan
 from bench.schema import Run, UserError
@@ -29,13 +30,26 @@ def test_an_argument_of_the_second_option_alone_is_reported_for_the_first(runs_o
         runs_of("initializer=he_normal,he_leaky", "initializer.slope=1,2")
 
 
+def test_an_alias_stands_for_its_option_so_that_ids_do_not_double(runs_of):
+    def ids(*words, **study):
+        return [run.id for run in runs_of(*words, **study)]
+
+    ours = ids("initializer=he_normal,glorot_uniform", "activation=silu")
+    assert ids("initializer=kaiming_normal,xavier_uniform_", "activation=swish") == ours
+    assert ids(axes={"initializer": ["kaiming_normal", "xavier_uniform"], "activation": "swish"}) == ours
+    skipped = {"initializer": "xavier_uniform", "because": "a test"}
+    assert ids("initializer=kaiming_normal,xavier_uniform", "activation=silu", skip=(skipped,)) == ours[:1]
+    by_role = "initializer=by_role"
+    assert ids(by_role, "initializer.last=xavier_normal") == ids(by_role, "initializer.last=glorot_normal")
+    with pytest.raises(UserError, match="asks for the same run twice: two values of an axis mean the same"):
+        runs_of("initializer=he_normal,kaiming_normal")
+
+
 def test_a_run_is_made_of_what_a_single_composition_says(runs_of, compose):
     run = runs_of("model=plain14,resnet20", "optimizer=adam,sgd", "optimizer.learning_rate=0.1,0.2", "epochs=3")[-1]
     config = compose(["model=resnet20", "optimizer=sgd", "optimizer.learning_rate=0.2", "epochs=3"])
     for word in ("model", "optimizer", "dataset", "initializer"):
-        expected = {
-            key: value for key, value in config[word].items() if key not in ("name", "law", "source", "function")
-        }
+        expected = {key: value for key, value in config[word].items() if key not in catalogue.ABOUT}
         assert run.choices[word] == config[word].name
         assert run.functions[word] == config[word].function
         assert run.arguments(word) == expected

@@ -22,7 +22,8 @@ from torch import Generator, Tensor, nn
 from bench import catalogue
 from bench.benchmarks.throughput.target import Target
 from bench.parts.initializer import streams
-from bench.parts.initializer.layers import bound, draw, fans, laws
+from bench.parts.initializer.fans import fans
+from bench.parts.initializer.layers import bound, draw, laws
 from bench.parts.initializer.variance_scaling import TRUNCATED_STD
 from bench.registry import find
 

@@ -97,7 +97,7 @@ def named(name: str) -> Law:
 
     Raises UserError, with all known names, for another name.
     """
-    options = _options()
+    options, name = _options(), catalogue.canonical("initializer", name)
     if name not in options:
         raise UserError(registry.unknown("law of one tensor", name, options))
     return options[name]

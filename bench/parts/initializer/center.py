@@ -24,6 +24,8 @@ NORMALIZERS = {"code": 0, "paper": 1}  # the k of 2^(-(m - k) / 2)
 def delta_orthogonal(weight: Tensor, generator: Generator, *, gain: float | str, power: Share) -> None:
     """Set a convolution's centre tap to gain^power Q, Q (c_out, c_in) with orthonormal columns (Xiao et al. 2018).
 
+    The centre of an even kernel is left of its middle, as in JAX and TensorFlow.
+
     It keeps the norm of every input (times the gain), whatever the padding, which takes c_in <= c_out; a linear layer,
     such as the classifier, is orthogonal without that condition. TensorFlow multiplies with sqrt(gain): power 0.5.
     Raises UserError for a convolution with more inputs than outputs.
@@ -31,7 +33,7 @@ def delta_orthogonal(weight: Tensor, generator: Generator, *, gain: float | str,
     refuse_fewer_outputs(weight, "delta-orthogonal")
     matrix = torch.empty(weight.shape[:2])
     orthogonal(matrix, generator, gain=number(gain) ** power)
-    center(weight.zero_()).copy_(matrix)
+    center(weight.zero_(), left=True).copy_(matrix)
 
 
 @law
@@ -85,10 +87,10 @@ def _padded_identity(weight: Tensor, generator: Generator, scale: float) -> None
     center(weight.zero_())[rows, rows % weight.shape[1]] = scale
 
 
-def center(weight: Tensor) -> Tensor:
+def center(weight: Tensor, left: bool = False) -> Tensor:
     """A view of the matrix (c_out, c_in) at the centre of a kernel; right of the middle of an even one, as in torch."""
     for size in weight.shape[2:]:
-        weight = weight[:, :, size // 2]
+        weight = weight[:, :, (size - left) // 2]
     return weight
 
 

@@ -4,20 +4,20 @@ In: a model and a CPU generator. Out: the model, filled in place. Touches: the t
 """
 
 import functools
-import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
 
 from bench.parts.initializer import streams
+from bench.parts.initializer.fans import Convention, Layer, exact
+from bench.parts.initializer.resets import reset_of, settled
 from bench.parts.initializer.streams import Draw
 from bench.registry import initializer
 from bench.schema import UserError
 
-Layer = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
 Law = Callable[..., None]
 AnyLaw = TypeVar("AnyLaw", bound=Law)
 
@@ -31,7 +31,8 @@ laws: dict[str, Law] = {}  # every registered law of one weight tensor, by the n
 class Independent:
     """A law whose weights are independent of one another, so that any part of a tensor may be drawn separately."""
 
-    draw_of: Callable[..., Draw]  # (weight of one group, *, ...); uses the shape alone
+    draw_of: Callable[..., Draw]  # (weight, *, ...); uses the shape alone, for its fans
+    fans: Convention = exact
 
     def __call__(self, weight: Tensor, generator: Generator, **arguments: Any) -> None:
         """Fill one weight tensor, as every law does."""
@@ -52,6 +53,17 @@ def independent(function: Callable[..., Draw]) -> Independent:
     return _registered(function, Independent(function))
 
 
+def counted(law: Independent, fans: Convention) -> None:
+    """Register a law with the fans of a framework, as `keras_variance_scaling`, say."""
+
+    @functools.wraps(law.draw_of)
+    def framework(*args: Any, **arguments: Any) -> Any:
+        return law.draw_of(*args, **arguments)
+
+    framework.__name__ = framework.__qualname__ = f"{fans.__name__}_{law.draw_of.__name__}"
+    _registered(framework, replace(law, fans=fans))
+
+
 def _registered(function: Callable[..., Any], found: AnyLaw) -> AnyLaw:
     @functools.wraps(function)
     def lifted(model: nn.Module, generator: Generator, batch: Tensor | None, **arguments: Any) -> None:
@@ -66,7 +78,7 @@ def _registered(function: Callable[..., Any], found: AnyLaw) -> AnyLaw:
 def bound(law: Law, **arguments: Any) -> Law:
     """The law with these arguments; an `Independent` law stays one."""
     if isinstance(law, Independent):
-        return Independent(functools.partial(law.draw_of, **arguments))
+        return replace(law, draw_of=functools.partial(law.draw_of, **arguments))
     return functools.partial(law, **arguments)
 
 
@@ -87,16 +99,6 @@ def modules(model: nn.Module) -> Iterable[nn.Module]:
     return found
 
 
-def fans(weight: Tensor) -> tuple[int, int]:
-    """(n_in, n_out) = (c_in k², c_out k²) of a weight (c_out, c_in, k, k), or (c_out, c_in) with k = 1.
-
-    The weight is that of one group, so n_out counts the group's outputs only; torch.nn.init counts those of all groups.
-    """
-    c_out, c_in, *kernel = weight.shape
-    area = math.prod(kernel)
-    return c_in * area, c_out * area
-
-
 def draw_weights(found: Iterable[tuple[Layer, Law]], generator: Generator) -> None:
     """Fill each layer's weight by its law, one group at a time: groups are layers side by side.
 
@@ -105,11 +107,12 @@ def draw_weights(found: Iterable[tuple[Layer, Law]], generator: Generator) -> No
     draws: list[tuple[Tensor, Draw]] = []
     others: list[tuple[Tensor, Law, int]] = []
     for layer, law in found:
-        weight, groups = layer.weight, getattr(layer, "groups", 1)
+        if not layer.weight.numel():
+            continue  # no input or no output
         if isinstance(law, Independent):
-            draws.append((weight, law.draw_of(weight[: len(weight) // groups] if groups > 1 else weight)))
+            draws.append((layer.weight, law.draw_of(law.fans(layer))))
         else:
-            others.append((weight, law, groups))
+            others.append((layer.weight, law, getattr(layer, "groups", 1)))
     draw_together(draws, generator)
     for weight, law, groups in others:
         draw(weight, law, generator, parts=groups)
@@ -145,12 +148,13 @@ def _plain(weight: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def restart_others(model: nn.Module) -> list[Layer]:
+def restart_others(model: nn.Module, drawing: list[nn.Module] | None = None) -> list[Layer]:
     """Set the layers' biases to 0 and every other parameter and buffer to its start, without a draw.
 
     A normalization starts at weight 1, bias 0 and no statistics, a PReLU at its slope, a module of the user's own by
-    its `reset_parameters()`. Returns the layers, whose weights are unchanged, in the order of registration. Raises
-    UserError for a module with parameters that has no `reset_parameters()`, or one that draws random numbers.
+    its `reset_parameters()`. Returns the layers, whose weights are unchanged, in the order of registration. Modules
+    that draw random numbers join the list `drawing`. Raises UserError for them where there is no list, and for a
+    module with parameters that has no `reset_parameters()`.
     """
     found: list[Layer] = []
     for module in modules(model):
@@ -159,11 +163,11 @@ def restart_others(model: nn.Module) -> list[Layer]:
             if module.bias is not None:
                 module.bias.zero_()
         elif module._parameters or module._buffers:
-            _restart(module)
+            _restart(module, drawing)
     return found
 
 
-def _restart(module: nn.Module) -> None:
+def _restart(module: nn.Module, drawing: list[nn.Module] | None) -> None:
     held = {**module._parameters, **module._buffers}
     if type(module) in NORMS and held.keys() <= STARTS.keys():
         for name, tensor in held.items():  # like their reset_parameters(), in a third of the time
@@ -172,13 +176,11 @@ def _restart(module: nn.Module) -> None:
             elif tensor is not None:
                 tensor.zero_()
         return
-    kind, reset = type(module).__name__, getattr(module, "reset_parameters", None)
-    if reset is None and any(True for _ in module.parameters(recurse=False)):
+    kind = type(module).__name__
+    if reset_of(module) is None and any(True for _ in module.parameters(recurse=False)):
         raise UserError(f"no initializer knows the parameters of {kind}; give it a reset_parameters() without a draw")
-    if reset is None:
-        return  # constants such as a grid of coordinates
-    state = torch.get_rng_state()
-    reset()
-    if not torch.equal(state, torch.get_rng_state()):
-        torch.set_rng_state(state)
+    if reset_of(module) is None or settled(module):
+        return  # constants such as a grid of coordinates have no reset_parameters()
+    if drawing is None:
         raise UserError(f"{kind}.reset_parameters() draws its values; initializers draw those of Conv and Linear alone")
+    drawing.append(module)

@@ -8,7 +8,8 @@ import functools
 import torch
 from torch import Generator, Tensor, nn
 
-from bench.parts.initializer.layers import Layer, draw, layers, restart_others
+from bench.parts.initializer.fans import Layer
+from bench.parts.initializer.layers import draw, layers, restart_others
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.registry import initializer
 from bench.schema import UserError

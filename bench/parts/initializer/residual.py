@@ -11,7 +11,8 @@ from torch import Generator, Tensor, nn
 
 from bench.parts.arguments import SUM
 from bench.parts.dataset.tensors import Split
-from bench.parts.initializer.layers import bound, fans
+from bench.parts.initializer.fans import fans
+from bench.parts.initializer.layers import bound
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.parts.initializer.roles import Branch, residual_branches, roles
 from bench.parts.initializer.scheme import all_or_nothing, fill, normal

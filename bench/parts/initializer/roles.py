@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from bench.parts.initializer.layers import Layer
+from bench.parts.initializer.fans import Layer
 from bench.schema import UserError
 
 ROLES = ("stem", "first", "middle", "last", "shortcut", "classifier", "other")

@@ -9,7 +9,8 @@ import torch
 from torch import Generator, Tensor
 
 from bench.parts.gain import number
-from bench.parts.initializer.layers import fans, law
+from bench.parts.initializer.fans import fans
+from bench.parts.initializer.layers import law
 from bench.parts.initializer.variance_scaling import MODES
 from bench.registry import unknown
 from bench.schema import UserError

@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 from bench.bounds import Count
 from bench.parts.gain import number
 from bench.parts.initializer import streams
-from bench.parts.initializer.layers import fans, law
+from bench.parts.initializer.fans import fans
+from bench.parts.initializer.layers import law
 from bench.schema import UserError
 
 

@@ -7,7 +7,9 @@ import math
 
 from torch import Generator, Tensor, nn
 
-from bench.parts.initializer.layers import draw_together, fans, restart_others
+from bench.parts.initializer.fans import fans
+from bench.parts.initializer.layers import draw_together, modules, restart_others
+from bench.parts.initializer.resets import reset_by
 from bench.parts.initializer.variance_scaling import uniform
 from bench.registry import initializer
 
@@ -17,9 +19,15 @@ def torch_default(model: nn.Module, generator: Generator, batch: Tensor | None) 
     """Draw weights and biases from U(±1 / sqrt(n_in)): variance 1 / (3 n_in), Glorot & Bengio 2010's "standard" law.
 
     torch writes the weights' law as kaiming_uniform_(a=sqrt(5)). Biases are drawn too, after their layer's weight.
+    Modules of another kind, such as nn.LSTM, follow their own reset_parameters(), the inner ones first and an
+    nn.Transformer, which draws the matrices of all its layers again, last.
     """
-    draws = []
-    for layer in restart_others(model):
-        draw = uniform(1 / math.sqrt(3 * fans(layer.weight)[0]))
-        draws += [(parameter, draw) for parameter in layer.parameters(recurse=False)]
+    draws, drawing = [], list[nn.Module]()
+    for layer in restart_others(model, drawing):
+        if n_in := fans(layer.weight)[0]:
+            draw = uniform(1 / math.sqrt(3 * n_in))
+            draws += [(parameter, draw) for parameter in layer.parameters(recurse=False)]
     draw_together(draws, generator)
+    transformers = [module for module in modules(model) if isinstance(module, nn.Transformer)]
+    for module in reversed([*transformers, *drawing]):
+        reset_by(module, generator)

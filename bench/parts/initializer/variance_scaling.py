@@ -8,8 +8,10 @@ import math
 from torch import Tensor
 
 from bench.parts.gain import number
+from bench.parts.initializer import fans as conventions
 from bench.parts.initializer import streams
-from bench.parts.initializer.layers import fans, independent
+from bench.parts.initializer.fans import fans
+from bench.parts.initializer.layers import counted, independent
 from bench.parts.initializer.streams import BOUND, INSIDE, Draw
 from bench.registry import unknown
 from bench.schema import UserError
@@ -46,6 +48,11 @@ def he_leaky(weight: Tensor, *, slope: float, mode: str, distribution: str) -> D
         raise UserError(f"slope={slope} is not finite; give the activation's, such as 0.01")
     gain = math.sqrt(2 / (1 + slope**2))
     return variance_scaling.draw_of(weight, scale=1.0, gain=gain, mode=mode, distribution=distribution)
+
+
+for convention in (conventions.torch, conventions.keras, conventions.jax, conventions.paddle):
+    counted(variance_scaling, convention)
+counted(he_leaky, conventions.torch)
 
 
 def normal(sigma: float) -> Draw:

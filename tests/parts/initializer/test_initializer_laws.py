@@ -12,6 +12,7 @@ from scipy import stats
 from torch import nn
 
 from bench import catalogue
+from bench.parts.arguments import FANS
 from bench.parts.initializer import streams
 from bench.parts.initializer.layers import laws
 from bench.parts.initializer.variance_scaling import TRUNCATED_STD
@@ -87,12 +88,23 @@ FIXED: dict[str, Any] = {
 STRUCTURED = ["orthogonal", "delta_orthogonal", "tf_delta_orthogonal", "conv_orthogonal", "zero_hadamard", "sinusoidal"]
 STRUCTURED += ["dirac", "sparse", "zeros", "constant"]
 
-# a layer, its n_in and its n_out, of one group
-LAYERS: dict[str, tuple[Callable[[], nn.Module], int, int]] = {
-    "convolution": (lambda: nn.Conv2d(64, 160, 3), 64 * 9, 160 * 9),
-    "linear": (lambda: nn.Linear(700, 130), 700, 130),
-    "grouped": (lambda: nn.Conv2d(96, 480, 3, groups=4), 24 * 9, 120 * 9),
-    "depthwise": (lambda: nn.Conv2d(2000, 6000, 5, groups=2000), 25, 3 * 25),
+# a layer, its n_in and its n_out as the connections have them, and as frameworks count them otherwise
+LAYERS: dict[str, tuple[Callable[[], nn.Module], int, int, dict[str, tuple[int, int]]]] = {
+    "convolution": (lambda: nn.Conv2d(64, 160, 3), 64 * 9, 160 * 9, {}),
+    "linear": (lambda: nn.Linear(700, 130), 700, 130, {}),
+    "grouped": (
+        lambda: nn.Conv2d(96, 480, 3, groups=4),
+        24 * 9,
+        120 * 9,
+        dict.fromkeys(("torch", "keras", "jax"), (24 * 9, 480 * 9)) | {"paddle": (96 * 9, 480 * 9)},
+    ),
+    "depthwise": (
+        lambda: nn.Conv2d(2000, 6000, 5, groups=2000),
+        25,
+        3 * 25,
+        dict.fromkeys(("torch", "jax"), (25, 6000 * 25))
+        | {"keras": (2000 * 25, 3 * 25), "paddle": (2000 * 25, 6000 * 25)},
+    ),
 }
 
 
@@ -112,12 +124,14 @@ def p_value(sample: np.ndarray, law: Any) -> float:
 def test_every_law_of_one_tensor_is_tested_against_its_formula():
     ours = {name for name, option in OPTIONS.items() if option["function"] in laws}
     assert {*LAWS, *FIXED, *STRUCTURED} == {*ours, "torch_default", "mup"}
+    assert {*LAWS} - {"torch_default", "mup"} == {name for name, option in OPTIONS.items() if "fans" in option}
 
 
 @pytest.mark.parametrize("kind", LAYERS)
 @pytest.mark.parametrize("name", sorted({*LAWS} - {"mup"}))
 def test_weights_follow_the_published_law(name, kind):
-    (unit, variance, _), (layer, n_in, n_out) = LAWS[name], LAYERS[kind]
+    (unit, variance, _), (layer, n_in, n_out, otherwise) = LAWS[name], LAYERS[kind]
+    n_in, n_out = otherwise.get(OPTIONS[name].get("fans", "exact"), (n_in, n_out))
     sigmas = drawn(name, layer()) / math.sqrt(variance(n_in, n_out))
     assert p_value(sigmas, unit) > 1e-4
     assert np.abs(sigmas).max() <= unit.support()[1] * (1 + 1e-6)
@@ -166,14 +180,60 @@ def test_truncation_leaves_the_standard_deviation_that_keras_and_jax_divide_by()
     assert pytest.approx(0.87962566103423978, rel=1e-15) == TRUNCATED_STD
 
 
-@pytest.mark.parametrize("layer", [lambda: nn.Conv2d(8, 20000, 3, groups=4), lambda: nn.Linear(18, 20000)])
-def test_torch_default_is_what_torch_draws_for_weights_and_biases(layer):
+TORCH: dict[str, Callable[[], nn.Module]] = {
+    "grouped": lambda: nn.Conv2d(8, 20000, 3, groups=4),
+    "linear": lambda: nn.Linear(18, 20000),
+    "transposed": lambda: nn.ConvTranspose2d(600, 100, 4),
+    "transposed, grouped": lambda: nn.ConvTranspose1d(60, 3000, 3, groups=3),
+    "lstm": lambda: nn.LSTM(16, 96, proj_size=40, num_layers=2, bidirectional=True),
+    "gru cell": lambda: nn.GRUCell(16, 200),
+    "rnn": lambda: nn.RNN(16, 200),
+    "attention": lambda: nn.MultiheadAttention(64, 4, add_bias_kv=True),
+    "attention of three sizes": lambda: nn.MultiheadAttention(64, 4, kdim=30, vdim=200),
+    "bilinear": lambda: nn.Bilinear(8, 9, 2000),
+    "embedding": lambda: nn.Embedding(300, 20, padding_idx=0),
+    "transformer": lambda: nn.Transformer(32, 4, 1, 1, 64, batch_first=True),
+}
+
+
+@pytest.mark.parametrize("kind", TORCH)
+def test_torch_default_is_what_torch_draws_for_every_parameter(kind):
     torch.manual_seed(0)
-    theirs, ours = layer(), layer()
-    drawn("torch_default", ours)
-    for name in ("weight", "bias"):
-        samples = (getattr(module, name).detach().numpy().ravel() for module in (ours, theirs))
-        assert stats.ks_2samp(*samples).pvalue > 1e-4
+    theirs, ours = TORCH[kind](), TORCH[kind]()
+    initializer("torch_default")(ours, torch.Generator().manual_seed(0), None)
+    for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        assert stats.ks_2samp(one.detach().flatten(), other.detach().flatten()).pvalue > 1e-4, name
+        assert torch.equal(one == 0, other == 0), name
+
+
+# what the frameworks count: law, layer, and the deviation measured in the framework of its name
+MEASURED: list[tuple[str, Callable[[], nn.Module], float]] = [
+    ("keras_glorot_normal", lambda: nn.Conv2d(32, 32, 3, groups=4), 0.0743),
+    ("keras_glorot_normal", lambda: nn.Conv2d(24, 72, 3, groups=24), 0.0901),
+    ("keras_he_normal", lambda: nn.Conv2d(24, 24, 3, groups=24), 0.0965),
+    ("keras_he_normal", lambda: nn.Conv1d(24, 24, 3, groups=24), math.sqrt(2 / 72)),
+    ("torchvision_conv", lambda: nn.Conv2d(128, 128, 3, groups=32), 0.0413),
+    ("torchvision_conv", lambda: nn.Conv2d(32, 32, 3, groups=4), 0.0841),
+    ("mxnet_xavier", lambda: nn.Conv2d(32, 32, 3, groups=4), math.sqrt(2 / (72 + 288))),
+    ("caffe_msra", lambda: nn.Conv2d(32, 32, 3, groups=4), math.sqrt(2 / 72)),
+    ("paddle_conv", lambda: nn.Conv2d(32, 32, 3, groups=4), math.sqrt(2 / 288)),
+    ("glorot_normal", lambda: nn.Conv2d(32, 32, 3, groups=4), 0.1179),
+    ("he_normal_fan_out", lambda: nn.Conv2d(32, 32, 3, groups=4), 0.1678),
+]
+
+
+@pytest.mark.parametrize("case", range(len(MEASURED)))
+def test_a_law_under_the_name_of_a_framework_has_its_fans(case):
+    name, layer, std = MEASURED[case]
+    weights = np.concatenate([drawn(name, layer(), seed).ravel() for seed in range(40)])
+    assert weights.std() == pytest.approx(std, rel=0.03)
+
+
+def test_a_yaml_says_how_its_law_counts_the_fans():
+    for name, option in OPTIONS.items():
+        if "fans" in option:
+            assert laws[option["function"]].fans.__name__ == option["fans"], name
+            assert option["fans"] in FANS
 
 
 def flat(layer: nn.Module) -> torch.Tensor:

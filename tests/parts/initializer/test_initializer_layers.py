@@ -10,11 +10,11 @@ from torch import nn
 from bench import catalogue
 from bench.parts.gain import resolved
 from bench.parts.initializer import layers as room
+from bench.parts.initializer.fans import fans
 from bench.parts.initializer.layers import (
     Independent,
     bound,
     draw_weights,
-    fans,
     laws,
     layers,
     modules,

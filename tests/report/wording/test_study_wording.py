@@ -23,8 +23,8 @@ def test_what_a_study_declares_is_told_as_declared_whatever_its_test_set(make_st
     small = {"environment": {"test_images": 2_500, "classes": 10}}
     study = make_study([*arm("he_normal", [0.9, 0.8], **small), *arm("fixup", [0.6, 0.7], **small)])
     assert words.judged(study) == (
-        "Study mine is judged by these rules: a difference matters from 1 point of accuracy or 10 % of training rate; a "
-        "run has trained above 19 % of validation accuracy; each family of tests has the level 0.05."
+        "Study mine is judged by these rules: a difference matters from 1 point of accuracy or 10 % of training rate; "
+        "a run has trained above 19 % of validation accuracy; each family of tests has the level 0.05."
     )
 
 
