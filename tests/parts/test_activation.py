@@ -9,6 +9,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from bench import catalogue
 from bench.registry import find
 
 FOLDER = Path(__file__).parents[2] / "conf" / "activation"
@@ -44,7 +45,7 @@ FORMULAS = {
 
 def activation(name: str) -> partial[nn.Module]:
     option = OmegaConf.to_container(OmegaConf.load(FOLDER / f"{name}.yaml"))
-    arguments = {key: value for key, value in option.items() if key not in ("name", "law", "source", "function")}
+    arguments = catalogue.arguments(option)
     return partial(find("activation", option["function"]), **arguments)
 
 

@@ -21,6 +21,7 @@ from bench.schema import UserError
 Law = Callable[..., None]
 AnyLaw = TypeVar("AnyLaw", bound=Law)
 
+Norm = nn.modules.batchnorm._NormBase | nn.GroupNorm | nn.LayerNorm | nn.RMSNorm
 NORMS = {nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm, nn.LayerNorm}
 STARTS = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of a norm
 

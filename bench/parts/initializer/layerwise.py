@@ -13,9 +13,8 @@ from bench.bounds import Natural, Positive
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
 from bench.parts.initializer.fans import Layer
-from bench.parts.initializer.layers import layers
+from bench.parts.initializer.layers import Norm, layers
 from bench.parts.initializer.orthogonal import orthogonal
-from bench.parts.initializer.roles import Norm
 from bench.parts.initializer.scheme import all_or_nothing, fill, given, measured
 from bench.registry import initializer
 from bench.schema import UserError

@@ -3,16 +3,16 @@
 In: a model. Out: names, and the modules behind them. Touches: nothing.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import nn
 
-from bench.parts.initializer.fans import Layer
+from bench.parts.initializer.fans import Layer, origin_of
+from bench.parts.initializer.joins import joins
+from bench.parts.initializer.layers import Norm
 from bench.schema import UserError
 
 ROLES = ("stem", "first", "middle", "last", "shortcut", "classifier", "other")
-Norm = nn.modules.batchnorm._NormBase | nn.GroupNorm | nn.LayerNorm | nn.RMSNorm
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,9 @@ class Branch:
     """A residual branch: what a block adds to its input, or to the shortcut of its input."""
 
     name: str  # of the block, as in model.named_modules()
-    layers: list[Layer]  # in order, without those of the shortcut
+    layers: list[Layer]  # in the order of the forward pass
     norms: list[nn.Module]  # in order; those with parameters
+    shortcut: list[Layer]  # one at most
     block: nn.Module
     stage: int  # from 1; blocks in one container make a stage
 
@@ -39,30 +40,46 @@ def roles(model: nn.Module) -> dict[str, str]:
         found[linear[-1]] = "classifier"
     if convolutions := [name for module, name in names.items() if not isinstance(module, nn.Linear)]:
         found[convolutions[0]] = "stem"
-    for branch in branches(model):
-        inside = (module for module in branch.block.modules() if isinstance(module, Layer))
-        found |= {names[layer]: "shortcut" for layer in inside}
+    for branch in reversed(branches(model)):  # a branch within another comes before it, and so decides
+        found |= {names[layer]: "shortcut" for layer in branch.shortcut}
         found |= {names[layer]: "middle" for layer in branch.layers}
         found |= {names[branch.layers[0]]: "first", names[branch.layers[-1]]: "last"}
     return found
 
 
 def branches(model: nn.Module) -> list[Branch]:
-    """The residual branches in the order of registration; none in a plain net.
+    """The residual branches in the order of the forward pass; none in a plain net.
 
-    A block is known by its `shortcut` (this package's) or its `downsample` (torchvision's, where None is the identity).
+    A branch is the side of a sum with more layers, where both sides begin at one tensor and the other has one layer at
+    most: that is the shortcut, whatever the attributes are called.
     """
-    found: list[Branch] = []
+    found: dict[tuple[Layer, ...], Branch] = {}
     stages: list[str] = []
-    for name, block in model.named_modules():
-        inside = list(_branch(block))
-        if layers := [module for module in inside if isinstance(module, Layer)]:
-            norms: list[nn.Module] = [
-                module for module in inside if isinstance(module, Norm) and module.weight is not None
-            ]
-            stages += [stage] if (stage := name.rpartition(".")[0]) not in stages else []
-            found.append(Branch(name, layers, norms, block, stages.index(stage) + 1))
-    return found
+    for join in joins(model):
+        sides = [_parts(model, side) for side in join.sides]
+        branch, shortcut = sorted(sides, key=lambda parts: len(_layers(parts)), reverse=True)
+        layers, aside = _layers(branch), _layers(shortcut)
+        if layers and len(aside) < 2:
+            norms: list[nn.Module] = [part for part in branch if isinstance(part, Norm) and part.weight is not None]
+            stage = join.block.rpartition(".")[0]
+            stages += [stage] if stage not in stages else []
+            block = model.get_submodule(join.block)
+            found.setdefault(tuple(layers), Branch(join.block, layers, norms, aside, block, stages.index(stage) + 1))
+    return [*found.values()]
+
+
+def _parts(model: nn.Module, names: list[str]) -> list[nn.Module]:
+    """The modules of these names and those within them, such as the projections of attention; the outputs' last."""
+    parts = [part for name in names for part in sorted(model.get_submodule(name).modules(), key=_is_output)]
+    return [*dict.fromkeys(parts)]
+
+
+def _is_output(module: nn.Module) -> bool:
+    return isinstance(module, Layer) and origin_of(module) is None
+
+
+def _layers(parts: list[nn.Module]) -> list[Layer]:
+    return [part for part in parts if isinstance(part, Layer)]
 
 
 def residual_branches(model: nn.Module, scheme: str) -> list[Branch]:
@@ -70,11 +87,3 @@ def residual_branches(model: nn.Module, scheme: str) -> list[Branch]:
     if not (found := branches(model)):
         raise UserError(f"{scheme} acts on residual branches and this model has none; take a resnet")
     return found
-
-
-def _branch(block: nn.Module) -> Iterator[nn.Module]:
-    """The modules of a block's branch; none where the module is not a residual block."""
-    skips = [name for name in ("shortcut", "downsample") if hasattr(block, name)]
-    if skips and getattr(block, "shortcut", block) is not None:
-        aside = {module for name in skips for module in getattr(getattr(block, name), "modules", tuple)()}
-        yield from (module for module in block.modules() if module not in aside)

@@ -12,8 +12,8 @@ from typing import Any
 from torch import Generator, nn
 
 from bench.parts.dataset.tensors import Split
-from bench.parts.initializer.layers import Law, bound, draw_weights, restart_others
-from bench.parts.initializer.roles import Norm, roles
+from bench.parts.initializer.layers import Law, Norm, bound, draw_weights, restart_others
+from bench.parts.initializer.roles import roles
 from bench.parts.initializer.variance_scaling import variance_scaling
 from bench.schema import UserError
 

@@ -1,12 +1,14 @@
 """Roles: what a layer of our nets, of torchvision's and of a stranger's is for."""
 
+import operator
 from collections import Counter
 
 import pytest
+import torch
 import torchvision
 from torch import nn
 
-from bench import catalogue
+from bench import catalogue, initialize
 from bench.parts.initializer.layers import layers
 from bench.parts.initializer.roles import ROLES, branches, residual_branches, roles
 from bench.registry import find
@@ -108,6 +110,117 @@ def test_part_of_a_model_keeps_its_roles():
 def test_every_form_of_residual_block_has_the_same_branches(residual):
     found = branches(model("resnet8", "none", residual))
     assert [len(branch.layers) for branch in found] == [2, 2, 2]
+
+
+class Named(nn.Module):
+    """A block with a projection, and one without; no attribute has a telling name."""
+
+    def __init__(self, add, project: bool):
+        super().__init__()
+        self.a, self.b, self.c = nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)
+        self.d = nn.Conv2d(4, 4, 1) if project else nn.Identity()
+        self.add = add
+
+    def forward(self, x):
+        return getattr(self.add, "add", self.add)(self.c(self.b(self.a(x)).relu()), self.d(x))
+
+
+ADDS = {
+    "+": lambda one, other: one + other,
+    "reversed": lambda one, other: other + one,
+    "+=": operator.iadd,
+    "torch.add": torch.add,
+    "add": lambda one, other: one.add(other),
+    "add_": lambda one, other: one.add_(other),
+    "a submodule": torch.ao.nn.quantized.FloatFunctional(),
+}
+
+
+@pytest.mark.parametrize("add", ADDS)
+def test_a_branch_is_found_by_the_sum_whatever_its_attributes_are_called(add):
+    blocks = [Named(ADDS[add], project) for project in (True, False)]
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(*blocks))
+    assert [(one.name, one.layers, one.norms, one.block, one.stage) for one in branches(net)] == [
+        (f"1.{index}", [block.a, block.c], [block.b], block, 1) for index, block in enumerate(blocks)
+    ]
+    assert [one.shortcut for one in branches(net)] == [[blocks[0].d], []]
+    assert roles(net)["1.0.d"] == "shortcut"
+
+
+class NoBranch(nn.Module):
+    """Sums that join no branch to a shortcut: with a parameter, of two inputs, of what is used elsewhere too."""
+
+    def __init__(self):
+        super().__init__()
+        self.place = nn.Parameter(torch.zeros(4))
+        self.one, self.two, self.three = (nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, x, y):
+        x = self.one(x) + self.place
+        y = self.two(y) + x + 1.0
+        inner = self.three(y)
+        return (y + inner) * inner
+
+
+def test_other_sums_are_no_residual_branches():
+    assert branches(NoBranch()) == []
+
+
+class Dynamic(nn.Module):
+    """A net whose path depends on the values, around a block of another."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.ModuleList([torchvision.models.resnet.BasicBlock(4, 4)])
+
+    def forward(self, x):
+        return self.blocks[0](x) if x.sum() > 0 else x
+
+
+def test_a_net_that_cannot_be_traced_has_the_branches_of_its_parts():
+    net = Dynamic()
+    block = net.blocks[0]
+    assert [(one.name, one.layers, one.norms) for one in branches(net)] == [
+        ("blocks.0", [block.conv1, block.conv2], [block.bn1, block.bn2])
+    ]
+
+
+BRANCHES = {
+    "mobilenet_v2": 10,
+    "mobilenet_v3_small": 6,
+    "efficientnet_b0": 9,
+    "convnext_tiny": 18,
+    "regnet_y_400mf": 16,
+    "vit_b_16": 24,
+    "swin_t": 24,
+    "mnasnet0_5": 10,
+    "densenet121": 0,
+    "vgg11": 0,
+}
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_the_nets_of_torchvision_have_the_branches_that_they_add(name):
+    net = getattr(torchvision.models, name)()
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    assert len(branches(net)) == BRANCHES[name]
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+
+
+def test_zero_gamma_of_a_mobilenet_makes_each_branch_nothing():
+    net = initialize(torchvision.models.mobilenet_v3_small(), "zero_gamma").eval()
+    block = net.features[2 + 1]
+    x = torch.randn(2, 24, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(block(x), x)
+
+
+def test_attention_in_a_branch_ends_with_its_output():
+    net = torchvision.models.vit_b_16()
+    table = {one.name: one.role for one in initialize(net, "he_normal", others="fill", dry_run=True)}
+    first = "encoder.layers.encoder_layer_0"
+    assert table[f"{first}.self_attention.in_proj_weight"] == "first"
+    assert table[f"{first}.self_attention.out_proj.weight"] == "last"
+    assert table[f"{first}.mlp.0.weight"] == "first"
 
 
 def test_a_scheme_about_branches_says_that_a_plain_net_has_none():

@@ -12,6 +12,7 @@ import torchvision
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
+from bench import catalogue
 from bench.parts.activation import relu, tanh
 from bench.parts.model.block import BLOCKS, SubsampleAndPad
 from bench.parts.normalization import batch, none
@@ -28,7 +29,7 @@ def names(word: str) -> list[str]:
 
 def option(word: str, name: str, **changed: Any) -> Callable[..., nn.Module]:
     choice = OmegaConf.to_container(OmegaConf.load(CONF / word / f"{name}.yaml"))
-    arguments = {key: value for key, value in choice.items() if key not in ("name", "law", "source", "function")}
+    arguments = catalogue.arguments(choice)
     return partial(find(word, choice["function"]), **(arguments | changed))
 
 

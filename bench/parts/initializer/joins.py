@@ -1,0 +1,97 @@
+"""Where a model adds the output of a residual branch to its shortcut, as the graph of its forward pass shows.
+
+In: a model. Out: names of modules. Touches: nothing; the forward pass is traced without a tensor.
+"""
+
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from bench.parts.initializer.fans import Layer
+from bench.parts.initializer.layers import Norm
+
+ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
+
+
+@dataclass(frozen=True)
+class Join:
+    """A sum of two tensors that were computed from one; each side has the names of its modules, in order."""
+
+    block: str  # the innermost module whose forward pass adds them and holds all modules of both
+    sides: tuple[list[str], list[str]]
+
+
+class _Tracer(fx.Tracer):
+    """Follows calls without their hooks, into what torch.compile wraps, and changes no buffer."""
+
+    proxy_buffer_attributes = True
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Whether the inside of a module is left alone, as it has no layers to add."""
+        return super().is_leaf_module(m, module_qualified_name) or isinstance(m, Norm) or not m._modules
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        """The result of a call, in symbols."""
+        return super().call_module(m, getattr(m, "_orig_mod", m).forward, args, kwargs)
+
+
+def joins(model: nn.Module, name: str = "") -> Iterator[Join]:
+    """The sums of a model, in the order of the forward pass; `name` is its name in a larger one.
+
+    Where the forward pass cannot be traced, since it depends on values, its children are traced one by one.
+    """
+    try:
+        graph = _Tracer().trace(model)
+    except Exception:  # whatever a model's own code raises at tensors without a value
+        for child, module in model.named_children():
+            if module._modules:
+                yield from joins(module, _joined(name, child))
+        return
+    before: dict[fx.Node, set[fx.Node]] = {}
+    for node in graph.nodes:
+        before[node] = {node}.union(*(before[one] for one in node.all_input_nodes))
+    used = before[next(node for node in reversed(graph.nodes) if node.op == "output")]
+    for node in graph.nodes:
+        if node in used and node.target in ADDITIONS and len(node.all_input_nodes) == 2:
+            one, other = (before[term] for term in node.all_input_nodes)
+            if _from_one_tensor(one & other) and not _go_elsewhere(one ^ other, used - {node}):
+                sides = _called(model, graph, one - other), _called(model, graph, other - one)
+                block = _block(node, [*sides[0], *sides[1]])
+                first, second = ([_joined(name, part) for part in side] for side in sides)
+                yield Join(_joined(name, block), (first, second))
+
+
+def _from_one_tensor(common: set[fx.Node]) -> bool:
+    return any(part.op != "get_attr" for part in common)
+
+
+def _go_elsewhere(inside: set[fx.Node], used: set[fx.Node]) -> bool:
+    """Whether a step on the way to a sum is used by another; an input such as a mask may be."""
+    steps = [part for part in inside if part.op not in ("placeholder", "get_attr")]
+    return any(user in used - inside for part in steps for user in part.users)
+
+
+def _called(model: nn.Module, graph: fx.Graph, side: set[fx.Node]) -> list[str]:
+    """The modules that are called, and the layers whose weight is used, in order."""
+    found: dict[str, None] = {}
+    for node in graph.nodes:
+        owner = str(node.target).rpartition(".")[0]
+        if node in side and node.op == "call_module":
+            found[str(node.target)] = None
+        elif node in side and node.op == "get_attr" and isinstance(model.get_submodule(owner), Layer):
+            found[owner] = None
+    return [*found]
+
+
+def _block(node: fx.Node, parts: list[str]) -> str:
+    """The innermost module that computes a node and holds these parts; "" for the model itself."""
+    stack: dict[str, Any] = node.meta.get("nn_module_stack", {})
+    return ["", *(one for one in stack if all(part.startswith(f"{one}.") for part in parts))][-1]
+
+
+def _joined(name: str, child: str) -> str:
+    return ".".join(filter(None, (name, child)))
