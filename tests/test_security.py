@@ -16,6 +16,7 @@ from bench import __main__ as door
 from bench import catalogue, registry
 from bench.parts.dataset import tensors
 from bench.report import render, sheet, summarize
+from bench.report.analysis.rules import Margin, Rules
 from bench.rows.record import text_of
 from bench.rows.store import Store
 from bench.schema import FAILED, OK, Row, Run, UserError
@@ -181,8 +182,18 @@ def test_what_a_row_says_is_only_ever_text(tmp_path, marker, monkeypatch):
     store = Store(tmp_path, "mine")
     for seed in range(2):
         choices = {"task": "train", "initializer": "__import__('os')", "model": "{0.__class__}", "seed": seed, **evil}
-        store.write(Row(Run("mine", choices).id, "mine", OK, choices, {"test_accuracy": seed / 2}, environment=evil))
-    text = render(sheet(summarize(store.read().rows.values(), 0.3)), "text")
+        store.write(
+            Row(
+                Run("mine", choices).id,
+                "mine",
+                OK,
+                choices,
+                {"test_accuracy": seed / 2, "validation_accuracy": 0.9},
+                environment=evil,
+            )
+        )
+    rules = Rules(Margin(points=1.0), rate_margin=0.1, line=0.1)
+    text = render(sheet(summarize(store.read().rows.values(), rules)), "text")
     assert "__import__('os')" in text
     assert KEY not in text
     assert not marker.exists()

@@ -101,7 +101,7 @@ def test_a_run_cut_anywhere_equals_the_undisturbed_run(runs_of, machine, begun, 
         ("optimizer=adamw", "normalization=none", "activation=prelu"),
         ("initializer=fixup", "normalization=none"),
         ("steps=21", "target_loss=1.5"),
-        ("batch_size=300",),
+        ("batch_size=256", "warmup_steps=2"),
     ],
 )
 def test_whatever_a_run_is_made_of_it_goes_on_exactly(runs_of, machine, begun, in_parts, overrides):

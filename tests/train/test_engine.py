@@ -20,7 +20,9 @@ def trainers(runs_of, machine):
     """The trainings of the runs that these overrides name, their weights and images in this precision."""
 
     def trainers(*overrides, precision=torch.float64):
-        return [trainer(run, machine, precision) for run in runs_of(*TINY, *overrides)]
+        given = {word.partition("=")[0] for word in overrides}
+        tiny = (word for word in TINY if word.partition("=")[0] not in given)
+        return [trainer(run, machine, precision) for run in runs_of(*tiny, *overrides)]
 
     return trainers
 
@@ -70,7 +72,7 @@ def test_after_twenty_steps_a_replica_is_the_run_alone(shape, size, trainers):
 
 
 def test_after_one_step_in_single_precision_a_replica_is_the_run_alone(trainers):
-    asked = ("model=resnet8", "steps=1", "seed=range(3)")
+    asked = ("model=resnet8", "steps=1", "warmup_steps=1", "seed=range(3)")
     together, apart = (trainers(*asked, precision=torch.float32) for _ in range(2))
     trained(together), alone(apart)
     for ours, theirs in zip(together, apart, strict=True):
@@ -97,7 +99,7 @@ def test_a_diverged_replica_leaves_the_others_untouched(trainers):
 
 
 def test_weights_and_batches_are_those_of_the_run_alone_to_the_last_bit(trainers):
-    asked = ("model=resnet8", "steps=2", "seed=range(3)")
+    asked = ("model=resnet8", "steps=2", "warmup_steps=2", "seed=range(3)")
     together, apart = trainers(*asked, precision=torch.float32), trainers(*asked, precision=torch.float32)
     engine.Stacked([one.model for one in together], EXACT, compiled=False)
     for ours, theirs in zip(together, apart, strict=True):

@@ -153,8 +153,6 @@ def prepare(
     train, held_out = _carve(name, "validation", train, validation, generator)
     if subset is not None:
         train = _subset(name, train, subset, raw.classes, generator)
-    if len(train.labels) < raw.classes:
-        raise UserError(f"{name}: {len(train.labels)} images to train on are too few for {raw.classes} classes")
     train, held_out, test = _normalized(train, held_out, test)
     fixed_test = split_seed is not None or isinstance(raw.test, Split)
     return Dataset(train, held_out, test, raw.classes, found, crop, flip, fixed_test)

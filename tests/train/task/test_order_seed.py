@@ -43,5 +43,5 @@ def test_an_order_seed_leaves_the_weights_alone(runs_of, machine):
 
 def test_an_order_seed_is_a_whole_number(runs_of):
     (run,) = runs_of(*TINY, "order_seed=soon")
-    with pytest.raises(UserError, match="order_seed takes a whole number or null, not 'soon'"):
+    with pytest.raises(UserError, match="order_seed takes a whole number of at least 0 or null, not 'soon'"):
         registry.build(run, "task")
