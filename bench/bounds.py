@@ -7,7 +7,7 @@ import difflib
 import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -107,6 +107,7 @@ Auto = Literal["auto"]
 LARGEST = {int: 2**63 - 1, float: 3.4e38}  # in int64, and in float32, in which runs are computed
 
 WORDS = {
+    Any: "a value with finite numbers",
     bool: "true or false",
     int: "a whole number",
     float: "a number",
@@ -171,7 +172,7 @@ def _fit_any(value: Any, kind: Any) -> tuple[bool, Any]:
 def _fit_plain(value: Any, kind: Any) -> tuple[bool, Any]:
     is_number = _is_number(value)
     if kind is Any:
-        return True, value
+        return all(_fits_machine(one, _kind_of_number(one)) for one in _numbers(value)), value
     if kind in (type(None), None):
         return value is None, None
     if kind is float:
@@ -187,6 +188,15 @@ def _fit_plain(value: Any, kind: Any) -> tuple[bool, Any]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """The numbers in a value, of which a row holds none that is not finite."""
+    if isinstance(value, Mapping | list):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _numbers(one)
+    elif _is_number(value):
+        yield value
 
 
 def _kind_of_number(value: float) -> type:

@@ -50,6 +50,8 @@ def test_a_value_that_fits_is_as_its_type_has_it(value, kind, found):
         (10**400, float),
         (1e39, float),
         (2**63, int),
+        (float("nan"), Any),
+        ([{"a": float("inf")}], Any),
         ([0.5], Annotated[list[float], Length(2)]),
         (1.1, Share),
         (1, Annotated[float, Bound(above=0, below=1)]),
