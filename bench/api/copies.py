@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
-from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from bench.schema import UserError
 
@@ -92,13 +91,18 @@ def refuse_unwritable(slots: Iterable[Slot], in_inference_mode: bool) -> None:
             reason = "was made under torch.inference_mode(); make it outside, or clone it"
         elif tensor.layout != torch.strided:
             reason = f"is of layout {tensor.layout}; make it dense"
-        elif is_traceable_wrapper_subclass(tensor) and not hasattr(tensor, "full_tensor"):
+        elif _is_wrapper(tensor) and not hasattr(tensor, "full_tensor"):
             reason = f"is a {type(tensor).__name__}; initialize before quantizing or wrapping it"
         elif _overlaps(tensor):
             reason = "is expanded, several of its values share one place in memory; clone it"
         else:
             continue
         raise UserError(f"{slot.name} cannot be written to: it {reason}")
+
+
+def _is_wrapper(tensor: Tensor) -> bool:
+    """Whether the values are elsewhere, as those of quantized, sharded and fake tensors are."""
+    return type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__
 
 
 def _overlaps(tensor: Tensor) -> bool:
@@ -115,7 +119,7 @@ def _overlaps(tensor: Tensor) -> bool:
 def _memory(slot: Slot) -> object:
     """What tied tensors have in common: the tensor itself, or the memory that two of them share."""
     tensor = slot.original
-    if tensor.is_meta or tensor.layout != torch.strided or is_traceable_wrapper_subclass(tensor) or not tensor.numel():
+    if tensor.is_meta or tensor.layout != torch.strided or _is_wrapper(tensor) or not tensor.numel():
         return id(tensor)
     return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype, slot.is_buffer
 

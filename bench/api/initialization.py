@@ -114,7 +114,7 @@ def initialize(
         split = None if batch is None else _split(batch)
         target = _device(device)
         original: nn.Module = getattr(module, "_orig_mod", module)  # torch.compile wraps it
-        copies, table = _filled(original, name, recipe, function, stream, split, others, recurse)
+        copies, table = _filled(original, name, recipe, function, stream, split, others, recurse, dry_run)
         refuse_unwritable([slot for slot, _ in copies], in_inference_mode)
         if dry_run:
             return table
@@ -133,8 +133,9 @@ def _filled(
     split: Split | None,
     others: str,
     recurse: bool,
+    dry_run: bool,
 ) -> tuple[list[tuple[Slot, Tensor]], Table[Preview]]:
-    """The values that a module gets, each with its place, and their preview; the module stays as it is."""
+    """The values that a module gets, each with its place, and for a dry run their preview; the module is unchanged."""
     refuse_unfillable(module, recurse)
     by_reset = recipe.function == "torch_default"
     recurse = recurse or (by_reset and isinstance(module, nn.MultiheadAttention))  # its reset sets a bias of its child
@@ -150,7 +151,7 @@ def _filled(
             with stand_ins(slots, stream, others, by_reset) as found:
                 function(module, stream, split)
                 finish(slots, recipe.forget_bias)
-                table = previews(module, slots, found, recipe)
+                table = previews(module, slots, found, recipe) if dry_run else Table[Preview]()
             copies = [(slot, slot.current) for slot in slots if slot.name not in found.kept]
             return [(slot, copy) for slot, copy in copies if _checked(slot, copy, name)], table
     except UserError:
@@ -186,7 +187,7 @@ def _recipe(
 ) -> tuple[Recipe, Callable[..., Any]]:
     """The initializer of that name: its arguments, checked against conf/, the gain as a number, and its function."""
     options, known = _options("initializer"), catalogue.canonical("initializer", name)
-    if known not in options:
+    if not isinstance(known, str) or known not in options:
         raise UserError(registry.unknown("initializer", str(name), options))
     option = options[known]
     torchs = name != known and "fans" in option  # an alias is torch's name, so its fans are torch's

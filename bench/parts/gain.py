@@ -46,7 +46,7 @@ def gain(activation: Function | nn.Module, kind: str = "second_moment", q: float
     """
     if kind not in KINDS:
         raise UserError(unknown("kind of gain", kind, KINDS))
-    if not 0 < q < math.inf:
+    if isinstance(q, str) or not 0 < q < math.inf:
         raise UserError(
             f"pre-activations of variance q={q} carry no signal; give a positive, finite number such as 1.0"
         )

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._subclasses import FakeTensorMode
 
 from bench import UserError, initialize
 
 LAWS = ["he_normal", "torch_default", "orthogonal", "conv_orthogonal", "delta_orthogonal", "looks_linear", "sparse"]
 LAWS += ["dirac", "idinit", "zero_hadamard", "sinusoidal", "lsuv", "metainit", "gradinit"]
-BY_DATA = ["lsuv", "metainit", "gradinit"]
+BY_DATA = {"lsuv": {}, "metainit": {"steps": 2}, "gradinit": {"iterations": 2}}
 
 
 def network() -> nn.Module:
@@ -24,7 +25,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def filled(name: str, module: nn.Module, data: object) -> nn.Module:
-    return initialize(module, name, batch=data if name in BY_DATA else None)
+    return initialize(module, name, batch=data if name in BY_DATA else None, **BY_DATA.get(name, {}))
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -86,6 +87,11 @@ def made_in_inference_mode() -> nn.Module:
         return nn.Linear(3, 3)
 
 
+def fake() -> nn.Module:
+    with FakeTensorMode():
+        return nn.Linear(3, 3)
+
+
 def with_weight(weight: torch.Tensor) -> nn.Module:
     layer = nn.Linear(3, 3)
     layer.weight = nn.Parameter(weight, requires_grad=weight.is_floating_point())
@@ -96,6 +102,7 @@ def with_weight(weight: torch.Tensor) -> nn.Module:
     ("second", "sentence"),
     [
         (made_in_inference_mode, "1.weight cannot be written to: it was made under torch.inference_mode"),
+        (fake, "1.weight cannot be written to: it is a FakeTensor"),
         (lambda: with_weight(torch.zeros(1, 3).expand(3, 3)), "1.weight cannot be written to: it is expanded"),
         (
             lambda: with_weight(torch.zeros(5).as_strided((3, 3), (1, 1))),

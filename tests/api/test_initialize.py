@@ -549,6 +549,7 @@ def exploding(x):
     ("arguments", "sentence"),
     [
         ({"name": "he_norml"}, "no initializer is named 'he_norml'; did you mean he_normal"),
+        ({"name": ["he_normal"]}, r"no initializer is named \"\['he_normal'\]\""),
         ({"name": "he_normal", "gian": 2.0}, "no argument of he_normal is named 'gian'; did you mean gain"),
         ({"name": "torch_default", "gain": 2.0}, "no argument of torch_default is named 'gain'"),
         ({"name": "he_normal", "mode": 3}, "mode takes a name, not 3"),

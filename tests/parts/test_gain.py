@@ -242,3 +242,9 @@ def test_what_has_no_gain_is_refused_in_one_sentence(activation):
     with pytest.raises(UserError, match="a gain needs an") as refusal:
         gain(activation)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("q", [0.0, -1.0, math.inf, math.nan, "one"])
+def test_a_variance_that_is_none_is_refused(q):
+    with pytest.raises(UserError, match=f"variance q={q} carry no signal"):
+        gain(nn.ReLU(), q=q)

@@ -62,5 +62,5 @@ def paddle(layer: Layer) -> Tensor:
 
 def origin_of(layer: Layer) -> Origin | None:
     """What the layer stands for, or None where it is a layer of the model."""
-    origin: Origin | None = layer.__dict__.get("origin")
-    return origin
+    origin = layer.__dict__.get("origin")  # a user's layer may have another attribute of that name
+    return origin if isinstance(origin, Origin) else None

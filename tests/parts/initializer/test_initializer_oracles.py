@@ -1,4 +1,4 @@
-"""The laws named after Keras and JAX are what Keras and JAX draw; skipped where they are not installed ([oracle])."""
+"""The laws named after Keras, JAX and torchvision are what their layers draw; skipped where they are not installed."""
 
 import os
 import warnings
@@ -11,7 +11,7 @@ import torch
 from scipy import stats
 from torch import nn
 
-from bench import catalogue
+from bench import catalogue, initialize
 from bench.registry import find
 
 KEY = 0
@@ -91,3 +91,104 @@ def test_jax_delta_orthogonal_has_its_norm_and_its_zeros():
     assert ((mine != 0) == (theirs != 0)).all()
     for kernel in (mine, theirs):
         assert np.allclose(kernel[1, 1] @ kernel[1, 1].T, np.eye(SHAPE[2]), atol=1e-5)
+
+
+def test_jax_delta_orthogonal_has_its_tap_left_of_the_middle_of_an_even_kernel():
+    jax = installed("jax")
+    theirs = np.asarray(jax.nn.initializers.delta_orthogonal()(jax.random.key(KEY), (2, 4, 3, 5), np.float32))
+    layer = initialize(nn.Conv2d(3, 5, (2, 4)), "delta_orthogonal")
+    mine = layer.weight.detach().numpy().transpose(2, 3, 1, 0)
+    assert ((mine != 0).any((2, 3)) == (theirs != 0).any((2, 3))).all()
+
+
+# whole layers: the deviation over draws, of layers that count their fans each in its own way
+
+LAYERS = {  # ours, the parameter that theirs corresponds to, theirs in Keras and in Flax, the shape of its input
+    "grouped": (
+        lambda: nn.Conv2d(24, 36, (3, 5), groups=4),
+        "weight",
+        lambda k, law: k.Conv2D(36, (3, 5), groups=4, kernel_initializer=law),
+        lambda f, law: f.Conv(36, (3, 5), feature_group_count=4, kernel_init=law),
+        (1, 8, 8, 24),
+    ),
+    "depthwise": (
+        lambda: nn.Conv2d(24, 72, 3, groups=24),
+        "weight",
+        lambda k, law: k.DepthwiseConv2D(3, depth_multiplier=3, depthwise_initializer=law),
+        lambda f, law: f.Conv(72, (3, 3), feature_group_count=24, kernel_init=law),
+        (1, 8, 8, 24),
+    ),
+    "depthwise, 1d": (
+        lambda: nn.Conv1d(30, 30, 4, groups=30),
+        "weight",
+        lambda k, law: k.DepthwiseConv1D(4, depthwise_initializer=law),
+        lambda f, law: f.Conv(30, (4,), feature_group_count=30, kernel_init=law),
+        (1, 8, 30),
+    ),
+    "transposed": (
+        lambda: nn.ConvTranspose2d(6, 50, (4, 3)),
+        "weight",
+        lambda k, law: k.Conv2DTranspose(50, (4, 3), kernel_initializer=law),
+        lambda f, law: f.ConvTranspose(50, (4, 3), kernel_init=law),
+        (1, 8, 8, 6),
+    ),
+    "lstm": (
+        lambda: nn.LSTM(32, 48),
+        "weight_ih_l0",
+        lambda k, law: k.LSTM(48, kernel_initializer=law),
+        lambda f, law: f.RNN(f.LSTMCell(48, kernel_init=law)),
+        (1, 5, 32),
+    ),
+    "attention": (
+        lambda: nn.MultiheadAttention(40, 4),
+        "in_proj_weight",
+        lambda k, law: k.MultiHeadAttention(4, 10, kernel_initializer=law),
+        lambda f, law: f.MultiHeadDotProductAttention(4, kernel_init=law),
+        (1, 5, 40),
+    ),
+}
+LAWS = ["glorot_normal", "he_normal", "lecun_uniform"]
+
+
+def deviation(kind: str, name: str) -> float:
+    build, parameter = LAYERS[kind][:2]
+    weights = [initialize(build(), name, seed=seed).get_parameter(parameter) for seed in range(60)]
+    return float(torch.stack(weights).detach().std())
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_layer_of_keras_has_the_deviation_of_the_law_of_keras(kind, law):
+    keras = installed("keras")
+    (*_, build, _, shape), drawn = LAYERS[kind], []
+    for _ in range(60):
+        layer = build(keras.layers, law)
+        layer(*[np.zeros(shape, np.float32)] * (2 if kind == "attention" else 1))
+        drawn.append(np.asarray(layer.weights[0].value.detach().cpu()))
+    assert deviation(kind, f"keras_{law}") == pytest.approx(np.stack(drawn).std(), rel=0.04)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_layer_of_flax_has_the_deviation_of_its_default(kind):
+    jax, linen = installed("jax"), installed("flax.linen")
+    (*_, build, shape), drawn = LAYERS[kind], []
+    layer = build(linen, jax.nn.initializers.lecun_normal())
+    for seed in range(60):
+        leaves = jax.tree_util.tree_flatten_with_path(layer.init(jax.random.key(seed), np.zeros(shape, np.float32)))[0]
+        wanted = {"lstm": "'ii'", "attention": "'query'"}.get(kind, "")
+        drawn += [np.asarray(leaf) for path, leaf in leaves if "'kernel'" in str(path) and wanted in str(path)]
+    assert deviation(kind, "flax_default") == pytest.approx(np.stack(drawn).std(), rel=0.04)
+
+
+@pytest.mark.parametrize("library", ["torchvision.models", "timm"])
+def test_a_resnext_of_torchvision_and_timm_is_the_law_of_its_convolutions(library):
+    package = installed(library)
+    build = (
+        package.resnext50_32x4d if library == "torchvision.models" else partial(package.create_model, "resnext50_32x4d")
+    )
+    torch.manual_seed(0)
+    theirs, ours = build(), initialize(build(), "torchvision_conv")
+    for (name, one), other in zip(ours.named_modules(), theirs.modules(), strict=True):
+        if isinstance(one, nn.Conv2d):
+            samples = (layer.weight.detach().flatten()[:20_000] for layer in (one, other))
+            assert stats.ks_2samp(*samples).pvalue > 1e-5, name

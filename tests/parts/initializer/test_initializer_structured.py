@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from scipy import linalg, stats
 from torch import nn
 
-from bench import catalogue
+from bench import catalogue, initialize
 from bench.parts.model.cifar import plain
 from bench.registry import find
 from bench.schema import UserError
@@ -188,3 +188,10 @@ def test_the_number_of_threads_changes_no_more_than_the_rounding_of_orthogonal_w
         torch.set_num_threads(before)
     for other in found[1:]:
         torch.testing.assert_close(other, found[0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["delta_orthogonal", "tf_delta_orthogonal"])
+def test_the_centre_of_an_even_kernel_is_left_of_its_middle_as_in_jax(name):
+    layer = initialize(nn.Conv2d(3, 5, (2, 4)), name)
+    assert (layer.weight != 0).any(0).any(0).nonzero().tolist() == [[0, 1]]
+    assert (initialize(nn.Conv2d(3, 5, (2, 4)), "dirac").weight != 0).any(0).any(0).nonzero().tolist() == [[1, 2]]
