@@ -248,7 +248,10 @@ def killed(sweep, whom, rng):
     if sweep.poll() is not None or (whom == "worker" and not workers):
         return False
     if whom == "worker":
-        os.kill(rng.choice(workers), signal.SIGKILL)
+        try:
+            os.kill(rng.choice(workers), signal.SIGKILL)
+        except ProcessLookupError:  # it ended since it was listed
+            return False
     else:
         (os.killpg if whom == "group" else os.kill)(sweep.pid, signal.SIGKILL)
         sweep.wait()
