@@ -90,7 +90,7 @@ def leading(summary: Summary) -> str:
 
 
 def training(summary: Summary) -> str:
-    """How many runs did not train, of which arms, and which arms never train in a block."""
+    """How many runs did not train, and of which arms."""
     lost = Counter[str]()
     runs = Counter[str]()
     for finding in summary.findings:
@@ -103,8 +103,8 @@ def training(summary: Summary) -> str:
     ranked = sorted((name for name in lost if lost[name]), key=lambda name: (-lost[name], name))
     arms = [f"{name} {lost[name]} of {runs[name]}" for name in ranked]
     diverged = sum(one.diverged for finding in summary.findings for one in finding.arms)
-    of_them = f", {diverged} of them diverged" if diverged else ""
-    return f"{total} of {counted(ended, 'run')} did not train{of_them}: {some(arms)}."
+    of_them = f", {diverged:,} of them diverged" if diverged else ""
+    return f"{total:,} of {counted(ended, 'run')} did not train{of_them}: {some(arms)}."
 
 
 def advice(summary: Summary) -> str:
