@@ -9,7 +9,7 @@ import sys
 import traceback
 
 from bench import catalogue, registry
-from bench.schema import UserError
+from bench.schema import WORDS, UserError
 
 DONE, MISTAKE, INTERRUPTED = 0, 2, 130
 
@@ -60,6 +60,8 @@ def explained(command: str, error: BaseException) -> str:
         return registry.unknown(word, name, error.options)
     if isinstance(error, OverrideParseException):
         key, _, value = str(error.override).partition("=")
+        if key in WORDS and "(" in value:
+            return f"one configuration takes the arguments of an option as keys: {key}=NAME {key}.ARGUMENT=VALUE"
         quoted = f"; quote a value with other signs than letters and digits: '{key}=\"{value}\"'" if value else ""
         return f"cannot read {error.override!r} ({first}); write key=value or key=value,value{quoted}"
     if first.startswith("Config group override"):

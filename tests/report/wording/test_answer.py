@@ -160,6 +160,17 @@ def test_an_arm_without_an_ended_run_leaves_the_question_open_and_says_why(
     assert question(found) == "a or b? No block has ended runs of both."
 
 
+def test_a_question_that_names_no_arm_or_several_says_which_there_are(arm: MakeArm, rules: Rules) -> None:
+    rows = arm("a", around(0.9)) + [run for x in (1.0, 2.0) for run in arm("b", around(0.8), initializer__x=x)]
+    assert question(summarize(rows, replace(rules, question=("a", "b")))) == (
+        "a or b? b means 2 arms: b(x=1.0) and b(x=2.0); study.question takes one of them."
+    )
+    assert question(summarize(rows, replace(rules, question=("b(x=3)", "a")))) == (
+        "b(x=3) or a? No arm is b(x=3); there are a, b(x=1.0) and b(x=2.0)."
+    )
+    assert question(summarize(rows, replace(rules, question=("a", "b(x=2)")))) == "a or b(x=2.0)? a is better."
+
+
 def test_an_arm_that_is_shown_to_be_worse_within_the_margin_is_not_said_to_be_shown_no_worse(
     arm: MakeArm, rules: Rules
 ) -> None:
