@@ -52,9 +52,14 @@ def refuse_repeated(overrides: list[str]) -> None:
 
 
 def quoted_arms(word: str) -> str:
-    """study.question=[a(x=1),b] as study.question=["a(x=1)",b]: Hydra would take the arm for a call of its own."""
+    """study.question=[a(x=1),b] as study.question=["a(x=1)",b]: Hydra would take the arm for a call of its own.
+
+    Raises UserError for parentheses that do not close.
+    """
     if not word.startswith("study.question="):
         return word
+    if word.count("(") != word.count(")"):
+        raise UserError(f"cannot read {word!r}; an arm with arguments is written NAME(ARGUMENT=VALUE, ...)")
     return re.sub(r"(?<![\w\"'-])[\w-]+\([^()]*\)", lambda arm: json.dumps(arm[0], ensure_ascii=False), word)
 
 

@@ -43,3 +43,8 @@ def test_a_condition_of_a_report_may_name_an_alias():
 def test_an_arm_of_a_question_needs_no_quotes(arm):
     words = for_hydra("report", ["study=own", f"study.question=[he_normal,{arm}]"])
     assert words == ["study=own", 'study.question=[he_normal,"variance_scaling(scale=2)"]']
+
+
+def test_an_arm_of_a_question_closes_its_parentheses():
+    with pytest.raises(UserError, match=r"an arm with arguments is written NAME\(ARGUMENT=VALUE"):
+        for_hydra("report", ["study=own", "study.question=[he_normal,variance_scaling(scale=2]"])

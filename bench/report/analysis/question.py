@@ -17,7 +17,7 @@ from bench.report.analysis.pairs import Pair, decide
 class Question:
     """Two arms, and their pair in each block that has ended runs of both, decided over these blocks alone."""
 
-    arms: tuple[str, str]
+    arms: tuple[str, ...]
     pairs: tuple[tuple[Finding, Pair], ...]
 
     @property

@@ -39,8 +39,10 @@ def sheet(summary: Summary) -> Sheet:
     ending = [notes, conclusion]
     if comparison := summary.question:
         heading = f"The question: {' against '.join(comparison.arms)}, a family of its own over the blocks"
-        section, reply = Section(heading, (question(summary, comparison),)), answer.question(summary)
-        parts, page, ending = [*parts, section], [reply, section, *page], [*ending, reply]
+        section = Section(heading, (question(summary, comparison),))
+        parts, page = [*parts, section], [section, *page]
+    if reply := answer.question(summary):
+        page, ending = [reply, *page], [*ending, reply]
     whole = Section(f"{summary.name}: {summary.about['law']}", tuple(page), level=2) if summary.about else None
     return Sheet(
         (*parts, *ending),
@@ -109,10 +111,11 @@ def _block(finding: Finding) -> dict[str, Any]:
 
 
 def _question(summary: Summary) -> dict[str, Any] | None:
-    if summary.question is None:
+    if not summary.rules.question:
         return None
+    comparison = summary.question or Question(summary.rules.question, ())
     pairs = [
         {"block": finding.name, "in_full": answer.verdict_in_full(pair, summary.rules), **frame.of_pair(pair)}
-        for finding, pair in summary.question.pairs
+        for finding, pair in comparison.pairs
     ]
-    return {"arms": list(summary.question.arms), "answer": answer.question(summary), "pairs": pairs}
+    return {"arms": list(comparison.arms), "answer": answer.question(summary), "pairs": pairs}
