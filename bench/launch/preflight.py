@@ -96,18 +96,34 @@ def run_seconds(trial: Trial, steps_per_second: float) -> float:
 
 
 def workers(trial: Trial, expected: Expected, settings: Settings, seconds: float) -> Workers:
-    """How many processes train: as set, or measured on the trial where the sweep takes long enough."""
+    """How many processes train: as set, or one per core or GPU; on a GPU measured where the sweep takes long enough."""
     if settings.processes != AUTO:
         return Workers(int(settings.processes), settings.job_seconds)
-    count, most = process_counts(trial.machine.device)
-    if seconds > WORTH_S and most > 1:
-        count = processes(trial, expected.packing, expected.graphed, most)
+    machine = trial.machine
+    count = one_each(machine.device, machine.threads)
+    if machine.device != "cuda":
+        return Workers(fitting(count), settings.job_seconds)
+    if seconds > WORTH_S:
+        count = processes(trial, expected.packing, expected.graphed, PER_GPU * count)
     return Workers(count, settings.job_seconds)
 
 
-def process_counts(device: str) -> tuple[int, int]:
-    """The number of processes without a measurement, one per GPU or core, and the most that a measurement may give."""
+def one_each(device: str, threads: int) -> int:
+    """The number of processes without a measurement: one per GPU, or per as many cores as a process has threads."""
     if device != "cuda":
-        return environment.usable_cores(), environment.usable_cores()
-    gpus = max(1, gpu_count())  # some GPUs have no device file
-    return gpus, PER_GPU * gpus
+        return max(1, environment.usable_cores() // threads)
+    return max(1, gpu_count())  # some GPUs have no device file
+
+
+def fitting(processes: int) -> int:
+    """At most this number of processes, as fit in free memory: each takes as much as this one, which has the data."""
+    each, free = environment.peak_memory_bytes(), environment.free_memory_bytes()
+    if free is None or processes * each <= free:
+        return processes
+    fewer = max(1, free // each)
+    print(
+        f"processes=auto: {fewer} instead of {processes}, since a process takes about {each / 1e9:.1f} GB of memory "
+        f"and {free / 1e9:.1f} GB are free",
+        file=sys.stderr,
+    )
+    return fewer

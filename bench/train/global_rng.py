@@ -41,3 +41,11 @@ def restore(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     if states["gpu"] is not None:
         torch.cuda.set_rng_state(states["gpu"])
+
+
+def equal(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    """Whether these are the same states."""
+    return all(
+        torch.equal(state, theirs[name]) if isinstance(state, torch.Tensor) else state == theirs[name]
+        for name, state in ours.items()
+    )

@@ -25,7 +25,7 @@ from bench.parts.seeds import generator
 from bench.registry import task
 from bench.rows.correctness import packed
 from bench.schema import OK, Machine, Row, Run, UserError
-from bench.train import engine
+from bench.train import engine, stackable
 from bench.train.checkpoint import Keeper
 from bench.train.contract import Cost, Task
 from bench.train.segment import costs, devices
@@ -94,6 +94,9 @@ class Train(Task):
             step=partial(self._step, prepared, machine),
             key=f"precision={self.precision} compile={machine.compiled}, "
             f"{' '.join(model)} normalization={run.choices['normalization']} batch={batch}",
+            try_stacking=lambda: stackable.check(
+                prepared.model, self._first_batch(data), engine.builder(autocast(self.precision, machine.device))
+            ),
         )
 
     def perform(self, runs: Sequence[Run], machine: Machine) -> list[Row]:
@@ -134,14 +137,16 @@ class Train(Task):
     def _step(self, prepared: Prepared, machine: Machine, count: int, graphed: bool) -> Callable[[], None]:
         """One step of `count` copies of the model, always on the same batch."""
         losses = self._builder(machine, graphed)([deepcopy(prepared.model).train() for _ in range(count)]).losses
-        taken = slice(self.batch_size)
-        images = prepared.data.train.images[taken].contiguous(memory_format=torch.channels_last)
-        batches = [engine.Batch(images, prepared.data.train.labels[taken], 0.0)] * count
+        batches = [self._first_batch(prepared.data)] * count
 
         def step() -> None:
             float(losses(batches)[0])
 
         return step
+
+    def _first_batch(self, data: Dataset) -> engine.Batch:
+        images, labels = (tensor[: self.batch_size] for tensor in data.train)
+        return engine.Batch(images.contiguous(memory_format=torch.channels_last), labels, 0.0)
 
 
 def row_of(trainer: Trainer, status: str) -> Row:
