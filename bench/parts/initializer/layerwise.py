@@ -13,7 +13,8 @@ from bench.bounds import Natural, Positive
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
 from bench.parts.initializer.fans import Layer
-from bench.parts.initializer.layers import Norm, layers
+from bench.parts.initializer.layers import layers
+from bench.parts.initializer.norms import cancels_scale
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.parts.initializer.scheme import all_or_nothing, fill, given, measured
 from bench.registry import initializer
@@ -142,7 +143,7 @@ def normalised(model: nn.Module, images: Tensor) -> set[Layer]:
             found.add(latest["layer"])  # type: ignore[arg-type]
 
     hooks = [layer.register_forward_hook(remember) for layer in layers(model)]
-    hooks += [norm.register_forward_pre_hook(compare) for norm in model.modules() if isinstance(norm, Norm)]
+    hooks += [norm.register_forward_pre_hook(compare) for norm in model.modules() if cancels_scale(norm)]
     try:
         model(images)
     finally:
