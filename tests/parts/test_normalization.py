@@ -4,11 +4,13 @@ from functools import partial
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from bench import catalogue
 from bench.parts.initializer.norms import is_norm
-from bench.parts.normalization import LayerNorm2d
+from bench.parts.model.layer import convolution_and_norm, hand_over
+from bench.parts.normalization import LayerNorm2d, ScaleAndShift, StandardizedConvolution
 from bench.registry import find
 from bench.schema import UserError
 
@@ -28,6 +30,11 @@ def function(name: str, **changed):
 
 def images() -> torch.Tensor:
     return 3 + 2 * torch.randn(16, CHANNELS, 4, 4, generator=torch.Generator().manual_seed(0))
+
+
+def net_of(name: str) -> nn.Sequential:
+    """A convolution and what follows it."""
+    return nn.Sequential(*convolution_and_norm(CHANNELS, CHANNELS, 3, 1, function(name)))
 
 
 def assert_standard(out: torch.Tensor, axes: tuple[int, ...]) -> None:
@@ -95,9 +102,112 @@ def test_instance_normalization_of_one_pixel_is_refused_with_a_way_out():
 def test_each_call_gives_a_new_module_for_the_channels(name):
     build = function(name)
     assert build(CHANNELS) is not build(CHANNELS)
-    assert build(CHANNELS)(images()).shape == images().shape
+    assert net_of(name)(images()).shape == images().shape
 
 
 @pytest.mark.parametrize("name", sorted({*OPTIONS} - {"none"}))
 def test_initializers_know_each_normalization_as_a_norm(name):
-    assert is_norm(function(name)(CHANNELS))
+    assert is_norm(net_of(name)[1])
+
+
+# Normalization of weights
+
+
+def convolution(name: str, groups: int = 1, **changed) -> tuple[nn.Conv2d, nn.Module]:
+    torch.manual_seed(0)
+    conv, output = convolution_and_norm(CHANNELS, 8, 3, 1, function(name, **changed), groups)
+    nn.init.normal_(conv.weight, 0.3, 0.2)
+    return conv, output
+
+
+def standardized(weight: torch.Tensor) -> torch.Tensor:
+    mean, std = weight.mean((1, 2, 3), keepdim=True), weight.std((1, 2, 3), correction=0, keepdim=True)
+    return (weight - mean) / std
+
+
+OF_WEIGHTS = ["weight_standardization", "weight_standardization_group", "scaled_weight_standardization"]
+FACTORS = {"scaled_weight_standardization": lambda n_in: n_in**-0.5}
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize("name", OF_WEIGHTS)
+def test_a_convolution_standardizes_the_weights_of_each_output_channel(name, groups):
+    conv, _ = convolution(name, groups)
+    factor = FACTORS.get(name, lambda n_in: 1.0)(conv.weight[0].numel())
+    expected = F.conv2d(images(), factor * standardized(conv.weight), padding=1, groups=groups)
+    torch.testing.assert_close(conv(images()), expected, rtol=1e-4, atol=1e-4)
+    assert conv.bias is None
+
+
+def test_gamma_multiplies_the_scaled_weights():
+    one, other = (convolution("scaled_weight_standardization", gamma=gamma)[0](images()) for gamma in (1.0, 1.7))
+    torch.testing.assert_close(other, 1.7 * one)
+
+
+def test_scaled_weights_keep_the_variance_of_independent_inputs():
+    torch.manual_seed(0)
+    conv, output = convolution_and_norm(64, 512, 3, 1, function("scaled_weight_standardization"))
+    out = output(conv(torch.randn(4, 64, 16, 16)))[..., 1:-1, 1:-1]
+    assert out.var().item() == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("weight_standardization", nn.BatchNorm2d),
+        ("weight_standardization_group", nn.GroupNorm),
+        ("scaled_weight_standardization", ScaleAndShift),
+    ],
+)
+def test_what_is_left_to_do_to_the_output_follows_the_convolution(name, kind):
+    assert type(convolution(name)[1]) is kind
+
+
+def test_a_gain_and_a_bias_follow_scaled_weights():
+    x, module = images(), ScaleAndShift(CHANNELS)
+    assert torch.equal(module(x), x)
+    with torch.no_grad():
+        module.weight[0], module.bias[1] = 3, 5
+    expected = torch.cat([3 * x[:, :1], x[:, 1:2] + 5, x[:, 2:]], 1)
+    torch.testing.assert_close(module(x), expected)
+
+
+@pytest.mark.parametrize("name", OF_WEIGHTS)
+def test_zero_weights_give_zero_and_a_finite_gradient(name):
+    conv, _ = convolution(name)
+    nn.init.zeros_(conv.weight)
+    out = conv(images())
+    (out * torch.randn(out.shape)).sum().backward()
+    assert not out.any()
+    assert conv.weight.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("std", [1e-3, 1.0, 1e3])
+def test_the_scale_of_the_weights_does_not_matter(std):
+    conv, _ = convolution("weight_standardization")
+    before = conv(images())
+    with torch.no_grad():
+        conv.weight.mul_(std / conv.weight.std())
+    torch.testing.assert_close(conv(images()), before, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", OF_WEIGHTS)
+def test_a_model_that_builds_its_own_convolutions_is_refused(name):
+    net = nn.Sequential(nn.Conv2d(CHANNELS, CHANNELS, 3), function(name)(CHANNELS))
+    with pytest.raises(UserError, match=r"builds its own; let it take bench.parts.model.layer.convolution_and_norm"):
+        net(images())
+
+
+def test_a_net_of_a_library_hands_over_to_all_of_its_convolutions():
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), function("weight_standardization_group")(8), nn.Conv2d(8, 8, 1))
+    hand_over(net)
+    assert [type(module) for module in net] == [StandardizedConvolution, nn.GroupNorm, StandardizedConvolution]
+
+
+def test_a_net_of_a_library_with_convolutions_of_its_own_kind_is_refused():
+    class Padded(nn.Conv2d):
+        """A library's convolution, which may compute something else."""
+
+    net = nn.Sequential(Padded(3, 8, 3), function("weight_standardization")(8))
+    with pytest.raises(UserError, match=r"is for nn.Conv2d, and this model has a Padded"):
+        hand_over(net)

@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from bench.parts.initializer import streams
 from bench.parts.initializer.fans import Convention, Layer, exact
-from bench.parts.initializer.norms import restart, restarts
+from bench.parts.initializer.norms import refuse_standardized, restart, restarts
 from bench.parts.initializer.resets import reset_of, settled
 from bench.parts.initializer.streams import Draw
 from bench.registry import initializer
@@ -101,6 +101,7 @@ def draw_weights(found: Iterable[tuple[Layer, Law]], generator: Generator) -> No
     """Fill each layer's weight by its law, one group at a time: groups are layers side by side.
 
     The layers whose weights are independent come first, all together (see streams.py), then the others in order.
+    Raises UserError for a layer that standardizes its weights, and a law whose weights are not independent.
     """
     draws: list[tuple[Tensor, Draw]] = []
     others: list[tuple[Tensor, Law, int]] = []
@@ -110,10 +111,16 @@ def draw_weights(found: Iterable[tuple[Layer, Law]], generator: Generator) -> No
         if isinstance(law, Independent):
             draws.append((layer.weight, law.draw_of(law.fans(layer))))
         else:
+            refuse_standardized([layer], name_of(law))
             others.append((layer.weight, law, getattr(layer, "groups", 1)))
     draw_together(draws, generator)
     for weight, law, groups in others:
         draw(weight, law, generator, parts=groups)
+
+
+def name_of(law: Law) -> str:
+    """The name of a law, for a sentence."""
+    return str(getattr(getattr(law, "func", law), "__name__", law)).lstrip("_")
 
 
 def draw(parameter: Tensor, function: Law, generator: Generator, parts: int = 1) -> None:

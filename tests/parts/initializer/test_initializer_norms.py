@@ -1,11 +1,15 @@
 """One rule says which modules are norms, torch's and a user's, and every initializer starts them alike."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from bench import initialize
-from bench.parts.initializer.norms import cancels_scale, forget, is_norm, restart, restarts
+from bench.parts.initializer.norms import cancels_scale, forget, is_norm, restart, restarts, standardizes
+from bench.registry import find
+from bench.schema import UserError
 
 TORCHS = [
     nn.BatchNorm1d(6),
@@ -149,3 +153,71 @@ def test_a_users_norm_that_ends_a_branch_is_what_zero_gamma_sets():
 
     block = initialize(nn.Sequential(Residual()), "zero_gamma")[0]
     assert (block.norm.weight == 0).all()
+
+
+# Weight standardization
+
+STRUCTURED = ["orthogonal", "delta_orthogonal", "dirac", "constant", "sparse", "sinusoidal"]  # what centring would undo
+SCALING = ["lsuv", "lsuv_port", "data_dependent_norm", "fixup", "arpit", "taki", "idinit", "looks_linear"]
+
+
+class Standardized(nn.Conv2d):
+    """A user's convolution with weight standardization."""
+
+    def forward(self, x):
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        return self._conv_forward(x, weight / weight.std((1, 2, 3), keepdim=True), self.bias)
+
+
+class Doubled(nn.Conv2d):
+    """A user's convolution that keeps the scale of its weight."""
+
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+class Wants(nn.Conv2d):
+    """A user's convolution that takes more than one input."""
+
+    def forward(self, x, y):
+        return super().forward(x) + y
+
+
+def test_a_layer_that_undoes_the_scale_of_its_weight_is_known_by_what_it_does():
+    kinds = (Standardized, Doubled, Wants, nn.Conv2d)
+    assert [standardizes(kind(4, 6, 3, groups=2)) for kind in kinds] == [True, False, False, False]
+    assert not standardizes(nn.Linear(3, 4))
+
+
+@pytest.mark.parametrize("name", [*STRUCTURED, *SCALING])
+def test_a_law_that_standardized_weights_would_undo_is_refused_and_the_model_left_as_it_was(name):
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = Standardized(4, 4, 3, padding=1), Standardized(4, 4, 3, padding=1)
+
+        def forward(self, x):
+            return x + self.two(self.one(x))
+
+    net = nn.Sequential(nn.Conv2d(2, 4, 3), Block(), nn.Flatten(), nn.Linear(64, 4))
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    batch = torch.randn(4, 2, 6, 6, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(UserError, match=f"{name} sets the scale .*take a normalization without weight standardization"):
+        initialize(net, name, batch=batch, **({"residual": "sum"} if name == "fixup" else {}))
+    torch.testing.assert_close(net.state_dict(), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["he_normal", "torch_default", "uniform_raw"])
+def test_a_law_of_independent_weights_fills_standardized_convolutions(name):
+    net = initialize(nn.Sequential(Standardized(4, 6, 3)), name)
+    assert net[0].weight.std() > 0
+
+
+def test_with_scaled_weights_zero_gamma_starts_the_gain_of_each_branch_at_zero():
+    weights = find("normalization", "scaled_weight_standardization")
+    net = find("model", "resnet")(
+        (1, 8, 8), 10, nn.ReLU, partial(weights, gamma=1.0), "sum", depth=8, width=8, shortcut="B"
+    )
+    initialize(net, "zero_gamma")
+    assert not net.layer2[0].norm2.weight.any()
+    assert (net.layer2[0].norm1.weight == 1).all()
