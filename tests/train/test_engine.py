@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from bench import catalogue
 from bench.schema import DIVERGED, OK
 from bench.train import engine
 from bench.train.contract import task_of
@@ -69,6 +70,15 @@ def test_after_twenty_steps_a_replica_is_the_run_alone(shape, size, trainers):
     for ours, theirs in zip(together, apart, strict=True):
         assert distance(ours.model, theirs.model) < 1e-10
         torch.testing.assert_close(torch.stack(ours.losses), torch.stack(theirs.losses), rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize("normalization", catalogue.options("normalization"))
+def test_a_replica_is_the_run_alone_with_each_normalization(normalization, trainers):
+    asked = ("model=resnet8", "model.width=8", f"normalization={normalization}", "steps=5", "seed=range(2)")
+    together, apart = trainers(*asked), trainers(*asked)
+    assert trained(together) == alone(apart) == [OK] * 2
+    for ours, theirs in zip(together, apart, strict=True):
+        assert distance(ours.model, theirs.model) < 1e-10
 
 
 def test_after_one_step_in_single_precision_a_replica_is_the_run_alone(trainers):

@@ -13,6 +13,7 @@ from bench.parts.gain import number
 from bench.parts.initializer import scheme
 from bench.parts.initializer.fixed_scale import normal
 from bench.parts.initializer.layers import Law, bound, draw_together, laws, layers
+from bench.parts.initializer.norms import refuse_standardized
 from bench.parts.initializer.roles import ROLES, residual_branches
 from bench.registry import initializer
 from bench.schema import UserError
@@ -57,6 +58,7 @@ def taki(model: nn.Module, generator: Generator, batch: object, *, gain: float |
     His c is gain². Raises UserError for a model without residual branches.
     """
     blocks = residual_branches(model, "taki")
+    refuse_standardized(layers(model), "taki")
     inside = scheme.normal(number(gain) / math.sqrt(len(blocks)), "fan_in")
     branch = dict.fromkeys(("first", "middle", "last"), inside)
     scheme.fill(model, generator, scheme.normal(gain, "fan_in"), branch)

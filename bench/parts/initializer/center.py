@@ -12,7 +12,8 @@ from torch import Generator, Tensor, nn
 from bench.bounds import Nonnegative, Share
 from bench.parts.gain import number
 from bench.parts.initializer import scheme, streams
-from bench.parts.initializer.layers import law
+from bench.parts.initializer.layers import law, layers
+from bench.parts.initializer.norms import refuse_standardized
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.registry import initializer, unknown
 from bench.schema import UserError
@@ -78,6 +79,7 @@ def idinit(model: nn.Module, generator: Generator, batch: object, *, tau: Nonneg
     outputs there are. A convolution has it at its centre; the paper's variant that spreads it over the kernel's taps
     ("patch-maintain") is not done here. Nothing is drawn; biases are 0. Without branches every layer gets tau.
     """
+    refuse_standardized(layers(model), "idinit")
     last, others = (functools.partial(_padded_identity, scale=scale) for scale in (epsilon, tau))
     scheme.fill(model, generator, others, {"last": last})
 

@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 
 from bench.parts.initializer.fans import Layer
-from bench.parts.initializer.layers import Norm
+from bench.parts.initializer.norms import is_norm
 
 ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 
@@ -32,7 +32,7 @@ class _Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether the inside of a module is left alone, as it has no layers to add."""
-        return super().is_leaf_module(m, module_qualified_name) or isinstance(m, Norm) or not m._modules
+        return super().is_leaf_module(m, module_qualified_name) or not m._modules or is_norm(m)
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         """The result of a call, in symbols."""

@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 
 from bench.parts.initializer import streams
 from bench.parts.initializer.fans import Convention, Layer, exact
+from bench.parts.initializer.norms import refuse_standardized, restart, restarts
 from bench.parts.initializer.resets import reset_of, settled
 from bench.parts.initializer.streams import Draw
 from bench.registry import initializer
@@ -20,10 +21,6 @@ from bench.schema import UserError
 
 Law = Callable[..., None]
 AnyLaw = TypeVar("AnyLaw", bound=Law)
-
-Norm = nn.modules.batchnorm._NormBase | nn.GroupNorm | nn.LayerNorm | nn.RMSNorm
-NORMS = {nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm, nn.LayerNorm}
-STARTS = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of a norm
 
 laws: dict[str, Law] = {}  # every registered law of one weight tensor, by the name of its function
 
@@ -104,6 +101,7 @@ def draw_weights(found: Iterable[tuple[Layer, Law]], generator: Generator) -> No
     """Fill each layer's weight by its law, one group at a time: groups are layers side by side.
 
     The layers whose weights are independent come first, all together (see streams.py), then the others in order.
+    Raises UserError for a layer that standardizes its weights, and a law whose weights are not independent.
     """
     draws: list[tuple[Tensor, Draw]] = []
     others: list[tuple[Tensor, Law, int]] = []
@@ -113,10 +111,16 @@ def draw_weights(found: Iterable[tuple[Layer, Law]], generator: Generator) -> No
         if isinstance(law, Independent):
             draws.append((layer.weight, law.draw_of(law.fans(layer))))
         else:
+            refuse_standardized([layer], name_of(law))
             others.append((layer.weight, law, getattr(layer, "groups", 1)))
     draw_together(draws, generator)
     for weight, law, groups in others:
         draw(weight, law, generator, parts=groups)
+
+
+def name_of(law: Law) -> str:
+    """The name of a law, for a sentence."""
+    return str(getattr(getattr(law, "func", law), "__name__", law)).lstrip("_")
 
 
 def draw(parameter: Tensor, function: Law, generator: Generator, parts: int = 1) -> None:
@@ -169,13 +173,8 @@ def restart_others(model: nn.Module, drawing: list[nn.Module] | None = None) -> 
 
 
 def _restart(module: nn.Module, drawing: list[nn.Module] | None) -> None:
-    held = {**module._parameters, **module._buffers}
-    if type(module) in NORMS and held.keys() <= STARTS.keys():
-        for name, tensor in held.items():  # like their reset_parameters(), in a third of the time
-            if tensor is not None and STARTS[name]:
-                tensor.fill_(STARTS[name])
-            elif tensor is not None:
-                tensor.zero_()
+    if restarts(module):
+        restart(module)
         return
     kind = type(module).__name__
     if reset_of(module) is None and any(True for _ in module.parameters(recurse=False)):

@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from bench.parts.initializer.fans import Layer
 from bench.parts.initializer.layers import draw, layers, restart_others
+from bench.parts.initializer.norms import refuse_standardized
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.registry import initializer
 from bench.schema import UserError
@@ -25,6 +26,7 @@ def looks_linear(model: nn.Module, generator: Generator, batch: object) -> None:
     Raises UserError for grouped convolutions and for a number of channels, between layers, that is odd.
     """
     chain = list(layers(model))
+    refuse_standardized(chain, "looks_linear")
     for layer in chain:
         _refuse_unpaired(layer, first=layer is chain[0], last=layer is chain[-1])
     restart_others(model)

@@ -12,7 +12,8 @@ from torch import Generator, Tensor, nn
 from bench.parts.arguments import SUM
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer.fans import fans
-from bench.parts.initializer.layers import bound
+from bench.parts.initializer.layers import bound, layers
+from bench.parts.initializer.norms import refuse_standardized
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.parts.initializer.roles import Branch, residual_branches, roles
 from bench.parts.initializer.scheme import all_or_nothing, fill, normal
@@ -36,6 +37,7 @@ def fixup(
     default, as in the published code. With residual "sum" the learned numbers are left out.
     """
     found = joined(model, residual, ("fixup", SUM), "fixup")
+    refuse_standardized(layers(model), "fixup")
     fill(model, generator, normal(gain, mode), {"stem": torch_default})
     for branch in found:
         *inner, last = branch.layers
@@ -130,6 +132,7 @@ def arpit(model: nn.Module, generator: Generator, batch: Split | None) -> None:
     net; here they train without that parametrization.
     """
     found = joined(model, SUM, (SUM,), "arpit")
+    refuse_standardized(layers(model), "arpit")
     laws = {role: functools.partial(directions, gain=1.0) for role in ("stem", "shortcut")}
     fill(model, generator, functools.partial(directions, gain=2.0), {**laws, "classifier": torch_default})
     for branch in found:

@@ -9,7 +9,7 @@ from torch import nn
 
 from bench.parts.initializer.fans import Layer, origin_of
 from bench.parts.initializer.joins import joins
-from bench.parts.initializer.layers import Norm
+from bench.parts.initializer.norms import is_norm
 from bench.schema import UserError
 
 ROLES = ("stem", "first", "middle", "last", "shortcut", "classifier", "other")
@@ -60,7 +60,7 @@ def branches(model: nn.Module) -> list[Branch]:
         branch, shortcut = sorted(sides, key=lambda parts: len(_layers(parts)), reverse=True)
         layers, aside = _layers(branch), _layers(shortcut)
         if layers and len(aside) < 2:
-            norms: list[nn.Module] = [part for part in branch if isinstance(part, Norm) and part.weight is not None]
+            norms = [part for part in branch if getattr(part, "weight", None) is not None and is_norm(part)]
             stage = join.block.rpartition(".")[0]
             stages += [stage] if stage not in stages else []
             block = model.get_submodule(join.block)

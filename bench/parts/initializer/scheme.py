@@ -12,7 +12,8 @@ from typing import Any
 from torch import Generator, nn
 
 from bench.parts.dataset.tensors import Split
-from bench.parts.initializer.layers import Law, Norm, bound, draw_weights, restart_others
+from bench.parts.initializer.layers import Law, bound, draw_weights, restart_others
+from bench.parts.initializer.norms import forget, is_norm
 from bench.parts.initializer.roles import roles
 from bench.parts.initializer.variance_scaling import variance_scaling
 from bench.schema import UserError
@@ -44,13 +45,13 @@ def measured(model: nn.Module) -> Iterator[None]:
     modes = {module: module.training for module in model.modules()}
     try:
         for module in modes:
-            module.training = isinstance(module, Norm)
+            module.training = is_norm(module)
         yield
     finally:
         for module, mode in modes.items():
             module.training = mode
-            if isinstance(module, nn.modules.batchnorm._NormBase):
-                module.reset_running_stats()
+            if is_norm(module):
+                forget(module)
 
 
 def given(batch: Split | None, model: nn.Module) -> Split:

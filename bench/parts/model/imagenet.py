@@ -3,14 +3,15 @@
 In: a shape, a number of classes, the run's activation and normalization. Out: a module. Touches: nothing else.
 """
 
-import torch
 from torch import nn
 
 from bench.parts.model.layer import (
     Activation,
     Normalization,
     Shape,
+    add_biases,
     convolution_and_norm,
+    hand_over,
     is_none,
     refuse_other_than_sum,
 )
@@ -50,16 +51,10 @@ def torchvision_resnet(
     net.conv1, net.bn1 = convolution_and_norm(shape[0], net.conv1.out_channels, kernel, stride, normalization)
     if stem == "cifar":
         net.maxpool = nn.Identity()
+    hand_over(net)
     if is_none(net.bn1):
-        _add_biases(net)
+        add_biases(net)
     return _with_activations(net, activation)
-
-
-def _add_biases(net: nn.Module) -> None:
-    """Give every convolution a bias: torchvision leaves biases to the normalization."""
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d) and module.bias is None:
-            module.bias = nn.Parameter(torch.zeros(module.out_channels))
 
 
 def _with_activations(net: nn.Module, activation: Activation) -> nn.Module:

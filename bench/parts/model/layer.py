@@ -1,14 +1,16 @@
-"""The convolution that all models share: it has a bias only where no normalization follows.
+"""The convolution that all models share: it has a bias only where no normalization follows, and may be standardized.
 
-In: channels and the run's normalization. Out: modules. Touches: nothing.
+In: channels and the run's normalization, or a net of a library. Out: modules. Touches: the net it is handed.
 """
 
 from collections.abc import Callable
 
+import torch
 from torch import nn
 
 from bench.catalogue import options
 from bench.parts.arguments import SUM
+from bench.parts.normalization import OfWeights
 from bench.schema import UserError
 
 Shape = tuple[int, int, int]  # channels, height, width of one image
@@ -17,11 +19,35 @@ Normalization = Callable[[int], nn.Module]
 
 
 def convolution_and_norm(
-    c_in: int, c_out: int, kernel: int, stride: int, normalization: Normalization
+    c_in: int, c_out: int, kernel: int, stride: int, normalization: Normalization, groups: int = 1
 ) -> tuple[nn.Conv2d, nn.Module]:
-    """A convolution that keeps height and width (divided by its stride, rounded up), and its normalization."""
+    """A convolution that keeps height and width (divided by its stride, rounded up), and what follows it.
+
+    That is its normalization, or what a normalization of weights leaves to be done to the output.
+    """
     norm = normalization(c_out)
-    return nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=is_none(norm)), norm
+    output = norm.output if isinstance(norm, OfWeights) else norm
+    convolution = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=is_none(output))
+    if isinstance(norm, OfWeights):
+        norm.standardize(convolution)
+    return convolution, output
+
+
+def hand_over(net: nn.Module) -> None:
+    """Hand a normalization of weights, where a net was built with one, to all of its convolutions."""
+    places = [(parent, name, child) for parent in net.modules() for name, child in parent.named_children()]
+    waiting = [(parent, name, child) for parent, name, child in places if isinstance(child, OfWeights)]
+    for parent, name, child in waiting:
+        setattr(parent, name, child.output)
+    for convolution in (child for _, _, child in places if waiting and isinstance(child, nn.Conv2d)):
+        waiting[0][2].standardize(convolution)
+
+
+def add_biases(net: nn.Module) -> None:
+    """Give every convolution a bias: libraries leave biases to the normalization."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is None:
+            module.bias = nn.Parameter(torch.zeros(module.out_channels))
 
 
 def is_none(norm: nn.Module) -> bool:

@@ -177,7 +177,7 @@ def test_torchvision_resnets_use_the_activation_of_the_run_and_no_other(name):
 @pytest.mark.parametrize("activation", names("activation"))
 @pytest.mark.parametrize("model", ["resnet8", "plain8"])
 def test_every_activation_goes_with_every_normalization(model, activation, norm):
-    net = option("model", model, width=4)(
+    net = option("model", model, width=8)(
         (1, 8, 8), 10, option("activation", activation), option("normalization", norm), "sum"
     )
     assert net(images((1, 8, 8))).isfinite().all()

@@ -15,6 +15,7 @@ from bench.report.wording.answer import (
     training,
     verdict_in_full,
 )
+from bench.report.wording.factor import phrase
 from bench.schema import Row
 
 Make = Callable[..., Summary]
@@ -267,3 +268,12 @@ def test_an_undecided_block_in_which_an_arm_never_trains_is_open_too(arm: MakeAr
     rows = [*arm("a", [0.9]), row("b", 0, status="diverged"), row("a", 0, status="diverged", activation="tanh")]
     rows += arm("b", [0.9], activation="tanh")
     assert advice(summarize(rows, rules)) == "What to take: open, for no arm is shown to be worse than another."
+
+
+def test_a_normalization_with_a_name_of_its_own_is_not_called_a_norm():
+    values = ("batch", "none", "scaled_weight_standardization")
+    assert [phrase("normalization", value) for value in values] == [
+        "with batch norm",
+        "without normalization",
+        "with scaled_weight_standardization",
+    ]
