@@ -25,7 +25,7 @@ class Join:
     sides: tuple[list[str], list[str]]
 
 
-class _Tracer(fx.Tracer):
+class Tracer(fx.Tracer):
     """Follows calls without their hooks, into what torch.compile wraps, and changes no buffer."""
 
     proxy_buffer_attributes = True
@@ -45,7 +45,7 @@ def joins(model: nn.Module, name: str = "") -> Iterator[Join]:
     Where the forward pass cannot be traced, since it depends on values, its children are traced one by one.
     """
     try:
-        graph = _Tracer().trace(model)
+        graph = Tracer().trace(model)
     except Exception:  # whatever a model's own code raises at tensors without a value
         for child, module in model.named_children():
             if module._modules:

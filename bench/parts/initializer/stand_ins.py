@@ -14,8 +14,8 @@ from torch import Generator, Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 from torch.nn.utils import parametrize
 
-from bench.api.copies import Slot, values
 from bench.parts.initializer import streams
+from bench.parts.initializer.copies import Slot, values
 from bench.parts.initializer.fans import Layer, Origin
 from bench.parts.initializer.norms import restarts
 from bench.parts.initializer.resets import reset_by, reset_of, settled
