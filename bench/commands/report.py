@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hydra import compose
 
 from bench.commands.paper import ReportSettings, folder, measured, paper, rows_of, table_of
-from bench.commands.shared import known_store
+from bench.commands.shared import known_store, show
 from bench.machine.settings import Settings
 from bench.plan.plan import declared
 from bench.rows.store import Reading, Store
@@ -33,7 +33,8 @@ def report(settings: ReportSettings) -> int:
     if not settings.check:
         for _, reading in readings:
             _remark(reading)
-        print("\n".join(rendered(rows, one, one.where) for one, rows in studies), end="")
+        text = "\n".join(rendered(rows, one, one.where) for one, rows in studies)
+        show(text) if place else print(text, end="")
     if place is None:
         return 0
     if remarks := [remark for _, reading in readings for remark in reading.remarks]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from bench import catalogue
 from bench.commands.report import table
-from bench.commands.shared import answer, config_folders
+from bench.commands.shared import answer, config_folders, show
 from bench.launch.scheduler import Launch
 from bench.machine.settings import PlannedSettings
 from bench.plan.plan import Compose, Plan
@@ -33,7 +33,7 @@ def sweep(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Train the missing runs of a study and print its table; 1 when a run failed."""
     planned, store = planned_runs(compose, settings)
     train(planned, store, launch, settings)
-    print(table(store, settings), end="")
+    show(table(store, settings))
     return outcome(store, [run.id for run in planned.runs])
 
 
@@ -44,7 +44,7 @@ def run(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
         raise UserError(f"these are {len(planned.runs)} runs; `python -m bench sweep` takes more than one")
     train(planned, store, launch, settings)
     row = store.read().rows[planned.runs[0].id]
-    print(json.dumps({"id": row.id, "status": row.status, **row.measures, "error": row.error}, indent=1))
+    show(json.dumps({"id": row.id, "status": row.status, **row.measures, "error": row.error}, indent=1) + "\n")
     return outcome(store, [row.id])
 
 

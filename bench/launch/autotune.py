@@ -26,7 +26,7 @@ import torch
 
 from bench.launch.failure import OUT_OF_MEMORY, failure_class, first_line
 from bench.machine import allocator, environment
-from bench.machine.files import write_whole
+from bench.machine.files import read_whole, write_whole
 from bench.schema import AUTO, Machine, Run, UserError
 from bench.train.contract import Cost, task_of
 from bench.train.segment import device_name
@@ -71,7 +71,7 @@ class Memory:
     def everything(self) -> dict[str, dict[int, float]]:
         """All speeds by key, which names what they depend on."""
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            read = json.loads(self.path.read_text(encoding="utf-8"))
+            read = json.loads(read_whole(self.path))
             return {
                 key: {int(count): float(speed) for count, speed in by_count.items()} for key, by_count in read.items()
             }

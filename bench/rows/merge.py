@@ -39,7 +39,11 @@ def merge(folders: Sequence[Path], results: str | Path, study: str | None = None
     merged, present = Merged(), dict[str, dict[str, Row]]()
     study_folders = [source for folder in folders for source in sources(folder)]  # all, before anything is written
     for folder in study_folders:
-        found = reading.read(folder)
+        try:
+            found = reading.read(folder)
+        except UserError as unreadable:
+            merged.remarks.append(str(unreadable))
+            continue
         merged.remarks += found.remarks
         for row in found.rows.values():
             if study in (None, row.study):

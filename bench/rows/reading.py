@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.machine.files import os_reason
+from bench.machine.files import opened, os_reason, read_whole
 from bench.rows.record import AnotherSchema, parse
 from bench.schema import SCHEMA, Row, UserError
 
@@ -55,7 +55,7 @@ def read(folder: Path, curves: bool = True) -> Reading:
 
 def read_loose(path: Path) -> Row:
     """The row in a file of its own. Raises ValueError as `parse` does, and OSError where it cannot be read."""
-    return _named(parse(path.read_bytes()), path.stem)
+    return _named(parse(read_whole(path)), path.stem)
 
 
 def loose(folder: Path) -> Iterator[Path]:
@@ -157,9 +157,10 @@ def _id_in(line: bytes) -> str:
 
 def _lines(path: Path) -> Iterator[bytes]:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             yield from file
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise UserError(f"cannot read {path}: {os_reason(error)}") from error
+        way_out = "move it away, or choose another folder with results=DIR"
+        raise UserError(f"cannot read {path}: {os_reason(error)}; {way_out}") from error

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from bench.machine.files import write_whole
+from bench.machine.files import os_reason, read_whole, write_whole
 from bench.rows import reading
 from bench.rows.checkpoints import Checkpoints
 from bench.rows.leases import Leases
@@ -139,11 +139,18 @@ class Store:
         write_whole(self.folder / PLAN, "".join(f"{id}\n" for id in ids))
 
     def read_plan(self) -> list[str] | None:
-        """The ids of the runs of the last sweep; None when there was no sweep."""
+        """The ids of the runs of the last sweep; None when there was no sweep.
+
+        Raises UserError for a plan that cannot be read.
+        """
+        path = self.folder / PLAN
         try:
-            return (self.folder / PLAN).read_text(encoding="utf-8").split()
+            return read_whole(path).decode(errors="replace").split()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            way_out = "move it away, and the next sweep writes another"
+            raise UserError(f"cannot read {path}: {os_reason(error)}; {way_out}") from error
 
     def _remove_stale(self) -> None:
         for path in self.folder.glob(".*.tmp"):
@@ -156,9 +163,16 @@ class Store:
 
 
 def studies(results: str | Path) -> list[str]:
-    """The studies under `results`: its folders with a row or a plan."""
+    """The studies under `results`: its folders with a row or a plan, and those that cannot be read."""
     found = [name for name in reading.names(Path(results)) if _is_study_name(name)]
-    return [name for name in found if holds_a_study(Path(results) / name)]
+    return [name for name in found if _may_hold_a_study(Path(results) / name)]
+
+
+def _may_hold_a_study(folder: Path) -> bool:
+    try:
+        return holds_a_study(folder)
+    except UserError:
+        return True
 
 
 def _is_study_name(name: str) -> bool:
@@ -166,14 +180,14 @@ def _is_study_name(name: str) -> bool:
 
 
 def holds_a_study(folder: Path) -> bool:
-    """Whether a folder is that of a study: it has a row or a plan."""
+    """Whether a folder is that of a study: it has a row or a plan. Raises UserError where it cannot be read."""
     return folder.is_dir() and any(name in (PLAN, SEALED) or name.endswith(".json") for name in reading.names(folder))
 
 
 def _holds_a_row(path: Path) -> bool:
     """Whether the file holds a row. Raises UserError for a row of another schema, which must not be overwritten."""
     try:
-        parse(path.read_bytes())
+        parse(read_whole(path))
     except AnotherSchema as schema:
         raise UserError(
             f"{path} holds a row of {schema}, this version writes schema {SCHEMA}: it is not overwritten; "
