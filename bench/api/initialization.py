@@ -21,6 +21,7 @@ from bench.parts.ambient import neutral
 from bench.parts.dataset.tensors import Split
 from bench.parts.gain import gain as gain_of
 from bench.parts.gain import resolved
+from bench.parts.initializer.as_shipped import as_shipped
 from bench.schema import Run, UserError
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -190,6 +191,11 @@ def _recipe(
     if not isinstance(known, str) or known not in options:
         raise UserError(registry.unknown("initializer", str(name), options))
     option = options[known]
+    if option["function"] == as_shipped.__name__:
+        raise UserError(
+            f"{name} keeps what the constructor of a model draws, and initialize calls no constructor: build the model "
+            "again after torch.manual_seed(SEED), or take torch_default, the default of torch's layers"
+        )
     torchs = name != known and "fans" in option  # an alias is torch's name, so its fans are torch's
     counted = f"torch_{option['function']}" if torchs else option["function"]
     defaults = catalogue.arguments(option)
