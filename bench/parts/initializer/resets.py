@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from bench.schema import UserError
+from bench.schema import Unfit
 
 
 def reset_of(module: nn.Module) -> Callable[[], object] | None:
@@ -38,16 +38,16 @@ def settled(module: nn.Module) -> bool:
 def reset_by(module: nn.Module, generator: Generator) -> None:
     """Call the module's reset, with the global generators of torch, numpy and Python seeded by this one.
 
-    Raises UserError where there is none, or it draws from another generator, so that no seed decides its values.
+    Raises Unfit where there is none, or it draws from another generator, so that no seed decides its values.
     """
     reset, kind = reset_of(module), type(module).__name__
     if reset is None:
-        raise UserError(f"no initializer knows the parameters of {kind}; give it a reset_parameters()")
+        raise Unfit(f"no initializer knows the parameters of {kind}; give it a reset_parameters()")
     seed = int(torch.randint(2**62, (), generator=generator))
     with _generators():
         first, second = (_values_after(reset, module, seed) for _ in range(2))
     if not same(first, second):
-        raise UserError(f"{kind}.reset_parameters() draws from a generator of its own, which no seed reaches")
+        raise Unfit(f"{kind}.reset_parameters() draws from a generator of its own, which no seed reaches")
 
 
 @contextmanager

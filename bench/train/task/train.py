@@ -26,7 +26,7 @@ from bench.parts.initializer.resets import same
 from bench.parts.seeds import generator
 from bench.registry import task
 from bench.rows.correctness import packed
-from bench.schema import OK, Machine, Row, Run, UserError
+from bench.schema import OK, Machine, Row, Run, Unfit, UserError
 from bench.train import engine, global_rng
 from bench.train.checkpoint import Keeper
 from bench.train.contract import Cost, Task
@@ -146,7 +146,7 @@ class Train(Task):
 def constructed(run: Run, data: Dataset) -> nn.Module:
     """The model as its constructor makes it, which draws by the seed of the run, whatever the process did before.
 
-    Raises UserError where such weights are to be kept and no seed decides them.
+    Raises Unfit where such weights are to be kept and no seed decides them.
     """
 
     def built() -> nn.Module:
@@ -157,7 +157,7 @@ def constructed(run: Run, data: Dataset) -> nn.Module:
 
     model = built()
     if run.functions["initializer"] == as_shipped.__name__ and not same(values(model), values(built())):
-        raise UserError(
+        raise Unfit(
             f"{run.choices['model']} draws from a generator of its own, which no seed reaches, so its weights are not "
             "kept; draw from those of torch, numpy or random, or take another initializer"
         )
