@@ -71,8 +71,8 @@ def zero_gamma(model: nn.Module, generator: Generator, batch: object, *, gain: f
     """
     blocks = residual_branches(model, "zero_gamma")
     if bare := [branch.name for branch in blocks if not branch.norms]:
-        reason = f"zero_gamma sets a normalization's weight, and {bare[0]} has none"
-        raise Unfit(reason, f"{reason}; take normalization=batch")
+        sentence = f"zero_gamma sets a normalization's weight, and {bare[0]} has none; take normalization=batch"
+        raise Unfit(f"the branch of {bare[0]} has no normalization with a weight", sentence)
     scheme.fill(model, generator, scheme.normal(gain, mode))
     for branch in blocks:
         nn.init.zeros_(branch.norms[-1].weight)  # type: ignore[arg-type]

@@ -98,8 +98,8 @@ def refuse_fewer_outputs(weight: Tensor, scheme: str) -> None:
     """Raise Unfit for a convolution with more inputs than outputs, which cannot keep the norm of all of them."""
     c_out, c_in = weight.shape[:2]
     if weight.dim() > 2 and c_in > c_out:
-        reason = (
+        sentence = (
             f"{scheme} needs at least as many outputs as inputs, and a convolution here has {c_in} inputs and {c_out} "
-            "outputs"
+            "outputs; take a model without one (no resnet50: its bottlenecks narrow), or initializer=orthogonal"
         )
-        raise Unfit(reason, f"{reason}; take a model without one (no resnet50: its bottlenecks narrow), or orthogonal")
+        raise Unfit(f"a convolution has {c_in} inputs and {c_out} outputs, which are fewer", sentence)

@@ -179,7 +179,8 @@ def _restart(module: nn.Module, drawing: list[nn.Module] | None) -> None:
         return
     kind = type(module).__name__
     if reset_of(module) is None and any(True for _ in module.parameters(recurse=False)):
-        raise Unfit(f"no initializer knows the parameters of {kind}; give it a reset_parameters() without a draw")
+        sentence = f"no initializer knows the parameters of {kind}; give it a reset_parameters() without a draw"
+        raise Unfit(f"no initializer knows the parameters of {kind}", sentence)
     if reset_of(module) is None or settled(module):
         return  # constants such as a grid of coordinates have no reset_parameters()
     if drawing is None:

@@ -44,8 +44,10 @@ def _mirrored(weight: Tensor, generator: Generator, down: bool, across: bool) ->
 def _refuse_unpaired(layer: Layer, first: bool, last: bool) -> None:
     c_out, c_in = layer.weight.shape[:2]
     if getattr(layer, "groups", 1) > 1:
-        raise Unfit("looks-linear mirrors the channels of a layer, and groups would split them; take another model")
+        sentence = "looks-linear mirrors the channels of a layer, and groups would split them; take another model"
+        raise Unfit("a convolution has groups, which split the channels that it mirrors", sentence)
     if (not first and c_in % 2) or (not last and c_out % 2):
-        raise Unfit(
+        sentence = (
             f"looks-linear pairs channels, and a layer here has {c_in} inputs and {c_out} outputs; make both even"
         )
+        raise Unfit(f"it pairs channels, and a layer has {c_in} inputs and {c_out} outputs", sentence)

@@ -71,8 +71,8 @@ def derivative(quotient: Tensor, tensors: list[Tensor]) -> tuple[Tensor, ...]:
     try:
         return torch.autograd.grad(quotient, tensors)
     except RuntimeError as unknown:
-        reason = f"metainit needs third derivatives ({unknown})"
-        raise Unfit(reason, f"{reason}; take normalization=none") from unknown
+        sentence = f"metainit needs third derivatives ({unknown}); take normalization=none"
+        raise Unfit("torch has no third derivative of its normalization", sentence) from unknown
 
 
 @torch.no_grad()

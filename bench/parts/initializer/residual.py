@@ -156,7 +156,8 @@ def joined(model: nn.Module, residual: str, forms: tuple[str, ...], name: str) -
     for branch in found:
         form = getattr(branch.block, "residual", SUM)
         if form != residual:
-            raise Unfit(f"{name} needs a model built with residual={residual}; block {branch.name} has {form}")
+            sentence = f"{name} needs a model built with residual={residual}; block {branch.name} has {form}"
+            raise Unfit(f"block {branch.name} joins its branch by {form}, not by {residual}", sentence)
     return found
 
 

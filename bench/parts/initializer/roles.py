@@ -85,6 +85,6 @@ def _layers(parts: list[nn.Module]) -> list[Layer]:
 def residual_branches(model: nn.Module, scheme: str) -> list[Branch]:
     """The residual branches, for a scheme that needs them. Raises Unfit where there are none."""
     if not (found := branches(model)):
-        reason = f"{scheme} acts on residual branches and this model has none"
-        raise Unfit(reason, f"{reason}; take a resnet")
+        sentence = f"{scheme} acts on residual branches and this model has none; take a resnet"
+        raise Unfit("the model has no residual branches", sentence)
     return found
