@@ -20,6 +20,7 @@ from bench.parts.dataset.tensors import Split
 from bench.parts.gain import gain as gain_of
 from bench.parts.gain import resolved
 from bench.parts.initializer.any_module import BY_RESET, values_of
+from bench.parts.initializer.as_shipped import as_shipped
 from bench.parts.initializer.copies import Slot, refuse_unwritable, write_back
 from bench.parts.initializer.stand_ins import StandIns, is_lstm, refuse_unfillable
 from bench.schema import Run, UserError
@@ -196,6 +197,11 @@ def _recipe(
     if not isinstance(known, str) or known not in options:
         raise UserError(registry.unknown("initializer", str(name), options))
     option = options[known]
+    if option["function"] == as_shipped.__name__:
+        raise UserError(
+            f"{name} keeps what the constructor of a model draws, and initialize calls no constructor: build the model "
+            "again after torch.manual_seed(SEED), or take torch_default, the default of torch's layers"
+        )
     torchs = name != known and "fans" in option  # an alias is torch's name, so its fans are torch's
     counted = f"torch_{option['function']}" if torchs else option["function"]
     defaults = catalogue.arguments(option)

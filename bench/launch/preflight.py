@@ -1,6 +1,7 @@
 """The preflight of a sweep: it builds every part once, so that a mistake is found before anything is trained.
 
-In: runs, settings. Out: what is expected of each shape, and how many processes train. Touches: what autotune touches.
+In: runs, settings. Out: what is expected of each shape, how many processes train, which runs do not fit their model.
+Touches: what autotune touches.
 """
 
 import sys
@@ -16,47 +17,66 @@ from bench.launch.worker import in_words
 from bench.machine import environment
 from bench.machine.gpus import gpu_count
 from bench.machine.precision import BF16, resolved
-from bench.machine.settings import Settings
+from bench.machine.settings import SKIP, Settings
 from bench.plan.job import Expected, Workers
 from bench.plan.shape import Shape, by_shape
-from bench.schema import AUTO, Machine, Run, UserError
+from bench.schema import AUTO, Machine, Run, Unfit, UserError
 from bench.train.contract import task_of
 
 STEPPING = ("optimizer", "schedule", "order_seed")  # what decides the steps of a run of one shape
 OVERHEAD_S = 0.02  # what a run costs besides its steps: its model, its row; 12 to 36 ms on the two processors seen
 
 
-def preflight(runs: Sequence[Run], machine: Machine, settings: Settings) -> tuple[dict[Shape, Expected], Workers]:
+def preflight(
+    runs: Sequence[Run], machine: Machine, settings: Settings
+) -> tuple[dict[Shape, Expected], Workers, dict[str, str]]:
     """Build each combination of parts once, and time a step of each shape in the form that suits it best.
 
+    The third result has the reason of each run whose initializer does not fit its model, by id, with unfit=skip.
     Raises UserError for what cannot be built: an argument that a law refuses, data that are missing or corrupt.
     """
     torch.set_num_threads(machine.threads)
-    alike = by_shape(runs)
-    trials = built(alike, machine, Memory(settings.cache))
+    trials, reasons = built(by_shape(runs), machine, Memory(settings.cache), settings.unfit == SKIP)
+    alike = by_shape(run for run in runs if run.id not in reasons)
     if any(run.choices.get("precision") == BF16 for run in runs) and resolved(AUTO, machine.device) != BF16:
         print(
             f"precision=bf16: {machine.device} has no units for it here, fp32 may be many times faster", file=sys.stderr
         )
     expected = {shape: expectation(trial, settings, len(alike[shape])) for shape, trial in trials.items()}
+    if not trials:
+        return {}, Workers(1, settings.job_seconds), reasons
     seconds = {shape: len(alike[shape]) * each.seconds for shape, each in expected.items()}
     costliest = max(seconds, key=lambda shape: seconds[shape])
-    return expected, workers(trials[costliest], expected[costliest], settings, sum(seconds.values()))
+    return expected, workers(trials[costliest], expected[costliest], settings, sum(seconds.values())), reasons
 
 
-def built(alike: Mapping[Shape, Iterable[Run]], machine: Machine, memory: Memory) -> dict[Shape, Trial]:
-    """The trial of each shape, once every combination of parts has been built."""
+def built(
+    alike: Mapping[Shape, Iterable[Run]], machine: Machine, memory: Memory, skipping: bool
+) -> tuple[dict[Shape, Trial], dict[str, str]]:
+    """The trial of each shape, once every combination of parts has been built, and why a run does not fit, by id.
+
+    Raises Unfit for the first such run unless they are skipped.
+    """
     seen: set[object] = set()
     trials: dict[Shape, Trial] = {}
+    unfit: dict[object, str] = {}
+    reasons: dict[str, str] = {}
     for shape, run in ((shape, run) for shape, runs in alike.items() for run in runs):
         weights, stepping = ((shape, chosen(run, *words)) for words in (("initializer",), STEPPING))
         with explained(run):
             if stepping not in seen:
                 task_of(run).check(run)
             if weights not in seen:  # apart from the check: some initializers train for a while themselves
-                trials.setdefault(shape, trial_of(run, machine, memory))
+                try:
+                    trials.setdefault(shape, trial_of(run, machine, memory))
+                except Unfit as refused:
+                    if not skipping:
+                        raise
+                    unfit[weights] = refused.reason
         seen |= {weights, stepping}
-    return trials
+        if weights in unfit:
+            reasons[run.id] = unfit[weights]
+    return trials, reasons
 
 
 @contextmanager

@@ -13,11 +13,12 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from bench.machine.files import os_reason, read_whole, write_whole
-from bench.rows import reading
+from bench.rows import reading, unfit
 from bench.rows.checkpoints import Checkpoints
 from bench.rows.leases import Leases
 from bench.rows.reading import SEALED, Reading
 from bench.rows.record import AnotherSchema, parse, text_of
+from bench.rows.unfit import UNFIT, UnfitArm
 from bench.schema import DIVERGED, FINAL, OK, SCHEMA, Row, UserError
 
 __all__ = ["PLAN", "SEALED", "Reading", "Store", "studies"]
@@ -134,9 +135,17 @@ class Store:
         """How often each failed run was to be tried again, whether it was or not, by id."""
         return Counter(path.name.partition(".")[0] for path in self.folder.glob("*.json.retried*"))
 
-    def write_plan(self, ids: Iterable[str]) -> None:
-        """Write down the runs of the sweep, for commands in another shell."""
+    def write_plan(self, ids: Iterable[str], left_out: Iterable[UnfitArm] = ()) -> None:
+        """Write down the runs of the sweep and what it leaves out, for reports and for commands in another shell."""
+        ids = list(ids)
+        self.leave_out(left_out, ids)
         write_whole(self.folder / PLAN, "".join(f"{id}\n" for id in ids))
+
+    def leave_out(self, arms: Iterable[UnfitArm], fitting: Iterable[str]) -> None:
+        """Add these arms to those that do not fit their model, and drop those with a run among the fitting ones."""
+        earlier = unfit.read(self.folder)
+        if (found := unfit.after(earlier, arms, fitting)) != earlier:
+            write_whole(self.folder / UNFIT, unfit.text_of(found))
 
     def read_plan(self) -> list[str] | None:
         """The ids of the runs of the last sweep; None when there was no sweep.

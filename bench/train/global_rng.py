@@ -1,4 +1,4 @@
-"""The global random generators of a process. Nothing here draws from them; a part of the user's may, as dropout does.
+"""The global random generators of a process. A model's constructor draws from them, and so may dropout.
 
 In: a seed, or a state. Out: a state. Touches: the generators of random, numpy, torch and the GPU in use.
 """

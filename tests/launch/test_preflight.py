@@ -35,7 +35,7 @@ def test_weights_are_drawn_once_however_many_seeds_and_learning_rates_there_are(
 
 def test_every_run_has_an_expected_time_by_its_shape(runs_of, machine, settings):
     runs = runs_of(*TINY, "seed=0,1", "activation=relu,tanh")
-    expected, workers = preflight.preflight(runs, machine, settings)
+    expected, workers, _ = preflight.preflight(runs, machine, settings)
     assert {shape(run) for run in runs} == set(expected)
     assert all(one.seconds > 0 for one in expected.values())
     assert workers.processes == settings.processes
@@ -64,7 +64,7 @@ def test_what_is_short_is_not_measured_in_many_forms(runs_of, machine, settings,
     original = Trial.speed
     monkeypatch.setattr(Trial, "speed", lambda self, size, graphed: sizes.append(size) or original(self, size, graphed))
     runs = runs_of(*TINY, "seed=range(4)")
-    expected, _ = preflight.preflight(runs, machine, replace(settings, packing="auto"))
+    expected, *_ = preflight.preflight(runs, machine, replace(settings, packing="auto"))
     assert [one.packing for one in expected.values()] == [1]
     assert sizes == [1]
 

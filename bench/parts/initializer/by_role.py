@@ -16,7 +16,7 @@ from bench.parts.initializer.layers import Law, bound, draw_together, laws, laye
 from bench.parts.initializer.norms import refuse_standardized
 from bench.parts.initializer.roles import ROLES, residual_branches
 from bench.registry import initializer
-from bench.schema import UserError
+from bench.schema import Unfit, UserError
 
 
 @initializer
@@ -55,7 +55,7 @@ def mup(model: nn.Module, generator: Generator, batch: object, *, gain: float | 
 def taki(model: nn.Module, generator: Generator, batch: object, *, gain: float | str) -> None:
     """Draw w ~ N(0, gain² / (n_in L)) in the L residual branches, and N(0, gain² / n_in) elsewhere (Taki 2017).
 
-    His c is gain². Raises UserError for a model without residual branches.
+    His c is gain². Raises Unfit for a model without residual branches.
     """
     blocks = residual_branches(model, "taki")
     refuse_standardized(layers(model), "taki")
@@ -68,12 +68,13 @@ def taki(model: nn.Module, generator: Generator, batch: object, *, gain: float |
 def zero_gamma(model: nn.Module, generator: Generator, batch: object, *, gain: float | str, mode: str) -> None:
     """Draw w ~ N(0, gain² / n), and start the last normalization of each residual branch at weight 0 (Goyal 2017).
 
-    Each block starts as its shortcut. Raises UserError for a model without branches, or a branch without a
+    Each block starts as its shortcut. Raises Unfit for a model without branches, or a branch without a
     normalization that has a weight.
     """
     blocks = residual_branches(model, "zero_gamma")
     if bare := [branch.name for branch in blocks if not branch.norms]:
-        raise UserError(f"zero_gamma sets a normalization's weight, and {bare[0]} has none; take normalization=batch")
+        sentence = f"zero_gamma sets a normalization's weight, and {bare[0]} has none; take normalization=batch"
+        raise Unfit(f"the branch of {bare[0]} has no normalization with a weight", sentence)
     scheme.fill(model, generator, scheme.normal(gain, mode))
     for branch in blocks:
         nn.init.zeros_(branch.norms[-1].weight)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from bench.parts.initializer.layers import law, layers
 from bench.parts.initializer.norms import refuse_standardized
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.registry import initializer, unknown
-from bench.schema import UserError
+from bench.schema import Unfit, UserError
 
 NORMALIZERS = {"code": 0, "paper": 1}  # the k of 2^(-(m - k) / 2)
 
@@ -29,7 +29,7 @@ def delta_orthogonal(weight: Tensor, generator: Generator, *, gain: float | str,
 
     It keeps the norm of every input (times the gain), whatever the padding, which takes c_in <= c_out; a linear layer,
     such as the classifier, is orthogonal without that condition. TensorFlow multiplies with sqrt(gain): power 0.5.
-    Raises UserError for a convolution with more inputs than outputs.
+    Raises Unfit for a convolution with more inputs than outputs.
     """
     refuse_fewer_outputs(weight, "delta-orthogonal")
     matrix = torch.empty(weight.shape[:2])
@@ -97,10 +97,11 @@ def center(weight: Tensor, left: bool = False) -> Tensor:
 
 
 def refuse_fewer_outputs(weight: Tensor, scheme: str) -> None:
-    """Raise UserError for a convolution with more inputs than outputs, which cannot keep the norm of all of them."""
+    """Raise Unfit for a convolution with more inputs than outputs, which cannot keep the norm of all of them."""
     c_out, c_in = weight.shape[:2]
     if weight.dim() > 2 and c_in > c_out:
-        raise UserError(
+        sentence = (
             f"{scheme} needs at least as many outputs as inputs, and a convolution here has {c_in} inputs and {c_out} "
             "outputs; take a model without one (no resnet50: its bottlenecks narrow), or initializer=orthogonal"
         )
+        raise Unfit(f"a convolution has {c_in} inputs and {c_out} outputs, which are fewer", sentence)

@@ -17,7 +17,7 @@ from bench.parts.initializer.norms import refuse_standardized, restart, restarts
 from bench.parts.initializer.resets import reset_of, settled
 from bench.parts.initializer.streams import Draw
 from bench.registry import initializer
-from bench.schema import UserError
+from bench.schema import Unfit
 
 Law = Callable[..., None]
 AnyLaw = TypeVar("AnyLaw", bound=Law)
@@ -158,7 +158,7 @@ def restart_others(model: nn.Module, drawing: list[nn.Module] | None = None) -> 
 
     A normalization starts at weight 1, bias 0 and no statistics, a PReLU at its slope, a module of the user's own by
     its `reset_parameters()`. Returns the layers, whose weights are unchanged, in the order of registration. Modules
-    that draw random numbers join the list `drawing`. Raises UserError for them where there is no list, and for a
+    that draw random numbers join the list `drawing`. Raises Unfit for them where there is no list, and for a
     module with parameters that has no `reset_parameters()`.
     """
     found: list[Layer] = []
@@ -178,9 +178,10 @@ def _restart(module: nn.Module, drawing: list[nn.Module] | None) -> None:
         return
     kind = type(module).__name__
     if reset_of(module) is None and any(True for _ in module.parameters(recurse=False)):
-        raise UserError(f"no initializer knows the parameters of {kind}; give it a reset_parameters() without a draw")
+        sentence = f"no initializer knows the parameters of {kind}; give it a reset_parameters() without a draw"
+        raise Unfit(f"no initializer knows the parameters of {kind}", sentence)
     if reset_of(module) is None or settled(module):
         return  # constants such as a grid of coordinates have no reset_parameters()
     if drawing is None:
-        raise UserError(f"{kind}.reset_parameters() draws its values; initializers draw those of Conv and Linear alone")
+        raise Unfit(f"{kind}.reset_parameters() draws its values; initializers draw those of Conv and Linear alone")
     drawing.append(module)

@@ -13,7 +13,7 @@ from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
 from bench.parts.initializer.scheme import all_or_nothing, fill, given, measured, normal
 from bench.registry import initializer
-from bench.schema import UserError
+from bench.schema import Unfit
 
 
 @initializer
@@ -33,8 +33,8 @@ def metainit(
     """Tune the norm of each weight tensor by signed descent on the gradient quotient (Dauphin & Schoenholz 2019).
 
     Weights start from N(0, gain² / n). Images are N(0, 1) and labels uniform, drawn anew at each step; of the batch
-    only the shape is used. Raises UserError without a batch, and for a normalization without a third derivative in
-    torch.
+    only the shape is used. Raises UserError without a batch, and Unfit for a normalization without a third derivative
+    in torch.
     """
     images = given(batch, model).images
     fill(model, generator, normal(gain, mode))
@@ -67,11 +67,12 @@ def gradient_quotient(model: nn.Module, tensors: dict[str, Tensor], batch: Split
 
 
 def derivative(quotient: Tensor, tensors: list[Tensor]) -> tuple[Tensor, ...]:
-    """The gradient of the quotient; raises UserError where torch has no third derivative of a module."""
+    """The gradient of the quotient; raises Unfit where torch has no third derivative of a module."""
     try:
         return torch.autograd.grad(quotient, tensors)
     except RuntimeError as unknown:
-        raise UserError(f"metainit needs third derivatives ({unknown}); take normalization=none") from unknown
+        sentence = f"metainit needs third derivatives ({unknown}); take normalization=none"
+        raise Unfit("torch has no third derivative of its normalization", sentence) from unknown
 
 
 @torch.no_grad()

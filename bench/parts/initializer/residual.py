@@ -19,7 +19,7 @@ from bench.parts.initializer.roles import Branch, residual_branches, roles
 from bench.parts.initializer.scheme import all_or_nothing, fill, normal
 from bench.parts.initializer.variance_scaling import variance_scaling
 from bench.registry import initializer
-from bench.schema import UserError
+from bench.schema import Unfit, UserError
 
 ONE_OVER_SQRT_DEPTH = "one_over_sqrt_depth"
 
@@ -151,7 +151,7 @@ def directions(weight: Tensor, generator: Generator, *, gain: float) -> None:
 def joined(model: nn.Module, residual: str, forms: tuple[str, ...], name: str) -> list[Branch]:
     """The model's branches, all joined to their shortcuts in the form `residual`, one of the forms of the scheme.
 
-    Raises UserError where there are none, or they are joined in another form.
+    Raises UserError for another form, Unfit where the model has no branches or joins them in another.
     """
     if residual not in forms:
         raise UserError(f"{name} needs initializer.residual={' or '.join(forms)}, not {residual}")
@@ -159,7 +159,8 @@ def joined(model: nn.Module, residual: str, forms: tuple[str, ...], name: str) -
     for branch in found:
         form = getattr(branch.block, "residual", SUM)
         if form != residual:
-            raise UserError(f"{name} needs a model built with residual={residual}; block {branch.name} has {form}")
+            sentence = f"{name} needs a model built with residual={residual}; block {branch.name} has {form}"
+            raise Unfit(f"block {branch.name} joins its branch by {form}, not by {residual}", sentence)
     return found
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from bench.parts.initializer.fans import Layer, origin_of
 from bench.parts.initializer.joins import joins
 from bench.parts.initializer.norms import is_norm
-from bench.schema import UserError
+from bench.schema import Unfit
 
 ROLES = ("stem", "first", "middle", "last", "shortcut", "classifier", "other")
 
@@ -83,7 +83,8 @@ def _layers(parts: list[nn.Module]) -> list[Layer]:
 
 
 def residual_branches(model: nn.Module, scheme: str) -> list[Branch]:
-    """The residual branches, for a scheme that needs them. Raises UserError where there are none."""
+    """The residual branches, for a scheme that needs them. Raises Unfit where there are none."""
     if not (found := branches(model)):
-        raise UserError(f"{scheme} acts on residual branches and this model has none; take a resnet")
+        sentence = f"{scheme} acts on residual branches and this model has none; take a resnet"
+        raise Unfit("the model has no residual branches", sentence)
     return found

@@ -49,6 +49,7 @@ def torchvision_resnet(
     net = getattr(models, f"resnet{depth}")(num_classes=classes, norm_layer=normalization)
     kernel, stride = (3, 1) if stem == "cifar" else (7, 2)
     net.conv1, net.bn1 = convolution_and_norm(shape[0], net.conv1.out_channels, kernel, stride, normalization)
+    nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")  # as torchvision draws its own
     if stem == "cifar":
         net.maxpool = nn.Identity()
     hand_over(net)

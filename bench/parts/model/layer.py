@@ -11,7 +11,7 @@ from torch import nn
 from bench.catalogue import options
 from bench.parts.arguments import SUM
 from bench.parts.normalization import OfWeights
-from bench.schema import UserError
+from bench.schema import Unfit
 
 Shape = tuple[int, int, int]  # channels, height, width of one image
 Activation = Callable[[], nn.Module]
@@ -56,7 +56,7 @@ def is_none(norm: nn.Module) -> bool:
 
 
 def refuse_other_than_sum(residual: str, because: str) -> None:
-    """Raises UserError where an initializer needs a form of residual block that the model does not have."""
+    """Raises Unfit where an initializer needs a form of residual block that the model does not have."""
     if residual != SUM:
         able = [name for name, option in options("model").items() if option["function"] == "resnet"]
-        raise UserError(f"residual={residual} is not for this model: {because}; take model={', '.join(able)}")
+        raise Unfit(because, f"residual={residual} is not for this model: {because}; take model={', '.join(able)}")

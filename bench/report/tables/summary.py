@@ -16,6 +16,7 @@ from bench.report.wording import answer
 from bench.report.wording import study as words
 from bench.report.wording.block import sentence
 from bench.report.wording.format import number
+from bench.rows.unfit import sentences
 
 GLANCE = "At a glance: mean test accuracy of trained runs in percent, and how many runs trained where not all did"
 NOTES = (
@@ -92,6 +93,7 @@ def record(summary: Summary) -> dict[str, Any]:
         },
         "alpha": summary.alpha,
         "notes": words.notes(summary),
+        "unfit": sentences(summary.unfit),
         "blocks": [{**finding.choices, **_block(finding)} for finding in summary.findings],
         "table": frame.arms(summary.findings),
         "pairs": frame.pairs((finding, pair) for finding in summary.findings for pair in finding.pairs),
