@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from bench.machine.settings import Settings
 from bench.rows.store import Store, studies
+from bench.rows.tracking import StudyLog
 from bench.schema import UserError
 
 
@@ -27,6 +28,13 @@ def known_store(settings: Settings) -> Store:
             f"`python -m bench sweep study={name}` makes them"
         )
     return Store(settings.results, name)
+
+
+def log_of(store: Store) -> StudyLog:
+    """A study as W&B shows it."""
+    from bench.report.analysis.study_log import study_log  # pandas, which most commands do without
+
+    return study_log(store.folder.name, list(store.read().rows.values()))
 
 
 def answer(record: Mapping[str, Any], text: str, settings: Settings) -> str:

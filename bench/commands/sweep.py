@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 from bench import catalogue
 from bench.commands.report import table
-from bench.commands.shared import answer, config_folders
+from bench.commands.shared import answer, config_folders, log_of
 from bench.launch.scheduler import Launch
 from bench.machine.settings import PlannedSettings
 from bench.plan.plan import Compose, Plan
 from bench.plan.plan import plan as plan_runs
 from bench.plan.shape import shape
+from bench.rows import tracking
 from bench.rows.store import Store
 from bench.schema import FAILED, FINAL, UserError
 
@@ -49,10 +50,11 @@ def run(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
 
 
 def train(planned: Plan, store: Store, launch: Launch, settings: PlannedSettings) -> None:
-    """Train the runs that have no row yet."""
+    """Train the runs that have no row yet, then show the study in W&B."""
     from bench.launch.sweep import sweep
 
     sweep(planned, store, launch, settings)
+    tracking.mirror_study(lambda: log_of(store), settings.tracking, store.folder)
 
 
 def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
