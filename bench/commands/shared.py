@@ -15,6 +15,7 @@ from bench.machine import streams
 from bench.machine.files import os_reason
 from bench.machine.settings import Settings
 from bench.rows.store import Store, studies
+from bench.rows.tracking import StudyLog
 from bench.schema import UserError
 
 
@@ -30,6 +31,13 @@ def known_store(settings: Settings) -> Store:
             f"`python -m bench sweep study={name}` makes them"
         )
     return Store(settings.results, name)
+
+
+def log_of(store: Store) -> StudyLog:
+    """A study as W&B shows it."""
+    from bench.report.analysis.study_log import study_log  # pandas, which most commands do without
+
+    return study_log(store.folder.name, list(store.read().rows.values()))
 
 
 def answer(record: Mapping[str, Any], text: str, settings: Settings) -> str:

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 from bench import catalogue
 from bench.commands.report import table
-from bench.commands.shared import answer, config_folders, show
+from bench.commands.shared import answer, config_folders, log_of, show
 from bench.launch.scheduler import Launch
 from bench.machine.settings import PlannedSettings
 from bench.plan.plan import Compose, Plan
 from bench.plan.plan import plan as plan_runs
 from bench.plan.shape import shape
+from bench.rows import tracking
 from bench.rows.store import Store
 from bench.rows.unfit import sentences
 from bench.schema import FAILED, FINAL, Run, UserError
@@ -50,10 +51,15 @@ def run(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
 
 
 def train(planned: Plan, store: Store, launch: Launch, settings: PlannedSettings) -> list[Run]:
-    """Train the runs that have no row yet, and return the runs of the plan whose initializer fits their model."""
+    """Train the runs that have no row yet, then show the study in W&B.
+
+    Returns the runs of the plan whose initializer fits their model.
+    """
     from bench.launch.sweep import sweep
 
-    return sweep(planned, store, launch, settings)
+    fit = sweep(planned, store, launch, settings)
+    tracking.mirror_study(lambda: log_of(store), settings.tracking, store.folder)
+    return fit
 
 
 def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:

@@ -119,6 +119,7 @@ class Tracking(Options):
 
     name: Literal["wandb", "off"]
     mode: Literal["offline", "online"]
+    per: Literal["study", "run"]
     project: str
     entity: str | None
     init_timeout: Annotated[float, Bound(least=0)]  # seconds
