@@ -80,8 +80,8 @@ def built(
 
 
 @contextmanager
-def explained(run: Run) -> Iterator[None]:
-    """Raise UserError for whatever a part raises when it is built, except for missing memory."""
+def explained(run: Run, cannot: str = "be built") -> Iterator[None]:
+    """Raise UserError for whatever a part raises when it is built or tried, except for missing memory."""
     try:
         yield
     except Exception as raised:
@@ -90,7 +90,7 @@ def explained(run: Run) -> Iterator[None]:
         frames = traceback.extract_tb(raised.__traceback__)
         place = next((one for one in reversed(frames) if "site-packages" not in one.filename), frames[-1])
         raise UserError(
-            f"{in_words(run)} cannot be built: {type(raised).__name__}: {first_line(str(raised))} "
+            f"{in_words(run)} cannot {cannot}: {type(raised).__name__}: {first_line(str(raised))} "
             f"({place.filename}, line {place.lineno})"
         ) from raised
 
@@ -103,9 +103,10 @@ def chosen(run: Run, *words: str) -> tuple[tuple[str, str], ...]:
 def expectation(trial: Trial, settings: Settings, count: int) -> Expected:
     """The form in which `count` runs of this shape train, and the seconds of each run in it.
 
-    Raises UserError for a form that they cannot have.
+    Raises UserError for a model that fails as it trains, and for a form that these runs cannot have.
     """
-    worth = count * run_seconds(trial, trial.alone) > WORTH_S
+    with explained(trial.run, "be trained"):
+        worth = count * run_seconds(trial, trial.alone) > WORTH_S
     form = form_of(trial, settings.packing, settings.graph, count, worth)
     return Expected(run_seconds(trial, form.steps_per_second), form.packing, form.graphed)
 

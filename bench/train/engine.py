@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from bench.train.stacked_autocast import StackedAutocast
 
 TRIALS = 3  # of a step before it is captured
-PLAIN = (bool, int, float, complex, str, bytes, type(None), Tensor)  # attributes by which a forward pass may go
+PLAIN = int | float | complex | str | bytes | None  # attributes by which a forward pass may go
 
 # an operator without a batched form is slower, but right
 torch._C._functorch._set_vmap_fallback_warning_enabled(False)  # type: ignore[attr-defined]
@@ -117,7 +117,7 @@ class Stacked:
         # a module that draws random numbers as it trains, such as dropout, would draw others than alone: torch raises
         forward = vmap(self._loss, in_dims=(0, 0, 0, 0, None), randomness="error")
         self.forward = torch.compile(forward) if compiled else forward
-        self.form = deepcopy(self.models[0]).train()
+        self.form = copied(self.models[0])
         with autocast:
             enabled = torch.is_autocast_enabled(autocast.device)
         self.casts = StackedAutocast(autocast.device) if enabled else nullcontext()
@@ -229,21 +229,25 @@ def loss_of(logits: Tensor, images: Tensor, labels: Tensor, label_smoothing: flo
 
 
 def differing(ours: nn.Module, theirs: nn.Module) -> str:
-    """The first attribute, as layer.name, in which two models differ outside parameters and buffers; "" for none.
+    """The first attribute, as layer.name, by which two models may differ outside parameters and buffers; "" for none.
 
-    Attributes that are numbers, texts or tensors are compared.
+    Numbers and texts are compared. A tensor counts as different: it may be computed from parameters, or as the model
+    trains.
     """
     for (layer, one), other in zip(ours.named_modules(), theirs.modules(), strict=True):
-        for name, value in vars(one).items():
-            if isinstance(value, PLAIN) and not _same(value, vars(other).get(name)):
+        for name in dict.fromkeys([*vars(one), *vars(other)]):
+            pair = vars(one).get(name), vars(other).get(name)
+            plain = [value for value in pair if isinstance(value, PLAIN)]
+            if plain[:1] != plain[1:] or any(isinstance(value, Tensor) for value in pair):
                 return f"{layer}.{name}".lstrip(".")
     return ""
 
 
-def _same(one: object, other: object) -> bool:
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return torch.equal(one, other)
-    return type(one) is type(other) and one == other
+def copied(model: nn.Module) -> nn.Module:
+    """A copy of a model in training. torch copies no tensor that was computed from others, as weight_norm keeps one."""
+    attributes = [value for layer in model.modules() for value in vars(layer).values()]
+    computed = [one for one in attributes if isinstance(one, Tensor) and not one.is_leaf]
+    return deepcopy(model, {id(one): one.detach() for one in computed}).train()
 
 
 def stacked(states: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ from bench.launch import preflight
 from bench.launch.autotune import PER_GPU, WORTH_S, Memory, Trial, trial_of
 from bench.machine import environment
 from bench.plan.shape import shape
+from bench.schema import UserError
 from bench.train.task.train import Train
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=2", "batch_size=16")
@@ -50,6 +51,17 @@ def test_bf16_on_a_processor_without_units_for_it_is_remarked_on(
     assert capsys.readouterr().err == ""
     preflight.preflight(runs_of(*TINY, "precision=bf16"), machine, settings)
     assert ("no units for it" in capsys.readouterr().err) == said
+
+
+def test_a_model_that_fails_as_it_trains_is_said_before_anything_is_trained(trial, settings):
+    def fail(size, graphed):
+        raise IndexError("no such layer\nas this")
+
+    one = trial(*TINY)
+    failing = replace(one, cost=replace(one.cost, step=fail))
+    sentence = r"resnet8/batch/relu/\w+/synthetic seed 0 cannot be trained: IndexError: no such layer \(.*line \d+\)"
+    with pytest.raises(UserError, match=sentence):
+        preflight.expectation(failing, settings, 3)
 
 
 def test_a_longer_training_is_expected_to_take_longer(trial):

@@ -32,6 +32,23 @@ class Counting(nn.Module):
         return images / self.calls
 
 
+class CountingLate(nn.Module):
+    calls = 0
+
+    def forward(self, images):
+        self.calls = self.calls + 1
+        return images / self.calls
+
+
+class Masked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mask = torch.ones(4, 4)
+
+    def forward(self, images):
+        return images * self.mask
+
+
 class Growing(nn.Module):
     def __init__(self):
         super().__init__()
@@ -52,7 +69,10 @@ OBSTACLES = {
     "random": (Drawing(random.random), "it draws random numbers"),
     "numpy": (Drawing(lambda: np.random.rand()), "it draws random numbers"),  # noqa: NPY002
     "a generator of its own": (Drawing(lambda: torch.rand((), generator=torch.Generator())), "random operation"),
-    "a count": (Counting(), r"it keeps 0\.calls from step to step, which is neither a parameter nor a buffer"),
+    "a count": (Counting(), r"it keeps 0\.calls, which is neither a parameter nor a buffer"),
+    "a new count": (CountingLate(), r"it keeps 0\.calls, which"),
+    "a tensor": (Masked(), r"it keeps 0\.mask, which"),
+    "a computed tensor": (nn.utils.spectral_norm(nn.Conv2d(3, 3, 1)), r"it keeps 0\.weight, which"),
     "a new buffer": (Growing(), r"it makes buffers as it trains: 0\.mean"),
     "a choice": (Branching(), "data-dependent control flow"),
     "momentum=None": (nn.BatchNorm2d(3, momentum=None), "BatchNorm with momentum=None"),
@@ -75,6 +95,13 @@ def test_an_obstacle_is_named_and_nothing_is_changed(layer, sentence):
     assert torch.equal(torch.get_rng_state(), states[2])
 
 
-@pytest.mark.parametrize("layer", [nn.BatchNorm2d(3), nn.InstanceNorm2d(3), nn.PReLU(), nn.Dropout(0.0).eval()])
+class Remembering(nn.Module):
+    def forward(self, images):
+        self.size = tuple(images.shape)
+        self.pixels = images[0].numel()
+        return images
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm2d(3), nn.InstanceNorm2d(3), nn.PReLU(), Remembering()])
 def test_without_an_obstacle_nothing_is_raised(layer):
     stackable.check(net(layer), BATCH, engine.builder(EXACT))

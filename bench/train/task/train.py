@@ -5,7 +5,6 @@ In: runs of one shape and a machine. Out: their rows. Touches: the device, and c
 
 import time
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -135,7 +134,7 @@ class Train(Task):
 
     def _step(self, prepared: Prepared, machine: Machine, count: int, graphed: bool) -> Callable[[], None]:
         """One step of `count` copies of the model, always on the same batch."""
-        losses = self._builder(machine, graphed)([deepcopy(prepared.model).train() for _ in range(count)]).losses
+        losses = self._builder(machine, graphed)([engine.copied(prepared.model) for _ in range(count)]).losses
         batches = [self._first_batch(prepared.data)] * count
 
         def step() -> None:
