@@ -5,24 +5,27 @@ the weights, of layers that are wide.
 
 Mean. After `Weights` a unit is normal with the second moment q = fan_in std² E[x²] + bias_std², and two inputs have the
 cosine (fan_in std² E[x x'] + bias_std²) / q (Poole et al. 2016). A unit's law is carried as a population of units for
-two inputs, so a rectified sum of branches, which is not normal, is followed too; means are right to about 0.1 %.
+two inputs, so a rectified sum of branches, which is not normal, is followed too; means and cosines are right to 0.001.
 
 Back. Weights multiply the second moment of gradients by fan_out std², an activation that of each unit by phi'²
 (Schoenholz et al. 2017); a unit that is on in one block of a rectified residual net is likely on in the next, which
-counts. Batch norm divides by the variance over the batch, q (1 - c): gradients of relu nets then grow by
-pi / (pi - 1) per layer (Yang et al. 2019), those of others by a number of their own.
+counts. Batch norm divides by the variance over the batch, q (1 - c): gradients of relu nets then grow by pi / (pi - 1)
+per layer (Yang et al. 2019), those of others by a number of their own.
 
-Band, to first order in 1 / width. Given the layer below, a layer's n units are independent, so their mean of phi(h)² has
-the relative variance (E[phi^4] / E[phi²]² - 1) / n, for relu 5 / n. The layer above multiplies noise from below by its
-elasticity, d log E[phi²] / d log q. Going back, the relative variance is (3 E[phi'^4] / E[phi'²]² - 1) / n, and E[phi'²]
-responds to the noise of q. So variances of logarithms add up with depth, and the logarithm is about normal (for relu:
-Hanin & Rolnick 2018, Hanin & Nica 2019). Over a batch, two inputs' covariance takes the place of the variance. Weights
-of kurtosis k add (k - 3) E[x^4] / (E[x²]² fan_in) to the 2 of a unit's square: of order 1 / n² in the band, and left
-out. A band is too wide after layer norm and for orthogonal weights; it is too narrow where log variance exceeds 1 and
-elasticity 1, and for branches that begin with an activation, as the same units pass it in each block.
+Band, to first order in 1 / width. Given the layer below, a layer's n units are independent, so their mean of phi(h)²
+has the relative variance (E[phi^4] / E[phi²]² - 1) / n, for relu 5 / n. The layer above multiplies noise from below by
+its elasticity, d log E[phi²] / d log q. So variances of logarithms add up with depth, and the logarithm is about
+normal (for relu: Hanin & Rolnick 2018, Hanin & Nica 2019). In a residual net the same units feed every block, so a
+unit's influences add up before they are squared. Going back, the relative variance is
+(3 E[phi'^4] / E[phi'²]² - 1) / n, and E[phi'²] responds to the noise of q. Over a batch, two inputs' covariance takes
+the place of the variance. Weights of kurtosis k add (k - 3) E[x^4] / (E[x²]² fan_in) to the 2 of a unit's square: of
+order 1 / n² in the band, and left out. A band is too wide after layer norm and for orthogonal weights, too narrow where
+log variance and elasticity exceed 1.
 
-A convolution has fan_in = channels x kernel; zero padding takes connections from the edges, so give the mean number
-that is left. Its width is its channels: positions share weights, so the band is rather too wide.
+A convolution has fan_in = channels x kernel, width = channels, and for inputs the images x positions. Zero padding
+takes connections from the edges: give the mean number that is left, weighted by the signal's square at each position.
+For kernel 3 that is channels (3 - 2 / side)² at first, and channels (1 + 2 cos(pi / (side + 1)))² in deep layers, where
+the signal has gathered in the middle.
 
 In: descriptions of the steps. Out: numbers. Touches: nothing.
 """
@@ -30,146 +33,33 @@ In: descriptions of the steps. Out: numbers. Touches: nothing.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.parts.ambient import neutral
 from bench.parts.gain import Function, derivative, elementwise
-from bench.registry import unknown
-from bench.schema import UserError
+from bench.signal.steps import Activation, Batch, Estimate, Expected, Given, Norm, Residual, Step, Weights
 
-UNITS = 1 << 13  # of the population
-NORMS = ("batch", "layer", "rms")
+UNITS = 1 << 14  # of the population
+NONE = torch.zeros(2, UNITS, dtype=torch.float64, device="cpu")  # no influence
+ERROR = 0.005  # relative, of the expectations themselves: it widens each band
 STRETCH = 1.05  # of a finite difference: wide enough for a population, narrow enough for a slope
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A positive quantity: its mean over random nets, and the variance of its logarithm."""
-
-    mean: float
-    log_variance: float
-
-    def band(self, share: float = 0.95) -> tuple[float, float]:
-        """The interval that holds this share of the nets: lognormal with this mean, so its middle is below the mean."""
-        half = NormalDist().inv_cdf((1 + share) / 2) * math.sqrt(self.log_variance)
-        low, high = (min(side * half - self.log_variance / 2, 700.0) for side in (-1, 1))  # exp overflows at 710
-        return self.mean * math.exp(low), self.mean * math.exp(high)
-
-
-@dataclass(frozen=True)
-class Given:
-    """A signal as it is measured: the net's input, or what a step made that theory does not know (pooling, attention).
-
-    `width` counts its independent units, `correlation` is the uncentered cosine of two inputs. `gradient` is E[g²] at
-    the input of that step over E[g²] at its output, if it was measured too.
-    """
-
-    second_moment: float
-    correlation: float
-    width: float
-    mean: float = 0.0
-    gradient: float | None = None
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Of how many inputs the second moments are means, and the cosine of two inputs' gradients at the last step.
-
-    That cosine (root mean square over pairs) falls on the way back, so bands of gradients are rather too wide.
-    """
-
-    inputs: float = 1.0
-    gradient_cosine: float = 1.0
-
-    def mean(self, alone: float, pair: float) -> float:
-        """Over inputs i and j, of a product that is `alone` where i = j and `pair` elsewhere."""
-        return alone / self.inputs + (1 - 1 / self.inputs) * pair
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A linear layer or a convolution whose weights have this std; width: its units or channels."""
-
-    fan_in: float
-    fan_out: float
-    std: float
-    width: float
-    bias_std: float = 0.0
-
-
-@dataclass(frozen=True)
-class Activation:
-    """An elementwise activation."""
-
-    function: Function | nn.Module
-
-
-@dataclass(frozen=True)
-class Norm:
-    """A normalization to second moment scale². Takes the mean and variance of a channel over the batch ("batch"), of a
-    position or an input over many units ("layer"), or the second moment over many units ("rms").
-    """
-
-    kind: str
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in NORMS:
-            raise UserError(unknown("norm of theory", self.kind, NORMS))
-
-
-@dataclass(frozen=True)
-class Residual:
-    """shortcut(x) + scale branch(x): the sum alone; an activation after it is a step of its own.
-
-    Raises UserError for a branch without weights, which is not independent of x.
-    """
-
-    branch: "Sequence[Step]"
-    scale: float = 1.0
-    shortcut: "Sequence[Step]" = ()
-
-    def __post_init__(self) -> None:
-        if not any(isinstance(step, Weights | Given) for step in self.branch):
-            raise UserError(
-                "theory needs weights in a residual branch: without them it is not independent of its input"
-            )
-
-
-Step = Weights | Activation | Norm | Residual | Given
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What theory expects of a step's output.
-
-    `gradient` is E[g²] there over E[g²] at the last step of the net, or before the next one whose gradient is unknown;
-    None from the input of the residual branch of such a step up to it.
-    """
-
-    step: Step
-    second_moment: Estimate
-    mean: float
-    correlation: float
-    gradient: Estimate | None
-    branch: "tuple[Expected, ...]" = ()
-    shortcut: "tuple[Expected, ...]" = ()
 
 
 @dataclass(frozen=True)
 class Signal:
     """A population of units for two inputs, (2, UNITS), and how far a net's second moment is from the population's.
 
-    The variance of log second moment is `scale_noise`, which all units share, plus `unit_noise`, as they are few.
+    log second moment is off by the sum of each unit's `influence` / sqrt(width), and independently by `shared_noise`, a
+    variance. In a residual branch, `source` is the influence of the units of its input, once weights have mixed them.
     """
 
     values: Tensor
     width: float
-    scale_noise: float = 0.0
-    unit_noise: float = 0.0
+    influence: Tensor
+    shared_noise: float
+    source: Tensor | None
 
     @property
     def second_moment(self) -> float:
@@ -177,19 +67,14 @@ class Signal:
         return float(self.values.square().mean())
 
     @property
-    def noise(self) -> float:
-        """The variance of log second moment."""
-        return self.scale_noise + self.unit_noise
-
-    @property
     def distance(self) -> float:
         """1 - cosine of the two inputs, to all its digits where they nearly agree."""
         return float((self.values[0] - self.values[1]).square().mean()) / (2 * self.second_moment or 1)
 
-    def spread(self, batch: Batch) -> float:
-        """Relative variance of a unit's x², as a mean over inputs."""
-        relative = self.values.square() / (self.second_moment or 1)
-        return batch.mean(*_products(relative, relative)) - (self.second_moment > 0)
+    @property
+    def carried(self) -> Tensor:
+        """The influence beyond that of a unit's own square: on the sizes of layers below it."""
+        return self.influence - _sampled(self.values, self.width)
 
 
 @dataclass(frozen=True)
@@ -197,8 +82,8 @@ class Passed:
     """A step that the signal has passed, and what a gradient meets on the way back.
 
     E[g²] is multiplied by `factor`, of each unit (2, UNITS) or of all; None where unknown. Its logarithm has the
-    variance `gradient_noise`, and the covariance `shared` with the noise that the step adds to the signal. `elasticity`
-    is d log second moment / d log that of the input, `response` d log factor / d log that of the input.
+    variance `gradient_noise`, and this `covariance` with what the step adds to log second moment. `elasticity` is
+    d log second moment / d log that of the input, `response` is d log factor / d log that of the input.
     """
 
     step: Step
@@ -208,14 +93,9 @@ class Passed:
     factor: Tensor | float | None
     gradient_noise: float = 0.0
     response: float = 0.0
-    shared: float = 0.0
+    covariance: float = 0.0
     branch: "tuple[Passed, ...]" = ()
     shortcut: "tuple[Passed, ...]" = ()
-
-    @property
-    def noise(self) -> float:
-        """What the step adds to the variance of log second moment."""
-        return max(self.after.noise - self.elasticity**2 * self.before.noise, 0.0)
 
 
 @dataclass(frozen=True)
@@ -233,18 +113,18 @@ class Gradient:
 
 
 Paths = tuple[tuple[Expected, ...], tuple[Expected, ...]]  # branch and shortcut
-START = Gradient(torch.ones(2, UNITS, dtype=torch.float64))
+START = Gradient(NONE + 1)
 
 
 @neutral()
 def propagate(start: Given, steps: Sequence[Step], batch: Batch | None = None) -> tuple[Expected, ...]:
-    """What to expect after each step, if second moments are means over this many inputs.
+    """What to expect of the start and after each step, if second moments are means over such a batch (one input).
 
     Raises UserError for an activation that is not elementwise.
     """
-    batch, normals = batch or Batch(), _normals(1 + sum(map(_draws, steps)))
-    passed = _forward(_given(start, next(normals)), steps, normals, batch)
-    return _backward(passed, START, batch, restart=True)[0]
+    batch, steps = batch or Batch(), (start, *steps)
+    nothing = Signal(NONE, start.width, NONE, 0.0, NONE)
+    return _backward(_forward(nothing, steps, _normals(sum(map(_draws, steps))), batch), START, batch, restart=True)[0]
 
 
 def _forward(signal: Signal, steps: Sequence[Step], normals: Iterator[Tensor], batch: Batch) -> tuple[Passed, ...]:
@@ -272,9 +152,10 @@ def _backward(
     for one in reversed(path):
         estimate, signal = None, one.after
         if gradient is not None:
-            estimate = Estimate(gradient.mean, gradient.noise + gradient.response**2 * signal.noise)
+            noise = gradient.noise + gradient.response**2 * _noise(batch, signal)
+            estimate = Estimate(gradient.mean, noise + ERROR**2)
         paths, gradient = _back(one, gradient, batch)
-        moment, mean = Estimate(signal.second_moment, signal.noise), float(signal.values.mean())
+        moment, mean = Estimate(signal.second_moment, _noise(batch, signal) + ERROR**2), float(signal.values.mean())
         expected.append(Expected(one.step, moment, mean, 1 - signal.distance, estimate, *paths))
         gradient = START if gradient is None and restart else gradient
     return tuple(reversed(expected)), gradient
@@ -287,16 +168,17 @@ def _back(one: Passed, gradient: Gradient | None, batch: Batch) -> tuple[Paths, 
     if gradient is None or one.factor is None:
         return ((), ()), None
     squares = gradient.squares if isinstance(one.factor, Tensor) else torch.full_like(gradient.squares, gradient.mean)
-    noise = gradient.noise + gradient.response**2 * one.noise + one.gradient_noise + 2 * gradient.response * one.shared
+    noise = gradient.noise + gradient.response**2 * _added(one, batch) + one.gradient_noise
+    noise = max(noise + 2 * gradient.response * one.covariance, 0.0)
     response = one.response + one.elasticity * gradient.response
-    return ((), ()), Gradient(one.factor * squares, max(noise, 0.0), response)
+    return ((), ()), Gradient(one.factor * squares, noise, response)
 
 
 def _parted(one: Passed, scale: float, gradient: Gradient | None, batch: Batch) -> tuple[Paths, Gradient | None]:
     """The sum of the gradients of branch and shortcut, which the weights of the branch make independent."""
     common, scaled = None, None
     if gradient is not None:
-        common = Gradient(gradient.squares, gradient.noise + gradient.response**2 * one.noise)
+        common = Gradient(gradient.squares, gradient.noise + gradient.response**2 * _added(one, batch))
         scaled = replace(common, squares=scale**2 * common.squares)
     branch, added = _backward(one.branch, scaled, batch, restart=False)
     shortcut, kept = _backward(one.shortcut, common, batch, restart=False)
@@ -309,18 +191,37 @@ def _parted(one: Passed, scale: float, gradient: Gradient | None, batch: Batch) 
     return (branch, shortcut), Gradient(added.squares + kept.squares, common.noise + noise, response)
 
 
+def _variance(batch: Batch, influence: Tensor) -> float:
+    """Of the mean over inputs; a population's error is about 0.001."""
+    return max(batch.mean(*_products(influence, influence)), 0.0)
+
+
+def _noise(batch: Batch, signal: Signal) -> float:
+    """The variance of log second moment."""
+    source = NONE if signal.source is None else signal.source
+    return signal.shared_noise + _variance(batch, signal.influence) + _variance(batch, source)
+
+
+def _added(one: Passed, batch: Batch) -> float:
+    """What a step adds to the variance of log second moment."""
+    return max(_noise(batch, one.after) - one.elasticity**2 * _noise(batch, one.before), 0.0)
+
+
 def _given(step: Given, normals: Tensor) -> Signal:
     variance = step.second_moment - step.mean**2
     distance = step.second_moment * (1 - step.correlation) / (variance or 1)
-    return Signal(step.mean + math.sqrt(max(variance, 0.0)) * _correlated(normals, distance), step.width)
+    values = step.mean + math.sqrt(max(variance, 0.0)) * _correlated(normals, distance)
+    return Signal(values, step.width, NONE, 0.0, NONE)
 
 
 def _weighted(signal: Signal, step: Weights, normals: Tensor, batch: Batch) -> Passed:
     weighted = step.fan_in * step.std**2 * signal.second_moment
     q = weighted + step.bias_std**2
     share = weighted / (q or 1)
-    after = Signal(math.sqrt(q) * _correlated(normals, share * signal.distance), step.width, share**2 * signal.noise)
-    after = replace(after, unit_noise=after.spread(batch) / step.width)
+    values = math.sqrt(q) * _correlated(normals, share * signal.distance)
+    mixed = 0.0 if signal.source is None else _variance(batch, signal.influence)
+    source = share * (signal.influence if signal.source is None else signal.source)
+    after = Signal(values, step.width, _sampled(values, step.width), share**2 * (signal.shared_noise + mixed), source)
     noise = batch.mean(2, 2 * batch.gradient_cosine**2) / signal.width
     return Passed(step, signal, after, share, step.fan_out * step.std**2, noise)
 
@@ -331,23 +232,24 @@ def _activated(signal: Signal, step: Activation, batch: Batch) -> Passed:
     def slope(x: Tensor) -> Tensor:
         return derivative(phi, x.clone()).double()
 
-    values, factor = phi(signal.values).double(), slope(signal.values).square()
+    values, factor = phi(signal.values).detach().double(), slope(signal.values).square()
     elasticity, response = (_elasticity(function, signal.values) for function in (phi, slope))
-    after = Signal(values, signal.width, elasticity**2 * signal.scale_noise)
-    # what the noise of the inputs' second moment explains counts once: all of it, but for a norm's output
-    known = elasticity**2 * (signal.spread(batch) / signal.width - signal.unit_noise)
-    after = replace(after, unit_noise=max(after.spread(batch) / signal.width - known, 0.0))
-    relative, gates = values.square() / (after.second_moment or 1), factor / (float(factor.mean()) or 1)
+    source = None if signal.source is None else elasticity * signal.source
+    sampled, units = _sampled(values, signal.width), _variance(batch, signal.influence)
+    influence = sampled + elasticity * signal.carried
+    after = Signal(values, signal.width, influence, elasticity**2 * signal.shared_noise, source)
+    gates = factor / (float(factor.mean()) or 1)
     alone, pair = _products(gates, gates)
     noise = batch.mean(3 * (alone - 1), (1 + 2 * batch.gradient_cosine**2) * (pair - 1)) / signal.width
-    noise = max(noise - response**2 * signal.unit_noise, 0.0)
-    shared = (batch.mean(*_products(relative, gates)) - 1) / signal.width - elasticity * response * signal.unit_noise
-    return Passed(step, signal, after, elasticity, factor, noise, response, shared)
+    # less what a gradient's response to the noise of the input counts
+    noise = max(noise - response**2 * units, 0.0)
+    covariance = batch.mean(*_products(sampled, gates)) / math.sqrt(signal.width) - elasticity * response * units
+    return Passed(step, signal, after, elasticity, factor, noise, response, covariance)
 
 
 def _elasticity(function: Function, x: Tensor) -> float:
     """d log E[f(x)²] / d log E[x²] as the scale of x changes: by a finite difference, so a jump counts."""
-    more, less = (float(function(x * factor).double().square().mean()) for factor in (STRETCH, 1 / STRETCH))
+    more, less = (float(function(x * factor).detach().double().square().mean()) for factor in (STRETCH, 1 / STRETCH))
     return math.log(more / less) / (4 * math.log(STRETCH)) if more > 0 and less > 0 else 0.0
 
 
@@ -357,28 +259,39 @@ def _normalized(signal: Signal, step: Norm, normals: Tensor) -> Passed:
     second = signal.second_moment
     variance = second * signal.distance if step.kind == "batch" else second - mean**2
     kept = normals if step.kind == "batch" else (signal.values - mean) / math.sqrt(variance or 1)
-    after = Signal(step.scale * kept, signal.width)
+    after = Signal(step.scale * kept, signal.width, NONE, 0.0, None if signal.source is None else NONE)
     return Passed(step, signal, after, 0.0, step.scale**2 / (variance or 1), response=-1.0)
 
 
 def _residual(signal: Signal, step: Residual, normals: Iterator[Tensor], batch: Batch) -> Passed:
-    """The sum of two independent terms, but that the size of each follows that of the input by its elasticity."""
-    shortcut = _forward(signal, step.shortcut, normals, batch)
-    branch = _forward(signal, step.branch, normals, batch)
-    kept, added = (path[-1].after if path else signal for path in (shortcut, branch))
-    terms = kept.values, step.scale * added.values
-    second = float((terms[0] + terms[1]).square().mean()) or 1.0
-    shares = [float(term.square().mean()) / second for term in terms]
-    elasticities = [math.prod(one.elasticity for one in path) for path in (shortcut, branch)]
-    elasticity = shares[0] * elasticities[0] + shares[1] * elasticities[1]
-    noises = [one.noise - own**2 * signal.noise for one, own in zip((kept, added), elasticities, strict=True)]
-    product = terms[0] * terms[1] / second
-    cross = 4 * (batch.mean(*_products(product, product)) - float(product.mean()) ** 2) / added.width
-    total = elasticity**2 * signal.noise + shares[0] ** 2 * noises[0] + shares[1] ** 2 * noises[1] + cross
-    after = Signal(terms[0] + terms[1], added.width)
-    unit_noise = min(after.spread(batch) / added.width, total)
-    after = replace(after, scale_noise=total - unit_noise, unit_noise=unit_noise)
-    return Passed(step, signal, after, elasticity, None, branch=branch, shortcut=shortcut)
+    """The sum of two terms, independent but for what the input's units do to the sizes of both."""
+    start = replace(signal, source=None)
+    paths = [_forward(start, path, normals, batch) for path in (step.shortcut, step.branch)]
+    kept, added = (path[-1].after if path else start for path in paths)
+    values = kept.values + step.scale * added.values
+    second = float(values.square().mean()) or 1.0
+    shares = kept.second_moment / second, step.scale**2 * added.second_moment / second
+    elasticity, noise, carried, source = 0.0, 0.0, NONE, NONE
+    for path, term, share in zip(paths, (kept, added), shares, strict=True):
+        own = math.prod(one.elasticity for one in path)
+        elasticity += share * own
+        noise += share**2 * max(term.shared_noise - own**2 * signal.shared_noise, 0.0)
+        carried = carried + share * term.carried
+        source = source + share * (NONE if term.source is None else term.source)
+    if kept.source is None:  # the units of the sum are those of the input
+        carried = carried + source
+    elif signal.source is not None:
+        noise += _variance(batch, source)
+    below = elasticity * signal.source if signal.source is not None else None if kept.source is None else source
+    noise += elasticity**2 * signal.shared_noise
+    after = Signal(values, added.width, _sampled(values, added.width) + carried, noise, below)
+    return Passed(step, signal, after, elasticity, None, branch=paths[1], shortcut=paths[0])
+
+
+def _sampled(values: Tensor, width: float) -> Tensor:
+    """The influence of a unit's own square on the log of their mean."""
+    second = float(values.square().mean())
+    return (values.square() / second - 1) / math.sqrt(width) if second else NONE
 
 
 def _products(one: Tensor, other: Tensor) -> tuple[float, float]:
@@ -394,7 +307,9 @@ def _correlated(normals: Tensor, distance: float) -> Tensor:
 
 
 def _draws(step: Step) -> int:
-    return sum(map(_draws, (*step.branch, *step.shortcut))) if isinstance(step, Residual) else 1
+    if isinstance(step, Residual):
+        return sum(map(_draws, (*step.branch, *step.shortcut)))
+    return 0 if isinstance(step, Activation) else 1
 
 
 def _normals(pairs: int) -> Iterator[Tensor]:
