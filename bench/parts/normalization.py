@@ -89,6 +89,22 @@ def scaled_weight_standardization(channels: int, *, gamma: Positive) -> nn.Modul
     return OfWeights(ScaleAndShift(channels), gamma)
 
 
+@torch.no_grad()
+def start_at_zero(norm: nn.Module) -> None:
+    """Make 0 the start of a norm's weight, for every initializer (Goyal et al. 2017).
+
+    Raises UserError where there is no weight.
+    """
+    weight = getattr(norm, "weight", None)
+    if weight is None:
+        raise UserError(
+            "zero_init_residual starts the weight of the last normalization of a branch at 0, and this normalization "
+            "has none; take normalization=batch, or model.zero_init_residual=false"
+        )
+    norm.weight_start = 0.0  # type: ignore[assignment]
+    weight.zero_()
+
+
 class OfWeights(nn.Module):
     """A normalization of weights on its way to its convolution; `convolution_and_norm` and `hand_over` bring it there.
 

@@ -68,12 +68,17 @@ def taki(model: nn.Module, generator: Generator, batch: object, *, gain: float |
 def zero_gamma(model: nn.Module, generator: Generator, batch: object, *, gain: float | str, mode: str) -> None:
     """Draw w ~ N(0, gain² / n), and start the last normalization of each residual branch at weight 0 (Goyal 2017).
 
-    Each block starts as its shortcut. Raises UserError for a model without branches, or a branch without a
-    normalization that has a weight.
+    Each block starts as its shortcut. Raises UserError for a model without branches, a branch without a normalization
+    that has a weight, and one whose last layer comes after it: a weight of 0 before a relu would never change.
     """
     blocks = residual_branches(model, "zero_gamma")
     if bare := [branch.name for branch in blocks if not branch.norms]:
         raise UserError(f"zero_gamma sets a normalization's weight, and {bare[0]} has none; take normalization=batch")
+    if early := [branch.name for branch in blocks if not branch.ends_with_norm]:
+        raise UserError(
+            f"zero_gamma sets the normalization that ends a branch, and {early[0]} ends with a layer, as with "
+            "pre-activation; take a model in the other order, or initializer=rezero or skipinit"
+        )
     scheme.fill(model, generator, scheme.normal(gain, mode))
     for branch in blocks:
         nn.init.zeros_(branch.norms[-1].weight)  # type: ignore[arg-type]

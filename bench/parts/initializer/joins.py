@@ -4,7 +4,7 @@ In: a model. Out: names of modules. Touches: nothing; the forward pass is traced
 """
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,15 @@ from bench.parts.initializer.fans import Layer
 from bench.parts.initializer.norms import is_norm
 
 ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
+PRODUCTS = (operator.mul, operator.imul, torch.mul, "mul", "mul_")
 
 
 @dataclass(frozen=True)
 class Join:
-    """A sum of two tensors that were computed from one; each side has the names of its modules, in order."""
+    """A sum of two tensors that were computed from one; each side has the names of its modules, in order.
+
+    What computes the weights of a gate, such as squeeze-and-excitation, is left out: it is no step on the way to a sum.
+    """
 
     block: str  # the innermost module whose forward pass adds them and holds all modules of both
     sides: tuple[list[str], list[str]]
@@ -54,15 +58,25 @@ def joins(model: nn.Module, name: str = "") -> Iterator[Join]:
     before: dict[fx.Node, set[fx.Node]] = {}
     for node in graph.nodes:
         before[node] = {node}.union(*(before[one] for one in node.all_input_nodes))
+    gates = set[fx.Node]().union(*(_gate(node, before) for node in graph.nodes))
     used = before[next(node for node in reversed(graph.nodes) if node.op == "output")]
     for node in graph.nodes:
         if node in used and node.target in ADDITIONS and len(node.all_input_nodes) == 2:
             one, other = (before[term] for term in node.all_input_nodes)
             if _from_one_tensor(one & other) and not _go_elsewhere(one ^ other, used - {node}):
-                sides = _called(model, graph, one - other), _called(model, graph, other - one)
+                sides = _called(model, graph, one - other - gates), _called(model, graph, other - one - gates)
                 block = _block(node, [*sides[0], *sides[1]])
                 first, second = ([_joined(name, part) for part in side] for side in sides)
                 yield Join(_joined(name, block), (first, second))
+
+
+def _gate(node: fx.Node, before: Mapping[fx.Node, set[fx.Node]]) -> set[fx.Node]:
+    """The steps from a tensor to the weights that it is multiplied with; none for another product."""
+    terms = node.all_input_nodes
+    if node.target not in PRODUCTS or len(terms) != 2:
+        return set()
+    gated = next((term for term, weights in (terms, terms[::-1]) if term in before[weights]), None)
+    return set() if gated is None else before[node] - before[gated] - {node}
 
 
 def _from_one_tensor(common: set[fx.Node]) -> bool:

@@ -33,6 +33,19 @@ def convolution_and_norm(
     return convolution, output
 
 
+def convolution_alone(
+    c_in: int, c_out: int, kernel: int, stride: int, normalization: Normalization, groups: int = 1
+) -> nn.Conv2d:
+    """The same convolution where its normalization does not follow directly, as in the order of pre-activation."""
+    return convolution_and_norm(c_in, c_out, kernel, stride, normalization, groups)[0]
+
+
+def norm_alone(channels: int, normalization: Normalization) -> nn.Module:
+    """What a normalization does to an output, where it does not follow a convolution directly."""
+    norm = normalization(channels)
+    return norm.output if isinstance(norm, OfWeights) else norm
+
+
 def hand_over(net: nn.Module) -> None:
     """Hand a normalization of weights, where a net was built with one, to all of its convolutions."""
     places = [(parent, name, child) for parent in net.modules() for name, child in parent.named_children()]
@@ -58,5 +71,10 @@ def is_none(norm: nn.Module) -> bool:
 def refuse_other_than_sum(residual: str, because: str) -> None:
     """Raises UserError where an initializer needs a form of residual block that the model does not have."""
     if residual != SUM:
-        able = [name for name, option in options("model").items() if option["function"] == "resnet"]
-        raise UserError(f"residual={residual} is not for this model: {because}; take model={', '.join(able)}")
+        raise unfit(residual, because)
+
+
+def unfit(residual: str, because: str) -> UserError:
+    """The error for a form of residual block that a model does not have, with the models that have every form."""
+    able = [name for name, option in options("model").items() if option["function"] == "resnet"]
+    return UserError(f"residual={residual} is not for this model: {because}; take model={', '.join(able)}")
