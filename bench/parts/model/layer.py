@@ -10,7 +10,7 @@ from torch import nn
 
 from bench.catalogue import options
 from bench.parts.arguments import SUM
-from bench.parts.normalization import OfWeights
+from bench.parts.normalization import OfWeights, StandardizedConvolution
 from bench.schema import UserError
 
 Shape = tuple[int, int, int]  # channels, height, width of one image
@@ -52,8 +52,9 @@ def hand_over(net: nn.Module) -> None:
     waiting = [(parent, name, child) for parent, name, child in places if isinstance(child, OfWeights)]
     for parent, name, child in waiting:
         setattr(parent, name, child.output)
-    for convolution in (child for _, _, child in places if waiting and isinstance(child, nn.Conv2d)):
-        waiting[0][2].standardize(convolution)
+    for convolution in (module for module in net.modules() if waiting and isinstance(module, nn.Conv2d)):
+        if not isinstance(convolution, StandardizedConvolution):
+            waiting[0][2].standardize(convolution)
 
 
 def add_biases(net: nn.Module) -> None:

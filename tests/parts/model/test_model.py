@@ -47,7 +47,7 @@ def branch_layers(net: nn.Module) -> list[nn.Module]:
     return [
         module
         for name, module in net.named_modules()
-        if isinstance(module, nn.Conv2d | nn.Linear) and not re.search("shortcut|downsample|gate", name)
+        if isinstance(module, nn.Conv2d | nn.Linear) and not re.search("shortcut|downsample|squeeze|excite", name)
     ]
 
 
@@ -271,7 +271,7 @@ def test_the_gradient_reaches_every_parameter(build, norm):
         ("plain20", {"depth": 18}, r"depth 18 is not 6n\+2.*14 and 20"),
         ("resnet20", {"shortcut": "C"}, "no shortcut is named 'C'.*A, B"),
         ("resnet18", {"depth": 20}, "no depth 20; take 18, 34, 50"),
-        ("resnet18", {"stem": "cifar10"}, "no stem is named 'cifar10'.*cifar, imagenet"),
+        ("resnet18", {"stem": "cifar10"}, "no stem is named 'cifar10'.*cifar, deep, deep_tiered, imagenet"),
     ],
 )
 def test_a_net_that_does_not_exist_is_refused_with_the_options(name, wrong, sentence):

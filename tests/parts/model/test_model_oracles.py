@@ -57,3 +57,16 @@ def test_a_cifar_net_is_that_of_pytorchcv(name):
     provider = pytest.importorskip("pytorchcv.model_provider")
     net = randomized(provider.get_model(theirs))
     torch.testing.assert_close(ours(name, net.state_dict(), **changed)(images()), net(images()))
+
+
+TIMM = {"resnet26d": {}, "resnet50d": {}, "resnet26t": {"stem": "deep_tiered"}, "se_resnet50": {"stem": "imagenet"}}
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_a_variant_of_the_imagenet_nets_is_that_of_timm(name):
+    timm = pytest.importorskip("timm")
+    net = randomized(timm.create_model(name.replace("se_", "se"), num_classes=10))
+    option = name if name in OPTIONS else "resnet26d"
+    torch.testing.assert_close(
+        ours(option, net.state_dict(), (3, 64, 64), **TIMM[name])(images(64)), net(images(64)), rtol=1e-4, atol=1e-3
+    )
