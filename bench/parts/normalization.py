@@ -83,8 +83,8 @@ def weight_standardization_group(channels: int, *, groups: Count) -> nn.Module:
 def scaled_weight_standardization(channels: int, *, gamma: Positive) -> nn.Module:
     """Weights gamma (w - mean) / (std sqrt(n_in)), then a learned gain and bias per channel (Brock et al. 2021).
 
-    The paper's gamma is 1 / std(phi(z)) of the activation phi that comes before, 1.7139588594436646 for relu; NF-nets
-    (`nf_resnet`) multiply their activations with it, and take 1 here.
+    The paper's gamma is 1 / std(phi(z)), z ~ N(0, 1), of the activation phi that comes before, 1.71286 for relu
+    (1.71396 in its code, from a sample); NF-ResNets (`nf_resnet`) multiply their activations with it, and take 1 here.
     """
     return OfWeights(ScaleAndShift(channels), gamma)
 

@@ -132,7 +132,7 @@ def _resnet(
     block = resnet.BasicBlock if depth in BASIC else resnet.Bottleneck
     arguments = {"num_classes": classes, "groups": groups, "width_per_group": width_per_group}
     net: Any = resnet.ResNet(block, LAYERS[depth], norm_layer=normalization, **arguments)
-    net.conv1, net.bn1 = _stem(shape[0], stem, activation, normalization)
+    net.conv1, net.bn1 = stem_and_norm(shape[0], stem, activation, normalization)
     if stem == "cifar":
         net.maxpool = nn.Identity()
     if avg_down:
@@ -143,7 +143,7 @@ def _resnet(
     return _with_activations(net, activation)
 
 
-def _stem(
+def stem_and_norm(
     channels: int, name: str, activation: Activation, normalization: Normalization
 ) -> tuple[nn.Module, nn.Module]:
     """The convolutions of a stem and the norm after the last; there are norms and activations between them."""

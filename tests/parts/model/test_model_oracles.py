@@ -3,6 +3,7 @@
 The library's parameters come in the same order under other names. Each library is an oracle of the extra `oracle`.
 """
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bench import catalogue
+from bench.parts.gain import gain
 from bench.registry import find
 
 OPTIONS = catalogue.options("model")
@@ -70,3 +72,48 @@ def test_a_variant_of_the_imagenet_nets_is_that_of_timm(name):
     torch.testing.assert_close(
         ours(option, net.state_dict(), (3, 64, 64), **TIMM[name])(images(64)), net(images(64)), rtol=1e-4, atol=1e-3
     )
+
+
+NF_NAMES = {  # of the parameters in timm's blocks -> in ours; a convolution has its gain and bias in ours' norm
+    "stem.conv.": "conv1.",
+    "stages.": "layer",
+    "downsample.conv.": "shortcut.1.",
+    "head.fc.": "linear.",
+}
+
+
+def norm_free_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """timm's state under our names."""
+    found = {}
+    for key, value in state.items():
+        name = key
+        for old, new in NF_NAMES.items():
+            name = name.replace(old, new)
+        if name.startswith("layer"):
+            name = f"layer{int(name[5]) + 1}{name[6:]}"
+        if key.startswith("head") or name.endswith("weight"):
+            found[name] = value
+        else:
+            convolution, _, kind = name.rpartition(".")
+            norm = convolution.replace("shortcut.1", "shortcut.2").replace("conv", "norm")
+            found[f"{norm}.{'weight' if kind == 'gain' else 'bias'}"] = value.flatten()
+    return found
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.SiLU])
+def test_an_nf_resnet_is_that_of_timm(activation):
+    timm = pytest.importorskip("timm")
+    name = activation.__name__.lower()
+    net = timm.create_model("nf_resnet26", num_classes=10, gamma_in_act=True, act_layer=name)
+    for key, value in net.state_dict().items():
+        value.normal_(generator=torch.Generator().manual_seed(len(key)))
+        value.mul_(0.3 if key.startswith("head") else 1)
+    for module in net.modules():
+        if hasattr(module, "gamma"):
+            module.gamma = gain(activation(), "variance")  # timm's is from a sample, 0.06 % off
+    option = OPTIONS["nf_resnet26"]
+    arguments = catalogue.arguments(option) | {"stem": "imagenet"}
+    norm = partial(find("normalization", "scaled_weight_standardization"), gamma=1.0)
+    own = find("model", option["function"])((3, 64, 64), 10, activation, norm, "sum", **arguments).eval()
+    own.load_state_dict(norm_free_state(net.state_dict()))
+    torch.testing.assert_close(own(images(64)), net.eval()(images(64)), rtol=1e-3, atol=1e-3)
