@@ -116,11 +116,20 @@ class OfWeights(nn.Module):
         self.output, self.gamma = output, gamma
 
     def standardize(self, convolution: nn.Conv2d) -> None:
-        """Make a convolution standardize its weights. Raises UserError for one of a library's or user's own class."""
+        """Make a convolution standardize its weights.
+
+        Raises UserError for one of a library's or user's own class, and for one weight per output channel, which is 0
+        without its mean.
+        """
         if type(convolution) is not nn.Conv2d:
             raise UserError(
                 f"weight standardization is for nn.Conv2d, and this model has a {type(convolution).__name__}; "
                 "take another normalization"
+            )
+        if convolution.weight[0].numel() == 1:
+            raise UserError(
+                "weight standardization leaves nothing of a convolution with one weight per output channel, and this "
+                "model has one; take a larger kernel (of convnext: model.patch), or another normalization"
             )
         convolution.__class__ = StandardizedConvolution
         scale = 1.0 if self.gamma is None else self.gamma / convolution.weight[0].numel() ** 0.5

@@ -3,6 +3,7 @@
 The library's parameters come in the same order under other names. Each library is an oracle of the extra `oracle`.
 """
 
+import re
 from functools import partial
 from typing import Any
 
@@ -117,3 +118,31 @@ def test_an_nf_resnet_is_that_of_timm(activation):
     own = find("model", option["function"])((3, 64, 64), 10, activation, norm, "sum", **arguments).eval()
     own.load_state_dict(norm_free_state(net.state_dict()))
     torch.testing.assert_close(own(images(64)), net.eval()(images(64)), rtol=1e-3, atol=1e-3)
+
+
+CONVNEXT_NAMES = {  # of the parameters in timm's net -> in ours
+    r"stages\.(\d)\.downsample\.(\d)": lambda found: f"layer{int(found[1]) + 1}.{found[2]}",
+    r"stages\.(\d)\.blocks\.(\d)": lambda found: f"layer{int(found[1]) + 1}.{int(found[2]) + 2 * (found[1] != '0')}",
+    "conv_dw": "depthwise",
+    r"mlp\.fc": "conv",
+    "gamma": "scale.value",
+    r"head\.norm": "norm",
+    r"head\.fc": "linear",
+}
+
+
+def test_a_convnext_is_that_of_timm():
+    timm = pytest.importorskip("timm")
+    net = randomized(timm.create_model("convnext_femto", num_classes=10))
+    option, state = OPTIONS["convnext_femto"], {}
+    for key, value in net.state_dict().items():
+        name = key
+        for old, new in CONVNEXT_NAMES.items():
+            name = re.sub(old, new, name)
+        state[name] = value
+    arguments = catalogue.arguments(option) | {"patch": 4}
+    own = find("model", option["function"])(
+        (3, 64, 64), 10, nn.GELU, find("normalization", "layer2d"), "sum", **arguments
+    )
+    own.load_state_dict(state)
+    torch.testing.assert_close(own.eval()(images(64)), net(images(64)), rtol=1e-4, atol=1e-4)
