@@ -83,10 +83,26 @@ def weight_standardization_group(channels: int, *, groups: Count) -> nn.Module:
 def scaled_weight_standardization(channels: int, *, gamma: Positive) -> nn.Module:
     """Weights gamma (w - mean) / (std sqrt(n_in)), then a learned gain and bias per channel (Brock et al. 2021).
 
-    The paper's gamma is 1 / std(phi(z)) of the activation phi that comes before, 1.7139588594436646 for relu; NF-nets
-    (`nf_resnet`) multiply their activations with it, and take 1 here.
+    The paper's gamma is 1 / std(phi(z)), z ~ N(0, 1), of the activation phi that comes before, 1.71286 for relu
+    (1.71396 in its code, from a sample); NF-ResNets (`nf_resnet`) multiply their activations with it, and take 1 here.
     """
     return OfWeights(ScaleAndShift(channels), gamma)
+
+
+@torch.no_grad()
+def start_at_zero(norm: nn.Module) -> None:
+    """Make 0 the start of a norm's weight, for every initializer (Goyal et al. 2017).
+
+    Raises UserError where there is no weight.
+    """
+    weight = getattr(norm, "weight", None)
+    if weight is None:
+        raise UserError(
+            "zero_init_residual starts the weight of the last normalization of a branch at 0, and this normalization "
+            "has none; take normalization=batch, or model.zero_init_residual=false"
+        )
+    norm.weight_start = 0.0  # type: ignore[assignment]
+    weight.zero_()
 
 
 class OfWeights(nn.Module):
@@ -100,11 +116,20 @@ class OfWeights(nn.Module):
         self.output, self.gamma = output, gamma
 
     def standardize(self, convolution: nn.Conv2d) -> None:
-        """Make a convolution standardize its weights. Raises UserError for one of a library's or user's own class."""
+        """Make a convolution standardize its weights.
+
+        Raises UserError for one of a library's or user's own class, and for one weight per output channel, which is 0
+        without its mean.
+        """
         if type(convolution) is not nn.Conv2d:
             raise UserError(
                 f"weight standardization is for nn.Conv2d, and this model has a {type(convolution).__name__}; "
                 "take another normalization"
+            )
+        if convolution.weight[0].numel() == 1:
+            raise UserError(
+                "weight standardization leaves nothing of a convolution with one weight per output channel, and this "
+                "model has one; take a larger kernel (of convnext: model.patch), or another normalization"
             )
         convolution.__class__ = StandardizedConvolution
         scale = 1.0 if self.gamma is None else self.gamma / convolution.weight[0].numel() ** 0.5

@@ -204,6 +204,11 @@ def test_a_net_of_a_library_hands_over_to_all_of_its_convolutions():
     assert [type(module) for module in net] == [StandardizedConvolution, nn.GroupNorm, StandardizedConvolution]
 
 
+def test_a_convolution_with_one_weight_for_each_output_is_refused():
+    with pytest.raises(UserError, match="leaves nothing of a convolution with one weight per output channel"):
+        convolution_and_norm(1, 4, 1, 1, function("weight_standardization"))
+
+
 def test_a_net_of_a_library_with_convolutions_of_its_own_kind_is_refused():
     class Padded(nn.Conv2d):
         """A library's convolution, which may compute something else."""

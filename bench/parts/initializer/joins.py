@@ -6,7 +6,7 @@ In: a model. Out: names of modules. Touches: nothing; the forward pass is traced
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,11 +23,15 @@ TRANSFORMERS = (
 )
 PLAIN = (bool, int, float, str, type(None))  # of a default
 ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
+PRODUCTS = (operator.mul, operator.imul, torch.mul, "mul", "mul_")
 
 
 @dataclass(frozen=True)
 class Join:
-    """A sum of two tensors that were computed from one; each side has the names of its modules, in order."""
+    """A sum of two tensors that were computed from one; each side has the names of its modules, in order.
+
+    What computes the weights of a gate, such as squeeze-and-excitation, is left out: it is no step on the way to a sum.
+    """
 
     block: str  # the innermost module whose forward pass adds them and holds all modules of both
     sides: tuple[list[str], list[str]]
@@ -101,6 +105,7 @@ def joins(model: nn.Module, name: str = "") -> Iterator[Join]:
     before: dict[fx.Node, set[fx.Node]] = {}
     for node in graph.nodes:
         before[node] = {node}.union(*(before[one] for one in node.all_input_nodes))
+    gates = set[fx.Node]().union(*(_gate(node, before) for node in graph.nodes))
     used = before[next(node for node in reversed(graph.nodes) if node.op == "output")]
     for node in graph.nodes:
         if node in used and node.target in ADDITIONS and len(node.all_input_nodes) == 2:
@@ -110,10 +115,19 @@ def joins(model: nn.Module, name: str = "") -> Iterator[Join]:
             # what does not come from the start, such as the memory of cross-attention, is no step of a branch
             steps = {part for part in one ^ other if before[part] & start}
             if start and not any(user in used - steps - {node} for part in steps for user in part.users):
-                sides = _called(model, graph, steps & one), _called(model, graph, steps & other)
+                sides = _called(model, graph, (steps & one) - gates), _called(model, graph, (steps & other) - gates)
                 block = _block(node, [*sides[0], *sides[1]])
                 first, second = ([_joined(name, part) for part in side] for side in sides)
                 yield Join(_joined(name, block), (first, second))
+
+
+def _gate(node: fx.Node, before: Mapping[fx.Node, set[fx.Node]]) -> set[fx.Node]:
+    """The steps from a tensor to the weights that it is multiplied with; none for another product."""
+    terms = node.all_input_nodes
+    if node.target not in PRODUCTS or len(terms) != 2:
+        return set()
+    gated = next((term for term, weights in (terms, terms[::-1]) if term in before[weights]), None)
+    return set() if gated is None else before[node] - before[gated] - {node}
 
 
 def _called(model: nn.Module, graph: fx.Graph, side: set[fx.Node]) -> list[str]:

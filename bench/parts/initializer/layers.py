@@ -175,7 +175,13 @@ def restart_others(model: nn.Module, drawing: list[nn.Module] | None = None) -> 
 def _restart(module: nn.Module, drawing: list[nn.Module] | None) -> None:
     if restarts(module):
         restart(module)
-        return
+    else:
+        _restart_by_reset(module, drawing)
+    if (start := getattr(module, "weight_start", None)) is not None:  # model.zero_init_residual
+        nn.init.constant_(module.get_parameter("weight"), start)
+
+
+def _restart_by_reset(module: nn.Module, drawing: list[nn.Module] | None) -> None:
     kind = type(module).__name__
     if reset_of(module) is None and any(True for _ in module.parameters(recurse=False)):
         sentence = f"no initializer knows the parameters of {kind}; give it a reset_parameters() without a draw"

@@ -10,7 +10,7 @@ from torch import nn
 
 from bench.catalogue import options
 from bench.parts.arguments import SUM
-from bench.parts.normalization import OfWeights
+from bench.parts.normalization import OfWeights, StandardizedConvolution
 from bench.schema import Unfit
 
 Shape = tuple[int, int, int]  # channels, height, width of one image
@@ -33,14 +33,28 @@ def convolution_and_norm(
     return convolution, output
 
 
+def convolution_alone(
+    c_in: int, c_out: int, kernel: int, stride: int, normalization: Normalization, groups: int = 1
+) -> nn.Conv2d:
+    """The same convolution where its normalization does not follow directly, as in the order of pre-activation."""
+    return convolution_and_norm(c_in, c_out, kernel, stride, normalization, groups)[0]
+
+
+def norm_alone(channels: int, normalization: Normalization) -> nn.Module:
+    """What a normalization does to an output, where it does not follow a convolution directly."""
+    norm = normalization(channels)
+    return norm.output if isinstance(norm, OfWeights) else norm
+
+
 def hand_over(net: nn.Module) -> None:
     """Hand a normalization of weights, where a net was built with one, to all of its convolutions."""
     places = [(parent, name, child) for parent in net.modules() for name, child in parent.named_children()]
     waiting = [(parent, name, child) for parent, name, child in places if isinstance(child, OfWeights)]
     for parent, name, child in waiting:
         setattr(parent, name, child.output)
-    for convolution in (child for _, _, child in places if waiting and isinstance(child, nn.Conv2d)):
-        waiting[0][2].standardize(convolution)
+    for convolution in (module for module in net.modules() if waiting and isinstance(module, nn.Conv2d)):
+        if not isinstance(convolution, StandardizedConvolution):
+            waiting[0][2].standardize(convolution)
 
 
 def add_biases(net: nn.Module) -> None:
@@ -58,5 +72,10 @@ def is_none(norm: nn.Module) -> bool:
 def refuse_other_than_sum(residual: str, because: str) -> None:
     """Raises Unfit where an initializer needs a form of residual block that the model does not have."""
     if residual != SUM:
-        able = [name for name, option in options("model").items() if option["function"] == "resnet"]
-        raise Unfit(because, f"residual={residual} is not for this model: {because}; take model={', '.join(able)}")
+        raise unfit(residual, because)
+
+
+def unfit(residual: str, because: str) -> Unfit:
+    """The error for a form of residual block that a model does not have, with the models that have every form."""
+    able = [name for name, option in options("model").items() if option["function"] == "resnet"]
+    return Unfit(because, f"residual={residual} is not for this model: {because}; take model={', '.join(able)}")
