@@ -8,6 +8,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
+import sys
 import typing
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -82,16 +83,27 @@ def schedule(function: Function) -> Function:
 def find(word: str, name: str) -> Callable[..., Any]:
     """The function registered for `word` under `name`, or under "module:name" in a module of the user's own.
 
-    Raises UserError, with the nearest known names, when there is none.
+    Raises UserError, with the nearest known names, when there is none, and for a function without a decorator.
     """
     home, _, bare = name.rpartition(":")
     try:
         _import_all(home or ("bench.train.task" if word == "task" else f"bench.parts.{word}"))
     except ImportError as missing:
         raise UserError(f"{word} {name}: cannot import {home or word}: {missing}") from missing
+    known = {one: function for one, function in _functions[word].items() if _is_from(home, function)}
+    if home and bare not in known and _is_from(home, getattr(sys.modules[home], bare, None)):
+        raise UserError(
+            f"{word} {name}: {bare} in {home} has no @{word} decorator; write it above the function, "
+            f"after `from bench.registry import {word}`"
+        )
     if bare not in _functions[word]:
-        raise UserError(unknown(word, bare, _functions[word]))
+        raise UserError(unknown(word, bare, known) if known else f"{word} {name}: {home} registers no {word}")
     return _functions[word][bare]
+
+
+def _is_from(home: str, function: Any) -> bool:
+    """Whether the function is of this module, or of one in this package; "" for any."""
+    return not home or f"{getattr(function, '__module__', '')}.".startswith(f"{home}.")
 
 
 def functions(word: str) -> dict[str, Callable[..., Any]]:
@@ -125,6 +137,8 @@ def keyword_arguments(function: Callable[..., Any]) -> dict[str, Any]:
 def unknown(word: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that does not exist: the nearest ones, and all of them or the command that lists them."""
     known = sorted(known)
+    if not known:
+        return f"no {word} is named {name!r}; there is none"
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     rest = f", ... ({len(known)} in all)" if len(known) > SHOWN else ""
