@@ -220,6 +220,8 @@ def keyword_arguments(function: Callable[..., Any]) -> dict[str, Any]:
 def unknown(word: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that does not exist: the nearest ones, and all of them or the command that lists them."""
     known = sorted(known)
+    if not known:
+        return f"no {word} is named {name!r}; there is none"
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     rest = f", ... ({len(known)} in all)" if len(known) > SHOWN else ""

@@ -14,6 +14,7 @@ from dataclasses import replace
 import pytest
 
 from bench import __main__ as door
+from bench import registry
 from bench.commands import COMMANDS
 from bench.rows.store import Store
 
@@ -296,6 +297,28 @@ def test_a_mistake_in_a_yaml_is_a_sentence(bench, tmp_path, file, text, sentence
     path.write_bytes(text.encode(errors="surrogateescape"))
     word = file.partition("/")[0]
     assert sentence in bench("plan", "--config-dir", str(tmp_path / "results"), f"{word}=mine", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        ("net9", "net9 in own_net9 has no @model decorator; write it above the function"),
+        ("resnet", "resnet in own_resnet has no @model decorator"),  # not ours of that name
+        ("Net", "Net in own_Net has no @model decorator"),
+        ("nte", "no model is named 'nte'; did you mean net? Known: net\n"),
+    ],
+)
+def test_a_function_without_a_decorator_is_named(bench, tmp_path, monkeypatch, function, sentence):
+    (tmp_path / "results" / "model").mkdir(parents=True)
+    (tmp_path / "results" / "model" / "mine.yaml").write_text(f"name: mine\nfunction: own_{function}:{function}\n")
+    (tmp_path / "results" / f"own_{function}.py").write_text(
+        "from bench.registry import model\n\n"
+        "def net9(): ...\n\ndef resnet(): ...\n\nclass Net: ...\n\n@model\ndef net(): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "results")
+    monkeypatch.setitem(registry._functions, "model", registry.functions("model"))
+    words = ["study=mine", "--config-dir", str(tmp_path / "results"), "model=mine"]
+    assert sentence in bench("plan", *words, code=2).stderr
 
 
 @pytest.mark.parametrize("words", [["--retry", "failed"], ["--retry=failed"]])
