@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,7 +60,7 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
     rest = fixed(base, axes)
     combinations = [merged([rest, *parts]) for parts in itertools.product(*slots)]
     for entry in study.skip:
-        check_skip(entry, {*catalogue.keys(), *merged([rest, *itertools.chain(*slots)]).choices})
+        check_skip(entry, merged([rest, *itertools.chain(*slots)]).choices)
     kept = [combination for combination in combinations if not skips(study.skip, combination.choices)]
     if not kept:
         raise UserError(f"study {study.name} has no runs: {len(combinations)} combinations, all of them skipped")
@@ -222,12 +222,23 @@ def merged(parts: Iterable[Choice]) -> Choice:
     return Choice(choices, functions)
 
 
-def check_skip(entry: Mapping[str, Any], known: Collection[str]) -> None:
-    """Raise UserError for an entry of a skip list with an unknown key, or without a reason."""
+def check_skip(entry: Mapping[str, Any], choices: Mapping[str, Any]) -> None:
+    """Raise UserError for an entry of a skip list with an unknown key or name, or without a reason.
+
+    `choices` has every key of the study's combinations, with one of its values.
+    """
+    known = {*catalogue.keys(), *choices}
     if missing := [key for key in entry if key not in known and key != "because"]:
         raise UserError(f"study.skip: {registry.unknown('key', missing[0], known)}")
     if not isinstance(entry.get("because"), str) or not entry["because"] or len(entry) < 2:
         raise UserError(f"study.skip takes {{KEY: VALUE, because: REASON}}, not {json.dumps(entry)}")
+    for key, value in entry.items():
+        if key in WORDS:
+            names = {choices[key], *GlobalHydra.instance().config_loader().get_group_options(key)}
+            if named(key, as_word(key, value)) not in names:
+                raise UserError(f"study.skip: {registry.unknown(key, value, names)}")
+        elif value is not None and choices.get(key) is not None:
+            checked(f"study.skip: {key}", value, kind_of(key, choices[key]))
 
 
 def skips(skip: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) -> bool:
