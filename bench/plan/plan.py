@@ -6,10 +6,11 @@ In: Hydra's composer, the study, the overrides of the command line. Out: runs. T
 import itertools
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from bench import catalogue, registry
@@ -58,7 +59,7 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
     rest = fixed(base, axes)
     combinations = [merged([rest, *parts]) for parts in itertools.product(*slots)]
     for entry in study.skip:
-        check_skip(entry, {*catalogue.keys(), *merged([rest, *itertools.chain(*slots)]).choices})
+        check_skip(entry, merged([rest, *itertools.chain(*slots)]).choices)
     skipped = [one for entry in study.skip for one in skipped_by(entry)]
     kept = [combination for combination in combinations if not skips(skipped, combination.choices)]
     if not kept:
@@ -194,12 +195,23 @@ def merged(parts: Iterable[Choice]) -> Choice:
     return Choice(choices, functions)
 
 
-def check_skip(entry: Mapping[str, Any], known: Collection[str]) -> None:
-    """Raise UserError for an entry of a skip list with an unknown key, or without a reason."""
+def check_skip(entry: Mapping[str, Any], choices: Mapping[str, Any]) -> None:
+    """Raise UserError for an entry of a skip list with an unknown key or name, or without a reason.
+
+    `choices` has every key of the study's combinations, with one of its values.
+    """
+    known = {*catalogue.keys(), *choices}
     if missing := [key for key in entry if key not in known and key != "because"]:
         raise UserError(f"study.skip: {registry.unknown('key', missing[0], known)}")
     if not isinstance(entry.get("because"), str) or not entry["because"] or len(entry) < 2:
         raise UserError(f"study.skip takes {{KEY: VALUE, because: REASON}}, not {json.dumps(entry)}")
+    for key, value in entry.items():
+        if key in WORDS:
+            names = {choices[key], *GlobalHydra.instance().config_loader().get_group_options(key)}
+            if unknown := [one.name for one in options(key, value) if one.name not in names and ":" not in one.name]:
+                raise UserError(f"study.skip: {registry.unknown(key, unknown[0], names)}")
+        elif value is not None and choices.get(key) is not None:
+            checked(f"study.skip: {key}", value, kind_of(key, choices[key]))
 
 
 def skipped_by(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
