@@ -20,11 +20,14 @@ from bench import catalogue, registry
 from bench.bounds import Natural, checked
 from bench.machine.settings import Study
 from bench.parts.arguments import BY_ACTIVATION
+from bench.plan import own
 from bench.schema import AUTO, WORDS, Run, UserError
 
 Compose = Callable[[list[str]], DictConfig]
 Axes = Mapping[str, Sequence[Any]]
 
+MODEL = "model"
+FOLLOWING = ("activation", "normalization")  # words that a model may decide, where no axis names them
 MOST_RUNS = 1_000_000  # rows that a store is made for
 
 
@@ -55,9 +58,11 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
     count = math.prod(map(len, axes.values()))
     if count > MOST_RUNS:
         raise UserError(f"study {study.name} asks for {count:,} runs; a study has at most {MOST_RUNS:,}")
-    base = compose([f"{key}={as_word(key, values[0])}" for key, values in axes.items() if key in WORDS])
-    slots = [slot(compose, base, word, of_word) for word, of_word in by_word(axes).items()]
-    rest = fixed(base, axes)
+    firsts = {key: as_word(key, values[0]) for key, values in axes.items() if key in WORDS}
+    base = compose([f"{key}={name}" for key, name in firsts.items() if not registry.is_own(key, name)])
+    words = by_word(axes)
+    slots = [slot(compose, base, word, words) for word in {**words, MODEL: {}}]
+    rest = fixed(base, {*words, MODEL, *FOLLOWING})
     combinations = [merged([rest, *parts]) for parts in itertools.product(*slots)]
     for entry in study.skip:
         check_skip(entry, {*catalogue.keys(), *merged([rest, *itertools.chain(*slots)]).choices})
@@ -149,19 +154,32 @@ def by_word(axes: Axes) -> dict[str, dict[str, Sequence[Any]]]:
     return groups
 
 
-def slot(compose: Compose, base: DictConfig, word: str, axes: Axes) -> list[Choice]:
-    """Everything that one word may be in this study: its options, times the values of their arguments."""
+def slot(compose: Compose, base: DictConfig, word: str, axes: Mapping[str, Axes]) -> list[Choice]:
+    """Everything that one word may be in this study: its options, times the values of their arguments.
+
+    To a model belong the activation and the normalization that no axis names: its own, or else those of conf/.
+    """
+    mine = axes.get(word, {})
     if word not in WORDS:
-        return [Choice(setting(base, key, value), {}) for key, values in axes.items() for value in values]
-    name = as_declared(base, word)["name"]
-    names = axes.get(word, [name])
-    options = [base if one == name else compose([f"{word}={as_word(word, one)}"]) for one in names]
-    arguments = {key: values for key, values in axes.items() if key != word}
-    return [
-        option(config, word, dict(zip(arguments, values, strict=True)))
-        for config in options
+        return [Choice(setting(base, key, value), {}) for key, values in mine.items() for value in values]
+    options = [about(compose, base, word, name) for name in mine.get(word, [as_declared(base, word)["name"]])]
+    arguments = {key: values for key, values in mine.items() if key != word}
+    found = [
+        option(one, word, dict(zip(arguments, values, strict=True)), axes)
+        for one in options
         for values in itertools.product(*arguments.values())
     ]
+    unasked = [other for other in FOLLOWING if word == MODEL and other not in axes]
+    usual = [option(as_declared(base, other), other, {}) for other in unasked]
+    return [merged([*(one for one in usual if one.choices.keys().isdisjoint(each.choices)), each]) for each in found]
+
+
+def about(compose: Compose, base: DictConfig, word: str, name: Any) -> dict[str, Any]:
+    """An option of this name, as its yaml declares it or as every part of the user's own is declared."""
+    if registry.is_own(word, as_word(word, name)):
+        return {"name": name, "function": name}
+    usual = as_declared(base, word)
+    return usual if name == usual["name"] else as_declared(compose([f"{word}={name}"]), word)
 
 
 def as_declared(config: DictConfig, word: str) -> dict[str, Any]:
@@ -173,15 +191,21 @@ def as_declared(config: DictConfig, word: str) -> dict[str, Any]:
     return about
 
 
-def option(config: DictConfig, word: str, changes: Mapping[str, Any]) -> Choice:
+def option(about: Mapping[str, Any], word: str, changes: Mapping[str, Any], asked: Collection[str] = ()) -> Choice:
     """One option of a word with the changed arguments, each checked against the type that conf/ gives it."""
-    about = as_declared(config, word)
+    if is_own := registry.is_own(word, about["function"]):
+        about = own.declared(word, about)
     arguments = {f"{word}.{key}": typed(key, value, value) for key, value in catalogue.arguments(about).items()}
+    given = {key: value for key, value in changes.items() if is_own and key not in arguments}
     for key, value in changes.items():
-        if key not in arguments:
+        if key not in arguments | given:
             raise UserError(registry.unknown(f"argument of {word} {about['name']}", key, arguments))
-        arguments[key] = typed(key, value, arguments[key])
-    return Choice({word: about["name"], **arguments}, {word: about["function"]})
+        if key in arguments:
+            arguments[key] = typed(key, value, arguments[key])
+    functions = {word: about["function"]}
+    if is_own:
+        return Choice(own.choices_of(word, about, arguments, given, asked), functions)
+    return Choice({word: about["name"], **arguments}, functions)
 
 
 def setting(base: DictConfig, key: str, value: Any) -> dict[str, Any]:
@@ -191,10 +215,10 @@ def setting(base: DictConfig, key: str, value: Any) -> dict[str, Any]:
     return {key: decided(key, typed(key, value, base[key]), base)}
 
 
-def fixed(base: DictConfig, axes: Axes) -> Choice:
-    """Everything that no axis changes, as conf/ has it."""
-    words = [option(base, word, {}) for word in WORDS if word not in by_word(axes)]
-    settings = {key: decided(key, base[key], base) for key in of_task(base) if key not in axes}
+def fixed(base: DictConfig, varied: Collection[str]) -> Choice:
+    """Everything that no axis changes, as conf/ has it; `varied` are the words and settings of the slots."""
+    words = [option(as_declared(base, word), word, {}) for word in WORDS if word not in varied]
+    settings = {key: decided(key, base[key], base) for key in of_task(base) if key not in varied}
     return merged([Choice(settings, {}), *words])
 
 
