@@ -1,11 +1,14 @@
-"""The modes of torch that a caller may have set around a call: here they are what a fresh process has.
+"""The modes and the global generators that code outside may have set, and that a part's own code may use.
 
-In: nothing. Out: a context. Touches: torch's modes, and restores them.
+In: nothing, or a seed. Out: a context. Touches: torch's modes, and the global generators of torch on the CPU, numpy and
+Python; restores them.
 """
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 
@@ -27,3 +30,25 @@ def neutral() -> Iterator[None]:
             yield
     finally:
         torch.set_default_dtype(before)
+
+
+@contextmanager
+def generators_kept() -> Iterator[None]:
+    """The global generators of torch on the CPU, numpy and Python, put back afterwards."""
+    numpy, python = np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        np.random.set_state(numpy)  # noqa: NPY002
+        random.setstate(python)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """These generators, seeded with one number and put back afterwards."""
+    with generators_kept():
+        torch.default_generator.manual_seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002, the one that code of the user's may draw from
+        random.seed(seed)
+        yield
