@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from bench import registry
-from bench.launch import worker
+from bench.launch import shutdown, worker
 from bench.plan.job import Job
 from bench.rows.store import Store
 from bench.schema import FAILED, OK
@@ -198,5 +198,6 @@ def test_no_run_begins_once_its_sweep_is_stopped_even_if_its_lease_is_taken(runs
         return status(store, id)
 
     monkeypatch.setattr(Store, "status", stopping)
+    monkeypatch.setattr(shutdown, "_watch", lambda leases, sweep: None)  # its thread would stop tests to come
     assert work_on(runs_of(*TINY, "seed=0,1")) == {}
     assert leases.read() == {}
