@@ -77,6 +77,13 @@ def test_rows_of_two_kinds_of_machine_or_code_are_told_apart(wrong, key):
     assert bool(wrong(row(environment={key: OTHER[key]}), mixed=True)) == (key in verify.MACHINE)
 
 
+def test_another_model_may_need_another_layout(wrong):
+    other = [row(one.choices["seed"], one.choices["initializer"], choices={"model": "net:Own"}) for one in STUDY]
+    for one in other:
+        one.environment["layout"] = "contiguous"
+    assert wrong(*other) == []
+
+
 WRONG = {
     "two datasets under one name": (row(environment={"dataset_checksum": "other"}), "checksum"),
     "a seed that one arm alone has": (row(7), "lacks seeds"),
