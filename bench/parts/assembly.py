@@ -20,16 +20,17 @@ from bench.parts.initializer.any_module import fill
 from bench.parts.initializer.as_shipped import as_shipped
 from bench.parts.initializer.resets import same
 from bench.parts.model.contents import contents
+from bench.parts.model.fit import Fitted
 from bench.parts.model.own import Own
 from bench.parts.seeds import generator
 from bench.schema import Run, Unfit, UserError
 
 
 class Assembled(NamedTuple):
-    """A model, and what was fitted of it to the data, in words."""
+    """A model, and what was fitted of it to the data."""
 
     model: nn.Module
-    remarks: tuple[str, ...]
+    fitted: Fitted
 
 
 def assembled(run: Run, data: Dataset, batch_size: int) -> Assembled:
@@ -59,7 +60,7 @@ def assembled(run: Run, data: Dataset, batch_size: int) -> Assembled:
         fill(model, run.choices["initializer"], initialize, generator(seed, "init"), batch)
     else:
         initialize(model, generator(seed, "init"), batch)
-    return Assembled(model, build.remarks(data.shape, data.classes) if isinstance(build, Own) else ())
+    return Assembled(model, build.fitted(data.shape, data.classes, *parts) if isinstance(build, Own) else Fitted())
 
 
 def _values(model: nn.Module) -> list[Tensor]:

@@ -106,11 +106,15 @@ def data(rows: Iterable[Row], faults: Faults) -> None:
 
 
 def machine(rows: Sequence[Row], faults: Faults) -> None:
-    """One kind of device, thread count, precision and layout."""
+    """One kind of device, thread count and precision; one layout for each model, whose code may need it."""
+    by_model: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_model[str(row.choices.get("model"))].append(row)
     for key in MACHINE:
-        values = _values(rows, key)
-        if len(values) > 1:
-            faults[f"rows of several kinds of {key}"].append(" and ".join(values))
+        for alike in by_model.values() if key == "layout" else [rows]:
+            values = _values(alike, key)
+            if len(values) > 1:
+                faults[f"rows of several kinds of {key}"].append(" and ".join(values))
 
 
 def versions(rows: Sequence[Row], faults: Faults) -> None:

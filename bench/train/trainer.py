@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from bench import registry
 from bench.parts.dataset.tensors import Dataset, Split
+from bench.parts.model.fit import Fitted
 from bench.parts.seeds import generator
 from bench.schema import DIVERGED, OK, PREEMPTED, Machine, Run, UserError
 from bench.train import global_rng as generators
@@ -88,7 +89,7 @@ class Trainer:
     test_evaluations: int = 0
     training_seconds: float = 0.0  # of this segment
     earlier: list[Segment] = field(default_factory=list)
-    remarks: tuple[str, ...] = ()  # on layers that were fitted to the data
+    fitted: Fitted = field(default_factory=Fitted)  # to the data, of the model
 
     def __post_init__(self) -> None:
         self.optimizer = registry.build(self.run, "optimizer")(self.model)

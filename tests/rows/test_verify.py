@@ -95,6 +95,13 @@ def test_packs_of_several_sizes_and_blocks_that_are_packed_otherwise_are_no_faul
     assert wrong(*packed(2, 2, 3, 3), *packed(1, 1, 1, 1, model="with_dropout")) == []
 
 
+def test_another_model_may_need_another_layout(wrong):
+    other = [row(one.choices["seed"], one.choices["initializer"], choices={"model": "net:Own"}) for one in STUDY]
+    for one in other:
+        one.environment["layout"] = "contiguous"
+    assert wrong(*other) == []
+
+
 WRONG = {
     "two datasets under one name": (row(environment={"dataset_checksum": "other"}), "checksum"),
     "a seed that one arm alone has": (row(7), "lacks seeds"),

@@ -29,7 +29,7 @@ def trainers(runs_of, machine):
 
 
 def trainer(run, machine, precision):
-    data, model = task_of(run).prepare(run, machine)
+    data, model, _ = task_of(run).prepare(run, machine)
     splits = {name: getattr(data, name) for name in ("train", "validation", "test")}
     splits = {name: split._replace(images=split.images.to(precision)) for name, split in splits.items()}
     data = dataclasses.replace(data, **splits)

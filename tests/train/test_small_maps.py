@@ -98,7 +98,7 @@ def test_what_is_no_plain_convolution_stays_as_it_is(layer):
 
 def test_a_run_on_small_images_takes_products_with_the_weights_that_were_drawn(runs_of, machine, products):
     [run] = runs_of("dataset=digits", "model=resnet8")
-    _, model = task_of(run).prepare(run, machine)
+    _, model, _ = task_of(run).prepare(run, machine)
     assert all(isinstance(one, Convolution) for one in model.modules() if isinstance(one, nn.Conv2d))
     images = torch.randn(2, 1, 8, 8)
     logits = model.eval()(images)

@@ -7,9 +7,8 @@ Touches: nothing; a copy of the model is called.
 import copy
 import inspect
 import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from bench.schema import UserError
 from bench.source import explained, place
 
 IMAGES = 2  # of the step that is tried; normalizations need two
+CONTIGUOUS = "images and weights are contiguous: its code fails where channels come last in memory, as view() does"
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,37 @@ class Fit:
         layer.reset_parameters()
 
 
+class Fitted(NamedTuple):
+    """What is fitted of a model, and whether its images and weights must be contiguous, rather than channels_last."""
+
+    fits: tuple[Fit, ...] = ()
+    contiguous: bool = False
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All of it in words."""
+        return (*(fit.remark for fit in self.fits), *[CONTIGUOUS] * self.contiguous)
+
+    def apply(self, model: nn.Module, shape: Shape) -> nn.Module:
+        """The model with all of it; lazy layers get their shape once the first layer has its own."""
+        first, last = ([fit for fit in self.fits if fit.side == side] for side in ("in", "out"))
+        for fit in first:
+            fit.apply(model)
+        if any(map(is_lazy, [*model.parameters(), *model.buffers()])):
+            with torch.no_grad():
+                model.eval()(torch.zeros(IMAGES, *shape))
+            model.train()
+        for fit in last:
+            fit.apply(model)
+        if self.contiguous:
+            model.register_forward_pre_hook(_contiguous)
+        return model
+
+
+def _contiguous(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(one.contiguous() for one in inputs)
+
+
 @dataclass
 class Pass:
     """A forward pass: the layers that were called, each with the shape of its input, and the output or the error."""
@@ -67,7 +98,7 @@ def forward(model: nn.Module, images: Tensor) -> Pass:
     found = Pass([])
     hooks = [
         module.register_forward_pre_hook(
-            lambda layer, inputs, name=name: found.layers.append((name, layer, inputs[0].shape))
+            lambda layer, inputs, name=name: found.layers.append((name, layer, _shape_of(inputs)))
         )
         for name, module in model.named_modules()
         if isinstance(module, Layer)
@@ -82,14 +113,18 @@ def forward(model: nn.Module, images: Tensor) -> Pass:
     return found
 
 
-def fitted(name: str, model: nn.Module, shape: Shape, classes: int) -> tuple[Fit, ...]:
+def _shape_of(inputs: tuple[Tensor, ...]) -> torch.Size:
+    return inputs[0].shape if inputs else torch.Size()  # an input may be given by its keyword
+
+
+def fitted(name: str, model: nn.Module, shape: Shape, classes: int) -> Fitted:
     """What has to be fitted for the model to give (n, classes) of images (n, *shape).
 
     Raises UserError where that is not enough: two inputs, an output of another kind, an error in a pass.
     """
     _refuse_inputs(name, model)
     trial = copy.deepcopy(model).eval()
-    images = torch.zeros(IMAGES, *shape)
+    images = torch.randn(IMAGES, *shape, generator=torch.Generator().manual_seed(0))
     fits: list[Fit] = []
     with torch.no_grad():
         found = forward(trial, images)
@@ -101,22 +136,13 @@ def fitted(name: str, model: nn.Module, shape: Shape, classes: int) -> tuple[Fit
         if head := _head(found, classes):
             fits.append(head)
             head.apply(trial)
-    _try_step(name, trial.train(), images, classes)
-    return tuple(fits)
-
-
-def apply(fits: Sequence[Fit], model: nn.Module, shape: Shape) -> nn.Module:
-    """The model with all of this; lazy layers get their shape once the first layer has its own."""
-    first, last = ([fit for fit in fits if fit.side == side] for side in ("in", "out"))
-    for fit in first:
-        fit.apply(model)
-    if any(map(is_lazy, [*model.parameters(), *model.buffers()])):
-        with torch.no_grad():
-            model.eval()(torch.zeros(IMAGES, *shape))
-        model.train()
-    for fit in last:
-        fit.apply(model)
-    return model
+    last = copy.deepcopy(trial.train()).to(memory_format=torch.channels_last)
+    try:
+        _try_step(name, last, images.contiguous(memory_format=torch.channels_last), classes)
+    except UserError:
+        _try_step(name, trial, images, classes)
+        return Fitted(tuple(fits), contiguous=True)
+    return Fitted(tuple(fits))
 
 
 def passes(model: nn.Module, images: Tensor) -> bool:

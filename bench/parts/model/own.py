@@ -19,7 +19,7 @@ from bench import source
 from bench.parts.arguments import SUM
 from bench.parts.initializer.fans import Layer
 from bench.parts.model.contents import contents
-from bench.parts.model.fit import Fit, apply, fitted, passes
+from bench.parts.model.fit import Fitted, fitted, passes
 from bench.parts.model.layer import Activation, Normalization, Shape, refuse_other_than_sum
 from bench.registry import opener
 from bench.schema import UserError
@@ -39,7 +39,7 @@ SIZES = (16, 28, 32, 64, 96, 128, 224, 299)  # of images that a model may take w
 
 Make = Callable[..., nn.Module]
 
-_fits: dict[object, tuple[Fit, ...]] = {}
+_fitted: dict[object, Fitted] = {}
 
 
 @opener("model")
@@ -79,12 +79,19 @@ class Own:
         key = (self, shape, classes, repr(parts))
         try:
             model = self.made(shape, classes, parts)
-            if key not in _fits:
-                _fits[key] = fitted(self.name, model, shape, classes)
+            if key not in _fitted:
+                _fitted[key] = fitted(self.name, model, shape, classes)
         except UserError as refused:
-            self._refuse_size(refused, shape, classes, parts)
+            self._refuse_size(refused, shape, parts)
             raise
-        return apply(_fits[key], model, shape)
+        return _fitted[key].apply(model, shape)
+
+    def fitted(
+        self, shape: Shape, classes: int, activation: Activation | None, normalization: Normalization | None
+    ) -> Fitted:
+        """What was fitted when it was built for these."""
+        parts = {"activation": activation, "normalization": normalization}
+        return _fitted[self, shape, classes, repr(parts)]
 
     def known(self) -> Mapping[str, inspect.Parameter]:
         """The arguments that a command line may give it."""
@@ -93,11 +100,6 @@ class Own:
     def supplied(self) -> set[str]:
         """Those of them that it gets from the run."""
         return {*self._sizes(USUAL, MANY), *(name for names in PARTS.values() for name in names)}
-
-    def remarks(self, shape: Shape, classes: int) -> tuple[str, ...]:
-        """What was fitted when models of this shape and number of classes were built, in words."""
-        fits = {fit for key, found in _fits.items() if key[:3] == (self, shape, classes) for fit in found}  # type: ignore[index]
-        return tuple(sorted(fit.remark for fit in fits))
 
     def made(self, shape: Shape, classes: int, parts: Mapping[str, Make | None]) -> nn.Module:
         """What the class or function makes of its arguments and what it takes of these.
@@ -140,14 +142,14 @@ class Own:
         name = self.argument_of(word)
         return name is not None and parameters(self)[name].default is inspect.Parameter.empty
 
-    def _refuse_size(self, refused: UserError, shape: Shape, classes: int, parts: Mapping[str, Make | None]) -> None:
+    def _refuse_size(self, refused: UserError, shape: Shape, parts: Mapping[str, Make | None]) -> None:
         """Raise UserError with a size of images that it takes, if only these are too small for it."""
         channels, height, width = shape
 
         def takes(size: int) -> bool:
             try:
                 with torch.device("meta"):
-                    made = self.made((channels, size, size), classes, parts)
+                    made = self.made((channels, size, size), MANY, parts)
                     return passes(made, torch.zeros(2, channels, size, size))
             except Exception:  # of its own code, which may need values
                 return False

@@ -20,6 +20,7 @@ from bench.machine import environment
 from bench.machine.precision import autocast
 from bench.parts.assembly import assembled
 from bench.parts.dataset.tensors import Dataset
+from bench.parts.model.fit import Fitted
 from bench.registry import task
 from bench.rows.correctness import packed
 from bench.schema import OK, Machine, Row, Run, UserError
@@ -38,7 +39,7 @@ class Prepared(NamedTuple):
 
     data: Dataset
     model: nn.Module
-    remarks: tuple[str, ...]  # on layers of the model that were fitted to the data
+    fitted: Fitted  # to the data, of the model
 
 
 @task
@@ -69,15 +70,16 @@ class Train(Task):
     def prepare(self, run: Run, machine: Machine) -> Prepared:
         """Load the data, build the model and draw its weights."""
         data: Dataset = registry.build(run, "dataset")(machine.data, machine.download, run.choices["seed"])
-        model, remarks = assembled(run, data, self.batch_size)
-        model = model.to(machine.device).to(memory_format=torch.channels_last)
+        model, fitted = assembled(run, data, self.batch_size)
+        layout = torch.contiguous_format if fitted.contiguous else torch.channels_last
+        model = model.to(machine.device).to(memory_format=layout)
         if machine.device == "cpu":  # where products were measured to be faster
             model = with_products(model)
-        return Prepared(data.to(machine.device), model, remarks)
+        return Prepared(data.to(machine.device), model, fitted)
 
     def cost(self, run: Run, machine: Machine, prepared: Prepared) -> Cost:
         """Its training steps, and its evaluations counted as steps; says what was fitted before it trains."""
-        for remark in prepared.remarks:
+        for remark in prepared.fitted.remarks:
             say_once(f"{run.choices['model']}: {remark}")
         data, budget = prepared.data, self.budget(prepared.data)
         evaluated = budget.epochs * data.sizes[1] + data.sizes[2]
@@ -106,7 +108,7 @@ class Train(Task):
         for run in runs:
             begin = partial(self._begin, run, machine, started, len(runs))
             trainer = begin()
-            keeper = Keeper(run, machine, arithmetic(run, machine, trainer.data), trainer.budget.epoch_steps)
+            keeper = Keeper(run, machine, arithmetic(trainer), trainer.budget.epoch_steps)
             trainers.append(keeper.resume(trainer, begin))
             courses.append(trainers[-1].fit(keeper.interrupts))
         models = [trainer.model for trainer in trainers]
@@ -124,7 +126,7 @@ class Train(Task):
         trainer = Trainer(
             run, machine, prepared.data, prepared.model, budget, smoothing, self.target_loss, numbers, started, packed
         )
-        trainer.remarks = prepared.remarks
+        trainer.fitted = prepared.fitted
         return trainer
 
     def _builder(self, machine: Machine, graphed: bool) -> engine.Build:
@@ -167,17 +169,17 @@ def row_of(trainer: Trainer, status: str) -> Row:
     )
 
 
-def arithmetic(run: Run, machine: Machine, data: Dataset) -> dict[str, object]:
+def arithmetic(trainer: Trainer) -> dict[str, object]:
     """What decides a run's numbers besides its choices: a run resumes only from a checkpoint made with the same."""
-    about = environment.describe()
+    about, machine = environment.describe(), trainer.machine
     return {
         **{name: about[name] for name in ("initbench", "git_commit", "git_dirty", "torch")},
         "device": machine.device,
         "threads": machine.threads,
-        "precision": run.choices["precision"],
-        "layout": "channels_last",
+        "precision": trainer.run.choices["precision"],
+        "layout": "contiguous" if trainer.fitted.contiguous else "channels_last",
         "compiled": machine.compiled,
-        "dataset_checksum": data.checksum,
+        "dataset_checksum": trainer.data.checksum,
     }
 
 
@@ -186,7 +188,7 @@ def surroundings(trainer: Trainer) -> dict[str, object]:
     data = trainer.data
     return {
         **environment.describe(),
-        **arithmetic(trainer.run, trainer.machine, data),
+        **arithmetic(trainer),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "packed": trainer.packed,
         "graphed": trainer.machine.graphed,
@@ -194,5 +196,5 @@ def surroundings(trainer: Trainer) -> dict[str, object]:
         "train_images": data.sizes[0],
         "validation_images": data.sizes[1],
         "test_images": data.sizes[2],
-        **({"fitted": [*trainer.remarks]} if trainer.remarks else {}),
+        **({"fitted": [*trainer.fitted.remarks]} if trainer.fitted.remarks else {}),
     }

@@ -55,11 +55,10 @@ def test_layers_that_do_not_fit_are_fitted_and_this_is_said():
     net = own(SHAPE, 10, None, None, "sum")
     assert net(torch.zeros(3, *SHAPE)).shape == (3, 10)
     assert (net.conv.in_channels, net.head.out_features) == (1, 10)
-    assert own.remarks(SHAPE, 10) == (
+    assert own.fitted(SHAPE, 10, None, None).remarks == (
         "the layer conv was fitted: 1 in the place of 3 inputs, as the images have",
         "the layer head was fitted: 10 in the place of 7 outputs, one for each class",
     )
-    assert own.remarks(SHAPE, 7) == ()
 
 
 def test_a_flat_net_is_fitted_to_the_pixels():
@@ -70,6 +69,21 @@ def test_a_flat_net_is_fitted_to_the_pixels():
 def test_lazy_layers_get_their_shape():
     net = built(lambda classes: nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(classes)))
     assert net[2].in_features == 4 * 6 * 6
+
+
+def test_a_forward_pass_that_fails_in_channels_last_gets_contiguous_images():
+    class Flat(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(256, 10)
+
+        def forward(self, x):
+            return self.head(self.conv(x).view(len(x), -1))
+
+    own = Own("nets:net", Flat, {})
+    net = own((3, 8, 8), 10, None, None, "sum")
+    assert own.fitted((3, 8, 8), 10, None, None).contiguous
+    assert net(torch.zeros(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)).shape == (2, 10)
 
 
 def test_the_activation_and_the_normalization_come_in_the_form_of_their_defaults():
