@@ -15,6 +15,7 @@ from bench import catalogue, registry
 from bench.commands import COMMANDS
 from bench.schema import UserError
 
+TUNE = {"true": "auto", "false": "[]"}
 RESULTS = "results"  # as in conf/settings.yaml
 
 
@@ -24,7 +25,7 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     For a planned command, the words about a run's choices become one list. Hydra would apply them to a single
     configuration, which has no place for an argument of the second option of an axis.
     """
-    words = with_retry(words)
+    words = [of_study(word) for word in with_retry(words)]
     parsed = get_args_parser().parse_intermixed_args(words)
     for key in (word.partition("=")[0] for word in parsed.overrides):
         if key in catalogue.PLUMBING - {"hydra"} or re.match(r"\W*hydra[./]sweeper", key):
@@ -57,6 +58,18 @@ def with_retry(words: list[str]) -> list[str]:
         place = words.index("--retry")
         words[place : place + 2] = ["retry=" + "".join(words[place + 1 : place + 2])]
     return words
+
+
+def of_study(word: str) -> str:
+    """The short forms of keys of a study: tune=true, tune.values=0.1,0.2 and until=decided."""
+    key, equals, value = word.partition("=")
+    if key == "tune" and value in TUNE:
+        return f"study.tune.values={TUNE[value]}"
+    if key in ("tune.values", "tune.seeds") and "," in value and not value.startswith(("[", "range")):
+        value = f"[{value}]"
+    if value.startswith("range("):
+        value = json.dumps(value)  # as a text: Hydra would take it for an axis
+    return f"study.{key}{equals}{value}" if re.fullmatch(r"until|tune(\.\w+)?", key) else word
 
 
 def with_key(command: str, words: list[str]) -> list[str]:

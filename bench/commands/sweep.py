@@ -6,7 +6,8 @@ touches.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bench import catalogue
 from bench.commands.report import table
@@ -32,9 +33,9 @@ def planned_runs(compose: Compose, settings: PlannedSettings) -> tuple[Plan, Sto
 def sweep(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Train the missing runs of a study and print its table; 1 when a run failed."""
     planned, store = planned_runs(compose, settings)
-    train(planned, store, launch, settings)
+    done = train(planned, store, launch, settings)
     print(table(store, settings), end="")
-    return outcome(store, [run.id for run in planned.runs])
+    return outcome(store, done)
 
 
 def run(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
@@ -42,40 +43,56 @@ def run(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     planned, store = planned_runs(compose, settings)
     if len(planned.runs) > 1:
         raise UserError(f"these are {len(planned.runs)} runs; `python -m bench sweep` takes more than one")
-    train(planned, store, launch, settings)
+    done = train(planned, store, launch, settings)
     row = store.read().rows[planned.runs[0].id]
     print(json.dumps({"id": row.id, "status": row.status, **row.measures, "error": row.error}, indent=1))
-    return outcome(store, [row.id])
+    return outcome(store, done)
 
 
-def train(planned: Plan, store: Store, launch: Launch, settings: PlannedSettings) -> None:
-    """Train the runs that have no row yet."""
-    from bench.launch.sweep import sweep
+def train(planned: Plan, store: Store, launch: Launch, settings: PlannedSettings) -> list[str]:
+    """Train the runs that have no row yet; the ids of all that the study asks for."""
+    from bench.launch.stages import sweep_stages
 
-    sweep(planned, store, launch, settings)
+    done = sweep_stages(planned, store, launch, settings)
+    for remark in done.remarks:
+        print(remark, file=sys.stderr)
+    return [run.id for run in done.runs]
 
 
 def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Print what a sweep with the same overrides would train, and how long it would take; train nothing."""
+    from bench.launch.stages import known
     from bench.launch.sweep import left, try_out
 
-    planned, store = planned_runs(compose, settings)
+    base, store = planned_runs(compose, settings)
+    planned = known(base, settings.study, store)
     missing = left(planned.runs, store.read(curves=False), settings.retry, store.retried())
     minutes = 0.0
     if missing:
         expected, workers = try_out(missing, settings)
-        minutes = sum(expected[shape(run)].seconds for run in missing) / workers.processes / 60
+        shapes = [one for run in [*missing, *planned.later] if (one := shape(run)) in expected]
+        minutes = sum(expected[one].seconds for one in shapes) / workers.processes / 60
     record = {
         "study": planned.study,
         "total": len(planned.runs),
         "done": len(planned.runs) - len(missing),
         "left": len(missing),
+        "later": len(planned.later),
         "skipped": planned.skipped,
         "minutes": round(minutes, 4),
     }
-    text = "study {study}: {total} runs, {done} done, {left} left ({skipped} skipped); about {minutes:.1f} minutes"
-    print(answer(record, text.format(**record), settings))
+    print(answer(record, as_text(record), settings))
     return 0
+
+
+def as_text(record: Mapping[str, Any]) -> str:
+    """What is planned in one line."""
+    least = "at least " if record["later"] else ""
+    stages = ", with {later} runs that later stages may add" if record["later"] else ""
+    text = (
+        "study {study}: " + least + "{total} runs, {done} done, {left} left ({skipped} skipped); about {minutes:.1f} "
+    )
+    return f"{text}minutes{stages}".format(**record)
 
 
 def outcome(store: Store, ids: Sequence[str]) -> int:

@@ -32,10 +32,10 @@ def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> None:
     store.prepare()  # a mistake leaves no folder behind
     if missing:
         store.make_way(run.id for run in missing if run.id in reading.unread or failed(run, reading))
-    store.write_plan(run.id for run in plan.runs)
+    store.write_plan((run.id for run in plan.runs), len(plan.later))
     failpoint.reach("after_plan")
     if missing:
-        progress = Progress(store, plan.runs, missing)
+        progress = Progress(store, plan.runs, missing, bool(plan.later))
         Scheduler(missing, expected, workers, store, launch, settings, progress).train()
     store.leases(settings.lease_expiry_seconds).tidy({run.id for run in plan.runs})
 

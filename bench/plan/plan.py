@@ -30,11 +30,17 @@ MOST_RUNS = 1_000_000  # rows that a store is made for
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs that a command asks for, in the order of the axes, and the number of combinations that are skipped."""
+    """The runs that a command asks for, in the order of the axes, and the number of combinations that are skipped.
+
+    later: runs that may follow once the rows of these are there, as far as their number and cost can be foreseen.
+    remarks: sentences on what is not asked for, and why.
+    """
 
     study: str
     runs: list[Run]
     skipped: int
+    later: Sequence[Run] = ()
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

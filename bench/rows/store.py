@@ -23,6 +23,7 @@ from bench.schema import DIVERGED, FINAL, OK, SCHEMA, Row, UserError
 __all__ = ["PLAN", "SEALED", "Reading", "Store", "studies"]
 
 PLAN = "plan.txt"
+LATER = "later="  # in a plan: the number of runs that may follow
 STALE_S = 3600  # a temporary file this old belongs to a writer that was killed
 
 
@@ -134,12 +135,21 @@ class Store:
         """How often each failed run was to be tried again, whether it was or not, by id."""
         return Counter(path.name.partition(".")[0] for path in self.folder.glob("*.json.retried*"))
 
-    def write_plan(self, ids: Iterable[str]) -> None:
-        """Write down the runs of the sweep, for commands in another shell."""
-        write_whole(self.folder / PLAN, "".join(f"{id}\n" for id in ids))
+    def write_plan(self, ids: Iterable[str], later: int = 0) -> None:
+        """Write down the runs of the sweep, for commands in another shell, and how many may follow `later`."""
+        write_whole(self.folder / PLAN, "".join(f"{id}\n" for id in ids) + f"{LATER}{later}\n" * bool(later))
 
     def read_plan(self) -> list[str] | None:
         """The ids of the runs of the last sweep; None when there was no sweep."""
+        lines = self._plan()
+        return None if lines is None else [line for line in lines if not line.startswith(LATER)]
+
+    def read_later(self) -> int:
+        """How many runs may follow those of the last sweep."""
+        found = [line.removeprefix(LATER) for line in self._plan() or () if line.startswith(LATER)]
+        return int(found[0]) if found and found[0].isdigit() else 0
+
+    def _plan(self) -> list[str] | None:
         try:
             return (self.folder / PLAN).read_text(encoding="utf-8").split()
         except (FileNotFoundError, NotADirectoryError):
