@@ -3,20 +3,24 @@
 In: the plan of a study, its rows, what a sweep takes. Out: a plan. Touches: what a sweep touches.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from bench.launch.scheduler import Launch
 from bench.launch.sweep import sweep
 from bench.machine.settings import Settings, Study
 from bench.plan import tune
 from bench.plan.plan import Plan
+from bench.plan.tune import Final
 from bench.rows.store import Store
-from bench.schema import Row
+from bench.schema import PREEMPTED, Row
 
 
 def in_stages(study: Study) -> bool:
     """Whether the rows of the study decide what else it asks for."""
-    return bool(study.tune)
+    return bool(study.tune or study.until)
 
 
 def staged(planned: Plan, study: Study, rows: Mapping[str, Row]) -> Plan:
@@ -27,8 +31,49 @@ def staged(planned: Plan, study: Study, rows: Mapping[str, Row]) -> Plan:
     if not in_stages(study):
         return planned
     found = tune.stage(planned.runs, study, rows)
-    runs = {run.id: run for run in [*found.tuning, *(one.run for one in found.final)]}
-    return Plan(planned.study, list(runs.values()), planned.skipped, found.later, found.remarks)
+    asked, open_ones, remarks = list(found.final), list[Final](), list(found.remarks)
+    if study.until:
+        asked, open_ones = until_decided(found.final, study, {} if found.later else rows)  # all blocks, or no verdict
+        made, fixed = (len({one.run.id for one in finals}) for finals in (asked, found.final))
+        if not found.later and not open_ones:
+            remarks.append(f"until=decided: {made} runs in place of {fixed} with {study.looks[-1]} seeds everywhere")
+    runs = {run.id: run for run in [*found.tuning, *(one.run for one in asked)]}
+    later = {run.id: run for run in [*found.later, *(one.run for one in open_ones)]}
+    return replace(planned, runs=[*runs.values()], later=[*later.values()], remarks=remarks)
+
+
+def until_decided(final: Sequence[Final], study: Study, rows: Mapping[str, Row]) -> tuple[list[Final], list[Final]]:
+    """The final runs that are due at the look that each block is at, and those that may become due at a later one."""
+    from bench.report.analysis.blocks import blocks
+    from bench.report.analysis.control import set_apart
+    from bench.report.analysis.judge import judge
+    from bench.report.analysis.rules import Rules
+
+    known = [compared(one, rows.get(one.run.id)) for one in final]
+    found = set_apart(blocks(known))
+    decided = judge(found, Rules.of(study)).decided
+    assert decided is not None, "a study until decided has looks"
+    due, going = {}, {}
+    for block, seeds, is_open in zip(found, decided.seeds, decided.open, strict=True):
+        key = block_of(next(iter(block.arms.values()))[0].choices)
+        due[key], going[key] = seeds, is_open
+    rank = {seed: place for place, seed in enumerate(sorted({one.choices["seed"] for one in final}))}
+    keys = [(one, block_of(one.choices), rank[one.choices["seed"]]) for one in final]
+    asked = [one for one, key, place in keys if key in due and place < due[key]]
+    return asked, [one for one, key, place in keys if going.get(key) and place >= due[key]]
+
+
+def compared(final: Final, row: Row | None) -> Row:
+    """The row of a run as it is compared; one that says that it has not ended, where there is none."""
+    if row is None:
+        return Row(final.run.id, final.run.study, PREEMPTED, final.choices)
+    return replace(row, choices=final.choices)
+
+
+def block_of(choices: Mapping[str, Any]) -> str:
+    """The choices that all runs of a block have."""
+    rest = {key: value for key, value in choices.items() if key.partition(".")[0] not in ("seed", "initializer")}
+    return json.dumps(rest, sort_keys=True)
 
 
 def known(planned: Plan, study: Study, store: Store) -> Plan:

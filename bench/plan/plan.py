@@ -57,6 +57,8 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
     Raises UserError for a name, a key or a value that does not fit, and when nothing is left to run.
     """
     typed_axes = {**axes_of(study), **parse(overrides)}
+    if study.until:
+        typed_axes["seed"] = up_to_last_look(typed_axes.get("seed", [0]), study)
     axes = {key: [named(key, value) for value in values] for key, values in typed_axes.items()}
     count = math.prod(map(len, axes.values()))
     if count > MOST_RUNS:
@@ -74,6 +76,19 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
     if len({run.id for run in runs}) < len(runs):
         raise UserError(f"study {study.name} asks for the same run twice: two values of an axis mean the same")
     return Plan(study.name, runs, len(combinations) - len(kept))
+
+
+def up_to_last_look(given: Sequence[Any], study: Study) -> list[int]:
+    """The seeds of a study until it is decided: as many as its last look, those given and the numbers after them.
+
+    Raises UserError for a seed that is none, and for a study without looks.
+    """
+    if not study.looks:
+        raise UserError("until=decided adds seeds at planned looks, and study.looks has none; such as [5,10,20]")
+    seeds = sorted(checked("seed", one, Natural) for one in given)
+    further = itertools.count(seeds[-1] + 1)
+    free = (one for one in further if not study.tune or one not in study.tune.seeds)
+    return list(itertools.islice(itertools.chain(seeds, free), study.looks[-1]))
 
 
 def as_word(word: str, name: Any) -> str:

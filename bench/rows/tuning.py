@@ -10,19 +10,20 @@ In: rows, and how a study tunes. Out: choices, and rows that say whether they ar
 import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
-from bench.machine.settings import Tune
+from bench import catalogue
+from bench.bounds import checked
+from bench.machine.settings import Study, Tune
 from bench.schema import DIVERGED, FAILED, FINAL, OK, Row, UserError
 
 TUNED, SHARED = "tuned", "shared"  # what stands for the value in a final run, so that its block has one
 FACTORS = (1 / 16, 1 / 4, 1, 4, 16)  # of a grid that is built around the shared value
 DIGITS = 6  # of a value that is computed
 CONTROL = "again"  # the initializer of a hidden A/A arm: it has the values of its twin, or the two would differ
-
-Shared = Callable[[Mapping[str, Any]], float]  # the value that the choices of a run have where they are not tuned
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,34 @@ class Choice:
     values: Mapping[str, float]
     failed: Mapping[str, Row]
     edges: tuple[str, ...]
+
+
+def tune_of(study: Study) -> Tune | None:
+    """How a study tunes, with the shared value where its axes have one; None where it tunes nothing."""
+    tune = study.tune
+    if not tune:
+        return None
+    axis = study.axes.get(tune.key)
+    return replace(tune, shared=checked(tune.key, axis, float)) if tune.shared is None and axis is not None else tune
+
+
+def shared_value(tune: Tune, choices: Mapping[str, Any]) -> float:
+    """The value of a run of these choices that is not tuned: the declared one, or that of conf/.
+
+    Raises UserError where neither has it.
+    """
+    if tune.shared is not None:
+        return tune.shared
+    word, _, argument = tune.key.partition(".")
+    option = _options(word if argument else "task").get(str(choices.get(word if argument else "task")), {})
+    if not isinstance(found := option.get(argument or word), float):
+        raise UserError(f"conf/ has no {tune.key} for these runs; give study.tune.shared the value of untuned runs")
+    return found
+
+
+@cache
+def _options(word: str) -> dict[str, dict[str, Any]]:
+    return catalogue.options(word)
 
 
 def grid(tune: Tune, shared: float) -> tuple[float, ...]:
@@ -77,13 +106,14 @@ def is_control(choices: Mapping[str, Any]) -> bool:
     return choices.get("initializer") == CONTROL
 
 
-def choices(rows: Iterable[Row], tune: Tune, shared: Shared) -> dict[str, Choice]:
+def choices(rows: Iterable[Row], tune: Tune) -> dict[str, Choice]:
     """What the tuning rows choose in each block that has some; its arms are those that have some."""
     found: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if is_tuning(row.choices, tune):
             found[block_of(row.choices, tune)][arm_of(row.choices)].append(row)
-    return {block: choice(arms, tune, shared(next(iter(arms.values()))[0].choices)) for block, arms in found.items()}
+    firsts = {block: next(iter(arms.values()))[0].choices for block, arms in found.items()}
+    return {block: choice(arms, tune, shared_value(tune, firsts[block])) for block, arms in found.items()}
 
 
 def choice(arms: Mapping[str, Sequence[Row]], tune: Tune, shared: float) -> Choice:
@@ -111,26 +141,26 @@ def choice(arms: Mapping[str, Sequence[Row]], tune: Tune, shared: float) -> Choi
             )
 
 
-def labelled(rows: Iterable[Row], tune: Tune, shared: Shared) -> list[Row]:
+def labelled(rows: Iterable[Row], tune: Tune) -> list[Row]:
     """The final rows with TUNED or SHARED in place of their value: both, one after the other, where it is both.
 
     A final row with neither value is left out. Raises UserError as `choice` does.
     """
     rows = list(rows)
-    found = choices(rows, tune, shared)
+    found = choices(rows, tune)
     final = [row for row in rows if not is_tuning(row.choices, tune)]
     return [
         replace(row, choices={**row.choices, tune.key: word})
         for row in final
-        for word in words(row.choices, tune, shared(row.choices), found.get(block_of(row.choices, tune)))
+        for word in words(row.choices, tune, found.get(block_of(row.choices, tune)))
     ]
 
 
-def words(choices: Mapping[str, Any], tune: Tune, shared: float, chosen: Choice | None) -> list[str]:
+def words(choices: Mapping[str, Any], tune: Tune, chosen: Choice | None) -> list[str]:
     """What the value of a final run is: SHARED, TUNED, both, or nothing that the study asks for."""
     value = choices.get(tune.key)
     best = chosen.values.get(arm_of(choices)) if chosen else None
-    return [SHARED] * (value == shared) + [TUNED] * (value == best)
+    return [SHARED] * (value == shared_value(tune, choices)) + [TUNED] * (value == best)
 
 
 def _by_value(rows: Iterable[Row], tune: Tune) -> dict[float, dict[int, Row]]:

@@ -13,7 +13,7 @@ LOW, HIGH = ({"initializer": name} for name in ("low", "high"))
 
 
 def tune(**changes):
-    declared = {"key": KEY, "values": [0.0125, 0.05, 0.2], "seeds": [100, 101], "extend": 2, "shared": None}
+    declared = {"key": KEY, "values": [0.0125, 0.05, 0.2], "seeds": [100, 101], "extend": 2, "shared": 0.05}
     return Tune.read(declared | changes)
 
 
@@ -121,7 +121,7 @@ def test_a_grid_has_two_values_and_the_shared_one_among_them(values):
 def test_a_final_row_is_shared_or_tuned_or_both():
     rows = [*scored(LOW, **INSIDE), *scored(HIGH, v0_0125=0.9, v0_05=0.4, v0_2=0.2)]
     final = [row(LOW, 0.05, 0, 0.8), row(HIGH, 0.05, 0, 0.7), row(HIGH, 0.0125, 0, 0.9), row(HIGH, 0.2, 0, 0.1)]
-    found = labelled([*rows, *final], tune(extend=0), lambda choices: 0.05)
+    found = labelled([*rows, *final], tune(extend=0))
     assert [(one.choices["initializer"], one.choices[KEY]) for one in found] == [
         ("low", SHARED),
         ("low", TUNED),
@@ -138,5 +138,5 @@ def test_blocks_choose_apart():
         for seed in (100, 101)
         for score in [0.9 if value == best else 0.1]
     ]
-    found = choices(rows, tune(extend=0), lambda choices: 0.05)
+    found = choices(rows, tune(extend=0))
     assert sorted(value for one in found.values() for value in one.values.values()) == [0.0125, 0.2]

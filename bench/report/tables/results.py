@@ -159,10 +159,11 @@ def arm_cells(finding: Finding, one: Arm, lost: list[str], rate: bool = True) ->
 def means(finding: Finding, arms: list[str], intervals: bool = True) -> list[Cell]:
     """The mean of each arm, and how many runs trained where not all did; a dash for an arm that the block lacks."""
     found = [finding.arm(name) for name in arms]
-    return [Cell(DASH) if one is None else _mean(finding, one, intervals) for one in found]
+    return [Cell(DASH) if one is None else mean_cell(finding, one, intervals) for one in found]
 
 
-def _mean(finding: Finding, one: Arm, intervals: bool) -> Cell:
+def mean_cell(finding: Finding, one: Arm, intervals: bool = True) -> Cell:
+    """The mean accuracy of the trained runs, and in brackets how many trained where not all did."""
     digits = finding.digits
     shown = estimate(one.accuracy, digits, PERCENT) if intervals else number(one.mean, digits, PERCENT)
     rate = f"({one.trained} of {one.ended})" if one.trained < one.ended else ""

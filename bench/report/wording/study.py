@@ -11,14 +11,17 @@ from bench.report.analysis.arms import IMAGES, SEEDS
 from bench.report.analysis.control import AGAIN, Control
 from bench.report.analysis.finding import Finding
 from bench.report.analysis.interim import InterimLook
+from bench.report.analysis.judge import Decided
 from bench.report.analysis.lines import OtherLine
 from bench.report.analysis.overall import Ranks
 from bench.report.analysis.pairs import DIFFERENT, UNDECIDED
 from bench.report.analysis.power import POWER, Seeds
 from bench.report.analysis.rules import ALPHA
 from bench.report.analysis.summary import Summary
+from bench.report.statistics import sequential
 from bench.report.wording.answer import PAIRS, margin, rate_margin, threshold, verdict
 from bench.report.wording.format import MEBIBYTE, PERCENT, counted, counted_range, few, listed, number, range_of
+from bench.report.wording.tuning import chosen
 from bench.schema import FAILED, PREEMPTED
 
 RATE = "optimizer.learning_rate"
@@ -26,9 +29,35 @@ RATE = "optimizer.learning_rate"
 
 def notes(summary: Summary) -> list[str]:
     """The sentences that no report may leave out: the interim look, the control, and the notes of the summary."""
-    found = [look(summary.interim_look)] if summary.interim_look else []
+    found = [chosen(summary.tuning)] if summary.tuning else []
+    found += [until(summary, summary.decided)] if summary.decided else _look(summary)
     found += [control(summary.control)] if summary.control else []
     return [*found, *([lines(summary.other_lines)] if summary.other_lines else []), *summary.notes]
+
+
+def until(summary: Summary, decided: Decided) -> str:
+    """How many seeds each block took until it was decided, and how many runs that saves."""
+    looks, counts = summary.rules.looks, Counter(decided.seeds)
+    took = listed([f"{counted(counts[seeds], 'block')} {seeds}" for seeds in sorted(counts)])
+    arms = [len(finding.arms) for finding in summary.findings]
+    fixed = looks[-1] * sum(arms)
+    made = sum(count * seeds for count, seeds in zip(arms, decided.seeds, strict=True))
+    levels = ", ".join(f"{PERCENT * level:.2g}" for level in sequential.levels(looks, ALPHA))
+    start = (
+        f"Seeds until decided, with looks at {', '.join(map(str, looks))}, at which each family of verdicts is tested "
+        f"at {levels} %, together {PERCENT * ALPHA:g} % (Lan & DeMets, of Pocock's kind)"
+    )
+    if any(decided.open):
+        return f"{start}: {took} seeds so far, and {counted(sum(decided.open), 'block')} of them open."
+    return (
+        f"{start}: {took} seeds, {made} runs in place of {fixed} with {looks[-1]} everywhere "
+        f"({PERCENT * made / fixed:.0f} %). A verdict is of the look at which it became final; a difference that was "
+        "large by chance is found early, so that those of early looks are likely too large."
+    )
+
+
+def _look(summary: Summary) -> list[str]:
+    return [look(summary.interim_look)] if summary.interim_look else []
 
 
 def look(found: InterimLook) -> str:
@@ -189,7 +218,7 @@ def spread(summary: Summary) -> str:
 
 def learning_rates(summary: Summary) -> str:
     """At which of the learning rates tried each arm has its highest mean over all runs; empty unless they vary."""
-    if RATE not in summary.columns:
+    if RATE not in summary.columns or summary.tuning:
         return ""
     best: dict[tuple[str, str], tuple[float, Finding]] = {}  # by arm and by what else a block is made of
     for finding in summary.findings:
@@ -230,6 +259,11 @@ def threats(summary: Summary) -> list[str]:
 
 
 def _recipe(summary: Summary) -> str:
+    if summary.tuning and summary.tuning.tune.key == RATE:
+        return (
+            "One recipe but for the learning rate, which is tuned for each arm on a grid; other settings, such as "
+            "weight decay or the budget, are not."
+        )
     rate = summary.shared().get(RATE)
     if rate is None:
         return "Learning rates vary between blocks and are not tuned for each initializer."
