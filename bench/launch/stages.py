@@ -15,6 +15,7 @@ from bench.plan import tune
 from bench.plan.plan import Plan
 from bench.plan.tune import Final
 from bench.rows.store import Store
+from bench.rows.tuning import arm_of
 from bench.schema import PREEMPTED, Row
 
 
@@ -53,14 +54,17 @@ def until_decided(final: Sequence[Final], study: Study, rows: Mapping[str, Row])
     found = set_apart(blocks(known))
     decided = judge(found, Rules.of(study)).decided
     assert decided is not None, "a study until decided has looks"
-    due, going = {}, {}
-    for block, seeds, is_open in zip(found, decided.seeds, decided.open, strict=True):
-        key = block_of(next(iter(block.arms.values()))[0].choices)
-        due[key], going[key] = seeds, is_open
+    due: dict[tuple[str, str], int] = {}
+    going: set[tuple[str, str]] = set()
+    for block, seeds, arms in zip(found, decided.seeds, decided.open, strict=True):
+        for name, rows_of in {**block.arms, **block.control}.items():
+            key = arm_in_block(rows_of[0].choices)
+            due[key] = seeds.get(name, max(seeds.values()))  # the control has the seeds of any twin
+            going |= {key} if name in arms or (name not in seeds and arms) else set()
     rank = {seed: place for place, seed in enumerate(sorted({one.choices["seed"] for one in final}))}
-    keys = [(one, block_of(one.choices), rank[one.choices["seed"]]) for one in final]
+    keys = [(one, arm_in_block(one.choices), rank[one.choices["seed"]]) for one in final]
     asked = [one for one, key, place in keys if key in due and place < due[key]]
-    return asked, [one for one, key, place in keys if going.get(key) and place >= due[key]]
+    return asked, [one for one, key, place in keys if key in going and place >= due[key]]
 
 
 def compared(final: Final, row: Row | None) -> Row:
@@ -70,10 +74,10 @@ def compared(final: Final, row: Row | None) -> Row:
     return replace(row, choices=final.choices)
 
 
-def block_of(choices: Mapping[str, Any]) -> str:
-    """The choices that all runs of a block have."""
+def arm_in_block(choices: Mapping[str, Any]) -> tuple[str, str]:
+    """The choices that all runs of a block have, and the initializer with its arguments."""
     rest = {key: value for key, value in choices.items() if key.partition(".")[0] not in ("seed", "initializer")}
-    return json.dumps(rest, sort_keys=True)
+    return json.dumps(rest, sort_keys=True), arm_of(choices)
 
 
 def known(planned: Plan, study: Study, store: Store) -> Plan:

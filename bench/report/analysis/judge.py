@@ -1,12 +1,12 @@
-"""The verdicts of a study: over all its blocks at one look, or look after look until each block is decided.
+"""The verdicts of a study: over all its blocks at one look, or look after look until each pair is decided.
 
-Where a study takes seeds until it is decided, a block has no more of them once no pair in it is open. Its verdicts stay
-as they were at that look, and so does each pair that is decided earlier. At a look each family is as large as the
-study: a test that a final verdict rests on counts in Holm's procedure as rejected, with p = 0, every other test of a
-final pair as one with p = 1. At the first false rejection of all looks only true ones have gone before, so its p lies
-below the level of the look over the number of true hypotheses; the levels sum to alpha, and so the chance of any false
-rejection is at most alpha, whatever decides which blocks go on (Goeman & Solari 2010 for the steps, the union bound for
-the looks).
+Where a study takes seeds until it is decided, the arms of a block have no more of them once no pair of theirs is open.
+Their verdicts stay as they were at that look, and so does each pair that is decided earlier. At a look each family is
+as large as the study: a test that a final verdict rests on counts in Holm's procedure as rejected, with p = 0, every
+other test of a final pair as one with p = 1. At the first false rejection of all looks only true ones have gone before,
+so its p lies below the level of the look over the number of true hypotheses; the levels sum to alpha, and so the chance
+of any false rejection is at most alpha, whatever decides which arms go on (Goeman & Solari 2010 for the steps, the
+union bound for the looks).
 
 In: blocks and rules. Out: findings, the answer to the question, the look. Touches: nothing.
 """
@@ -22,20 +22,23 @@ from bench.report.analysis.pairs import UNDECIDED, Pair, decide
 from bench.report.analysis.question import Question, ask
 from bench.report.analysis.rules import ALPHA, Rules
 from bench.report.statistics import sequential
+from bench.report.statistics.power import chance_to_decide
 from bench.schema import FINAL, Row
 
+FUTILE = 0.1  # chance to be decided at the last look, below which a pair has no more seeds
+Seeds = Sequence[Mapping[str, int]]  # of each block, by arm
 Pairs = dict[frozenset[str], Pair]  # of a block, by its two arms
 
 
 @dataclass(frozen=True)
 class Decided:
-    """How far a study is whose blocks take seeds until they are decided.
+    """How far a study is whose arms take seeds until they are decided.
 
-    seeds: of each block, how many seeds it takes, as far as is known. open: whether it may take more.
+    seeds: of each block, how many seeds each arm takes, as far as is known. open: the arms that may take more.
     """
 
-    seeds: tuple[int, ...]
-    open: tuple[bool, ...]
+    seeds: tuple[Mapping[str, int], ...]
+    open: tuple[frozenset[str], ...]
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,10 @@ class Judged:
     decided: Decided | None = None
 
 
-def judge(blocks: Sequence[Block], rules: Rules, seeds: Sequence[int] | None = None) -> Judged:
+def judge(blocks: Sequence[Block], rules: Rules, seeds: Seeds | None = None) -> Judged:
     """The verdicts on blocks by the rules of their study.
 
-    `seeds`: how many each block takes, where that is decided already. Raises UserError and ValueError as `summarize`.
+    `seeds`: how many each arm takes, where that is decided already. Raises UserError and ValueError as `summarize`.
     """
     if rules.until and rules.looks:
         return _until_decided(blocks, rules, seeds)
@@ -62,43 +65,47 @@ def judge(blocks: Sequence[Block], rules: Rules, seeds: Sequence[int] | None = N
     return Judged(findings, ask(findings, *rules.question) if rules.question else None, look, alpha)
 
 
-def _until_decided(blocks: Sequence[Block], rules: Rules, taken: Sequence[int] | None) -> Judged:
-    looks, levels = rules.looks, sequential.levels(rules.looks, ALPHA)
-    called, seeds = names(blocks), [rules.looks[0]] * len(blocks)
+def _until_decided(blocks: Sequence[Block], rules: Rules, taken: Seeds | None) -> Judged:
+    looks, levels, families = rules.looks, sequential.levels(rules.looks, ALPHA), len(compared(blocks))
+    active = [frozenset(block.arms) for block in blocks]
+    seeds = [dict.fromkeys(block.arms, looks[0]) for block in blocks]
     every: list[Pairs] = [{} for _ in blocks]
     asked: list[Pairs] = [{} for _ in blocks]
-    active, reached = [*range(len(blocks))], 0
-    for number, (count, alpha) in enumerate(zip(looks, levels, strict=True), start=1):
-        if not active or any(seeds_of(rows) < count for place in active for rows in blocks[place].arms.values()):
+    reached = 0
+    for count, alpha in zip(looks, levels, strict=True):
+        if not any(active) or not _there(blocks, active, count):
             break
-        reached, last = number, number == len(looks)
-        for place in active:
-            _look_at(_first(blocks[place], count), rules, every[place], asked[place])
-        families = len(compared(blocks))
+        for block, arms, *pairs in zip(blocks, active, every, asked, strict=True):
+            _look_at(_first(block, arms, count), rules, *pairs)
         _decide(every, alpha, families, count)
         _decide(asked, alpha, 1, count)
-        goes_on = _open(asked, rules, 1) if rules.question else _open(every, rules, families)
-        if taken is not None:
-            goes_on = [count < one for one in taken]
-        active = [place for place in active if goes_on[place] and not last]
-        for place in active:
-            seeds[place] = looks[number]
+        reached += 1
+        if taken is None:
+            active = _open(asked, rules, 1, count) if rules.question else _open(every, rules, families, count)
+        else:
+            active = [frozenset(arm for arm, number in one.items() if number > count) for one in taken]
+        for mine, arms in zip(seeds, active, strict=True):
+            mine |= dict.fromkeys(arms, looks[min(reached, len(looks) - 1)])
         _close(every, active, count)
         _close(asked, active, count)
     alpha = levels[reached - 1] if reached else 0.0
     counts = [seeds_of(rows) for block in blocks for rows in block.arms.values()]
-    look = InterimLook(looks, min(counts), max(counts), reached or None, alpha)
     findings = tuple(
         _with_pairs(measure(block, name, rules, alpha), pairs)
-        for block, name, pairs in zip(blocks, called, every, strict=True)
+        for block, name, pairs in zip(blocks, names(blocks), every, strict=True)
     )
-    going = tuple(place in active for place in range(len(blocks)))
-    return Judged(findings, _question(findings, asked, rules), look, alpha, Decided(tuple(seeds), going))
+    look = InterimLook(looks, min(counts), max(counts), reached or None, alpha)
+    return Judged(findings, _question(findings, asked, rules), look, alpha, Decided(tuple(seeds), tuple(active)))
 
 
-def _first(block: Block, count: int) -> Block:
-    """The block with the first seeds of each arm alone."""
-    return replace(block, arms={name: _first_rows(rows, count) for name, rows in block.arms.items()})
+def _there(blocks: Sequence[Block], active: Sequence[frozenset[str]], count: int) -> bool:
+    """Whether all arms that go on have as many seeds."""
+    return all(seeds_of(block.arms[arm]) >= count for block, arms in zip(blocks, active, strict=True) for arm in arms)
+
+
+def _first(block: Block, arms: Iterable[str], count: int) -> Block:
+    """The block with the first seeds of some of its arms alone."""
+    return replace(block, arms={name: _first_rows(block.arms[name], count) for name in arms})
 
 
 def _first_rows(rows: Iterable[Row], count: int) -> list[Row]:
@@ -124,25 +131,39 @@ def _decide(found: Sequence[Pairs], alpha: float, families: int, count: int) -> 
         pairs[key] = replace(pair, look=count) if pair.look is None and pair.verdict != UNDECIDED else pair
 
 
-def _open(found: Sequence[Pairs], rules: Rules, families: int) -> list[bool]:
-    """Of each block, whether more seeds may decide a pair of it.
-
-    They may not where accuracies are equal and even the last look has too few seeds to compare training rates.
-    """
+def _open(found: Sequence[Pairs], rules: Rules, families: int, count: int) -> list[frozenset[str]]:
+    """Of each block, the arms of pairs that more seeds may decide; none at the last look."""
     last, level = rules.looks[-1], sequential.levels(rules.looks, ALPHA)[-1]
-    tests = families * sum(map(bool, found))
-    out_of_reach = tests * statistics.rate_equivalence(last, last, last, last, rules.rate_margin) >= level
+    level /= families * max(1, sum(map(bool, found)))
+    rates = statistics.rate_equivalence(last, last, last, last, rules.rate_margin) < level
     return [
-        any(pair.look is None and not (pair.rate_open and out_of_reach) for pair in pairs.values()) for pairs in found
+        frozenset().union(*(key for key, pair in pairs.items() if _is_open(pair, count, last, level, rates)))
+        for pairs in found
     ]
 
 
-def _close(found: Sequence[Pairs], active: Sequence[int], count: int) -> None:
-    """Make every pair of the blocks that take no more seeds final."""
-    for place, pairs in enumerate(found):
-        if place not in active:
-            for key, pair in pairs.items():
-                pairs[key] = replace(pair, look=count) if pair.look is None else pair
+def _is_open(pair: Pair, count: int, last: int, level: float, rates: bool) -> bool:
+    """Whether more seeds may decide a pair. `rates`: whether the last look may show that training rates are equal.
+
+    Where all runs of both arms train, or none, only accuracies can decide, and they have to have some chance to.
+    """
+    if pair.look is not None or count >= last:
+        return False
+    if pair.rate.difference:
+        return True
+    accuracy, n = pair.accuracy, pair.seeds
+    if pair.rate_open or accuracy.difference is None or accuracy.high is None or n < count:
+        return rates or not pair.rate_open
+    reach = accuracy.high - accuracy.difference
+    return chance_to_decide(accuracy.difference, reach, n, last, accuracy.margin, level / 2, level) >= FUTILE
+
+
+def _close(found: Sequence[Pairs], active: Sequence[frozenset[str]], count: int) -> None:
+    """Make every pair final of which an arm takes no more seeds."""
+    for arms, pairs in zip(active, found, strict=True):
+        for key, pair in pairs.items():
+            if pair.look is None and not key <= arms:
+                pairs[key] = replace(pair, look=count)
 
 
 def _with_pairs(finding: Finding, pairs: Mapping[frozenset[str], Pair]) -> Finding:

@@ -11,7 +11,7 @@ from bench.report.analysis.arms import IMAGES, SEEDS
 from bench.report.analysis.control import AGAIN, Control
 from bench.report.analysis.finding import Finding
 from bench.report.analysis.interim import InterimLook
-from bench.report.analysis.judge import Decided
+from bench.report.analysis.judge import FUTILE, Decided
 from bench.report.analysis.lines import OtherLine
 from bench.report.analysis.overall import Ranks
 from bench.report.analysis.pairs import DIFFERENT, UNDECIDED
@@ -36,23 +36,22 @@ def notes(summary: Summary) -> list[str]:
 
 
 def until(summary: Summary, decided: Decided) -> str:
-    """How many seeds each block took until it was decided, and how many runs that saves."""
-    looks, counts = summary.rules.looks, Counter(decided.seeds)
-    took = listed([f"{counted(counts[seeds], 'block')} {seeds}" for seeds in sorted(counts)])
-    arms = [len(finding.arms) for finding in summary.findings]
-    fixed = looks[-1] * sum(arms)
-    made = sum(count * seeds for count, seeds in zip(arms, decided.seeds, strict=True))
+    """How many seeds arms took until they were decided, and how many runs that saves."""
+    looks, taken = summary.rules.looks, [count for seeds in decided.seeds for count in seeds.values()]
+    counts, fixed = Counter(taken), looks[-1] * len(taken)
+    took = listed([f"{seeds} in {counts[seeds]}" for seeds in sorted(counts)])
     levels = ", ".join(f"{PERCENT * level:.2g}" for level in sequential.levels(looks, ALPHA))
     start = (
         f"Seeds until decided, with looks at {', '.join(map(str, looks))}, at which each family of verdicts is tested "
-        f"at {levels} %, together {PERCENT * ALPHA:g} % (Lan & DeMets, of Pocock's kind)"
+        f"at {levels} %, together {PERCENT * ALPHA:g} % (Lan & DeMets, of Pocock's kind). Of {len(taken)} arms in "
+        f"blocks, seeds are {took}"
     )
-    if any(decided.open):
-        return f"{start}: {took} seeds so far, and {counted(sum(decided.open), 'block')} of them open."
+    if going := sum(map(len, decided.open)):
+        return f"{start}; {going} may take more."
     return (
-        f"{start}: {took} seeds, {made} runs in place of {fixed} with {looks[-1]} everywhere "
-        f"({PERCENT * made / fixed:.0f} %). A verdict is of the look at which it became final; a difference that was "
-        "large by chance is found early, so that those of early looks are likely too large."
+        f"{start}: {sum(taken):,} runs in place of {fixed:,} ({PERCENT * sum(taken) / fixed:.0f} %). An arm takes no "
+        f"more seeds once its pairs are decided, or have less than {PERCENT * FUTILE:g} % chance to be at the last "
+        "look. A difference that is large by chance is found early, so that those of early looks are likely too large."
     )
 
 
