@@ -34,7 +34,7 @@ def verify(compose: Compose, launch: Any, settings: VerifySettings) -> int:
     rows = list(reading.rows.values())
     registered = registration(study, config_folders())
     before = older(rows, registered)
-    wrong = check(study, reading, planned, settings.mixed)
+    wrong = check(study, reading, planned, settings.mixed, settings.study)
     remarks = [*notes(rows, planned), *about(registered, before)]
     record = {"study": study, "rows": len(rows), "wrong": wrong, "notes": remarks}
     record["registered"] = {key: getattr(registered, key) for key in ("file", "commit", "date", "missing")}

@@ -85,17 +85,28 @@ def known(planned: Plan, study: Study, store: Store) -> Plan:
     return staged(planned, study, store.read(curves=False).rows) if in_stages(study) else planned
 
 
+def declared(planned: Plan, study: Study) -> list[str]:
+    """How the study goes on by its rows, as words of a command line, for commands to come: their words may lack it."""
+    if not in_stages(study):
+        return []
+    shared = {run.choices.get(study.tune.key) for run in planned.runs}
+    tune = vars(study.tune) | {"seeds": list(study.tune.seeds), "shared": shared.pop() if len(shared) == 1 else None}
+    words = {f"study.tune.{key}": value for key, value in tune.items()} if study.tune else {}
+    words |= {"study.until": study.until} if study.until else {}
+    return [f"{key}={json.dumps(value, separators=(',', ':'))}" for key, value in words.items()]
+
+
 def sweep_stages(planned: Plan, store: Store, launch: Launch, settings: Settings) -> Plan:
     """Train what the study asks for, stage after stage, until its rows ask for nothing new; the plan of the last stage.
 
     With `retry` only the runs of one stage are trained. Raises what `sweep` raises.
     """
-    now = known(planned, settings.study, store)
-    sweep(now, store, launch, settings)
+    now, words = known(planned, settings.study, store), declared(planned, settings.study)
+    sweep(now, store, launch, settings, words)
     while settings.retry is None:
         further = known(planned, settings.study, store)
         if {run.id for run in further.runs} <= {run.id for run in now.runs}:
             return further
         now = further
-        sweep(now, store, launch, settings)
+        sweep(now, store, launch, settings, words)
     return now

@@ -17,11 +17,11 @@ from bench.rows.store import Reading, Store
 from bench.schema import FAILED, FINAL, Run, UserError
 
 
-def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> None:
+def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings, declared: Sequence[str] = ()) -> None:
     """Train the runs of the plan that have no final row.
 
-    Raises UserError, before anything is trained, for a mistake in the plan or the data; also raises what
-    `Scheduler.train` raises.
+    `declared`: words that declare the study, for commands to come. Raises UserError, before anything is trained, for a
+    mistake in the plan or the data; also raises what `Scheduler.train` raises.
     """
     reading = store.read(curves=False)
     for remark in reading.remarks:
@@ -32,6 +32,7 @@ def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> None:
     store.prepare()  # a mistake leaves no folder behind
     if missing:
         store.make_way(run.id for run in missing if run.id in reading.unread or failed(run, reading))
+    store.write_declared(declared)
     store.write_plan((run.id for run in plan.runs), len(plan.later))
     failpoint.reach("after_plan")
     if missing:

@@ -77,6 +77,8 @@ def check(runs: Sequence[Run], study: Study) -> None:
             raise UserError(f"study.tune.key: {registry.unknown('number to tune', key, known)}")
         if not isinstance(value, float) or value <= 0:
             raise UserError(f"study.tune.key: {key} is {value!r}; only a number above 0 can be tuned")
+        if tune.shared not in (None, value):
+            raise UserError(f"study.tune.shared is {tune.shared:g}, but {key} is {value:g}; give both the same value")
     if both := sorted({run.choices["seed"] for run in runs} & {*tune.seeds}):
         raise UserError(
             f"seed {both[0]} is one of study.tune.seeds and of the study: a value chosen by a seed cannot be judged by "

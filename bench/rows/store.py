@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from bench.machine.files import write_whole
@@ -23,6 +23,7 @@ from bench.schema import DIVERGED, FINAL, OK, SCHEMA, Row, UserError
 __all__ = ["PLAN", "SEALED", "Reading", "Store", "studies"]
 
 PLAN = "plan.txt"
+DECLARED = "study.txt"
 LATER = "later="  # in a plan: the number of runs that may follow
 STALE_S = 3600  # a temporary file this old belongs to a writer that was killed
 
@@ -141,17 +142,28 @@ class Store:
 
     def read_plan(self) -> list[str] | None:
         """The ids of the runs of the last sweep; None when there was no sweep."""
-        lines = self._plan()
+        lines = self._lines(PLAN)
         return None if lines is None else [line for line in lines if not line.startswith(LATER)]
 
     def read_later(self) -> int:
         """How many runs may follow those of the last sweep."""
-        found = [line.removeprefix(LATER) for line in self._plan() or () if line.startswith(LATER)]
+        found = [line.removeprefix(LATER) for line in self._lines(PLAN) or () if line.startswith(LATER)]
         return int(found[0]) if found and found[0].isdigit() else 0
 
-    def _plan(self) -> list[str] | None:
+    def write_declared(self, words: Sequence[str]) -> None:
+        """Write down how the study is declared beside its yaml, as words of a command line; nothing for no words."""
+        if words:
+            write_whole(self.folder / DECLARED, "".join(f"{word}\n" for word in words))
+        else:
+            (self.folder / DECLARED).unlink(missing_ok=True)
+
+    def read_declared(self) -> list[str]:
+        """The words by which the last sweep declared the study, beside its yaml."""
+        return self._lines(DECLARED) or []
+
+    def _lines(self, name: str) -> list[str] | None:
         try:
-            return (self.folder / PLAN).read_text(encoding="utf-8").split()
+            return (self.folder / name).read_text(encoding="utf-8").split()
         except (FileNotFoundError, NotADirectoryError):
             return None
 
