@@ -6,6 +6,7 @@ In: the name of a command, its words. Out: words for Hydra. Touches: conf/ and a
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from hydra._internal.utils import get_args_parser
 
 from bench import catalogue, registry
 from bench.commands import COMMANDS
+from bench.rows.store import DECLARED, Store
 from bench.schema import UserError
 
-RESULTS = "results"  # as in conf/settings.yaml
+TUNE = {"true": "auto", "false": "[]"}
+RESULTS, DEFAULT = "results", "default"  # as in conf/settings.yaml
 
 
 def for_hydra(command: str, words: list[str]) -> list[str]:
@@ -24,7 +27,7 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     For a planned command, the words about a run's choices become one list. Hydra would apply them to a single
     configuration, which has no place for an argument of the second option of an axis.
     """
-    words = with_retry(words)
+    words = [of_study(word) for word in with_retry(words)]
     parsed = get_args_parser().parse_intermixed_args(words)
     for key in (word.partition("=")[0] for word in parsed.overrides):
         if key in catalogue.PLUMBING - {"hydra"} or re.match(r"\W*hydra[./]sweeper", key):
@@ -35,8 +38,9 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
         overrides = for_report(overrides, parsed.config_dir)
     refuse_repeated(overrides)
     overrides = [quoted_arms(word) for word in overrides]
-    results = next((word.partition("=")[2] for word in overrides if word.startswith("results=")), RESULTS)
-    overrides = [part for word in overrides for part in named_study(word, parsed.config_dir, Path(results))]
+    results = Path(next((word.partition("=")[2] for word in overrides if word.startswith("results=")), RESULTS))
+    overrides += remembered(overrides, parsed.config_dir, results)
+    overrides = [part for word in overrides for part in named_study(word, parsed.config_dir, results)]
     if not COMMANDS[command].planned or parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
         return [*flags, *overrides]
     settings = [word for word in overrides if re.split(r"[.=/@]", word)[0] in {"hydra", *catalogue.settings()}]
@@ -72,6 +76,18 @@ def with_retry(words: list[str]) -> list[str]:
     return words
 
 
+def of_study(word: str) -> str:
+    """The short forms of keys of a study: tune=true, tune.values=0.1,0.2 and until=decided."""
+    key, equals, value = word.partition("=")
+    if key == "tune" and value in TUNE:
+        return f"study.tune.values={TUNE[value]}"
+    if key in ("tune.values", "tune.seeds") and "," in value and not value.startswith(("[", "range")):
+        value = f"[{value}]"
+    if value.startswith("range("):
+        value = json.dumps(value)  # as a text: Hydra would take it for an axis
+    return f"study.{key}{equals}{value}" if re.fullmatch(r"until|tune(\.\w+)?", key) else word
+
+
 def with_key(command: str, words: list[str]) -> list[str]:
     """The words with a key each: those without one become the value of the command's positional key.
 
@@ -94,7 +110,9 @@ def for_report(overrides: list[str], config_dir: str | None) -> list[str]:
     where = [condition(word.removeprefix("where.")) for word in overrides if word.startswith("where.")]
     rest = [word for word in overrides if word not in several and not word.startswith("where.")]
     names = [name for word in several for name in word.partition("=")[2].split(",")]
-    studies = [named_study(f"study={name}", config_dir, Path(RESULTS)) for name in names]
+    each = [[f"study={name}"] for name in names]
+    each = [words + remembered(words, config_dir, Path(RESULTS)) for words in each]
+    studies = [[part for word in words for part in named_study(word, config_dir, Path(RESULTS))] for words in each]
     listed = {"studies": studies, "where": where}
     return rest + [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in listed.items() if value]
 
@@ -106,13 +124,38 @@ def condition(word: str) -> str:
     return key + equals + ",".join(catalogue.canonical(group, value) for value in values.split(","))
 
 
+def remembered(overrides: Sequence[str], config_dir: str | None, results: Path) -> list[str]:
+    """How the last sweep of the study tuned and added seeds, where neither its yaml nor the command line says it.
+
+    Without it a report would take the tuning runs for further seeds.
+    """
+    given = dict(word.partition("=")[::2] for word in overrides)
+    name = given.get("study.name", given.get("study", DEFAULT)).strip('"')
+    file = study_files(config_dir).get(name)
+    said = {f"study.{key}" for key in (catalogue.load(file) if file else {})} | {*given}
+    if not (results / name / DECLARED).is_file():
+        return []
+    words = Store(results, name).read_declared()
+    return [word for word in words if not any(re.match(rf"{of_key(word)}\b", key) for key in said)]
+
+
+def of_key(word: str) -> str:
+    """study.tune of study.tune.values=auto."""
+    return ".".join(word.partition("=")[0].split(".")[:2])
+
+
+def study_files(config_dir: str | None) -> dict[str, Path]:
+    """The yaml of each declared study, those of --config-dir first."""
+    return catalogue.option_files("study", [*([Path(config_dir)] if config_dir else []), catalogue.CONF])
+
+
 def named_study(override: str, config_dir: str | None, results: Path) -> list[str]:
     """study=NAME unchanged where conf/ declares a study NAME; else the study `own` under that name.
 
     Raises UserError for a name that has no rows yet and is close to that of a declared study: it may be a slip.
     """
     key, _, name = override.partition("=")
-    declared = catalogue.option_files("study", [*([Path(config_dir)] if config_dir else []), catalogue.CONF])
+    declared = study_files(config_dir)
     if key != "study" or name in declared:
         return [override]
     near = get_close_matches(name, declared, n=1, cutoff=0.8)

@@ -29,7 +29,8 @@ def status(settings: Settings) -> int:
     record = {"study": store.folder.name, "total": len(planned), "done": len(planned) - len(left), "left": len(left)}
     record |= {one: count[one] for one in ("ok", "diverged", "failed", "preempted")}
     record |= {"running": running, "seconds_left": seconds_left(rows.values(), len(left), len(running))}
-    record |= {"rows": len(reading.rows), "unfit": sentences(reading.unfit), "remarks": reading.remarks}
+    record |= {"later": store.read_later(), "rows": len(reading.rows)}
+    record |= {"unfit": sentences(reading.unfit), "remarks": reading.remarks}
     print(answer(record, as_text(record), settings))
     return 0
 
@@ -63,6 +64,7 @@ def as_text(record: Mapping[str, Any]) -> str:
         "study {study}: {total} runs in its last sweep, {done} done ({ok} ok, {diverged} diverged, {failed} failed), "
         "{left} left ({preempted} stopped halfway); {rows} rows in all"
     )
+    text += "; later stages may add {later} runs" if record["later"] else ""
     running = [
         "running on {host}, process {pid}, since {time}: {run} ({id})".format(**one, time=minutes(one["seconds"]))
         for one in record["running"]

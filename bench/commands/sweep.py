@@ -6,7 +6,8 @@ touches.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bench import catalogue
 from bench.commands.report import table
@@ -19,7 +20,7 @@ from bench.plan.shape import shape
 from bench.rows import tracking
 from bench.rows.store import Store
 from bench.rows.unfit import sentences
-from bench.schema import FAILED, FINAL, Run, UserError
+from bench.schema import FAILED, FINAL, UserError
 
 
 def planned_runs(compose: Compose, settings: PlannedSettings) -> tuple[Plan, Store]:
@@ -34,9 +35,9 @@ def planned_runs(compose: Compose, settings: PlannedSettings) -> tuple[Plan, Sto
 def sweep(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Train the missing runs of a study and print its table; 1 when a run failed."""
     planned, store = planned_runs(compose, settings)
-    fit = train(planned, store, launch, settings)
+    done = train(planned, store, launch, settings)
     show(table(store, settings))
-    return outcome(store, [run.id for run in fit])
+    return outcome(store, done)
 
 
 def run(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
@@ -44,43 +45,58 @@ def run(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     planned, store = planned_runs(compose, settings)
     if len(planned.runs) > 1:
         raise UserError(f"these are {len(planned.runs)} runs; `python -m bench sweep` takes more than one")
-    train(planned, store, launch, settings)
+    done = train(planned, store, launch, settings)
     row = store.read().rows[planned.runs[0].id]
     show(json.dumps({"id": row.id, "status": row.status, **row.measures, "error": row.error}, indent=1) + "\n")
-    return outcome(store, [row.id])
+    return outcome(store, done)
 
 
-def train(planned: Plan, store: Store, launch: Launch, settings: PlannedSettings) -> list[Run]:
+def train(planned: Plan, store: Store, launch: Launch, settings: PlannedSettings) -> list[str]:
     """Train the runs that have no row yet, then show the study in W&B.
 
-    Returns the runs of the plan whose initializer fits their model.
+    Returns the ids of all runs that the study asks for and whose initializer fits their model.
     """
-    from bench.launch.sweep import sweep
+    from bench.launch.stages import sweep_stages
 
-    fit = sweep(planned, store, launch, settings)
+    done = sweep_stages(planned, store, launch, settings)
+    for remark in done.remarks:
+        print(remark, file=sys.stderr)
     tracking.mirror_study(lambda: log_of(store), settings.tracking, store.folder)
-    return fit
+    return [run.id for run in done.runs]
 
 
 def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Print what a sweep with the same overrides would train, and how long it would take; train nothing."""
+    from bench.launch.stages import known
     from bench.launch.sweep import workload
 
-    planned, store = planned_runs(compose, settings)
+    base, store = planned_runs(compose, settings)
+    planned = known(base, settings.study, store)
     work = workload(planned.runs, store.read(curves=False), store, settings)
-    seconds = sum(work.expected[shape(run)].seconds for run in work.missing)
+    shapes = [one for run in [*work.missing, *planned.later] if (one := shape(run)) in work.expected]
+    seconds = sum(work.expected[one].seconds for one in shapes)
     record = {
         "study": planned.study,
         "total": len(work.runs),
         "done": len(work.runs) - len(work.missing),
         "left": len(work.missing),
+        "later": len(planned.later),
         "skipped": planned.skipped,
         "unfit": sentences(work.unfit),
         "minutes": round(seconds / work.workers.processes / 60, 4),
     }
-    text = "study {study}: {total} runs, {done} done, {left} left ({skipped} skipped); about {minutes:.1f} minutes"
-    print(answer(record, "\n".join([text.format(**record), *sentences(work.unfit)]), settings))
+    print(answer(record, "\n".join([as_text(record), *sentences(work.unfit)]), settings))
     return 0
+
+
+def as_text(record: Mapping[str, Any]) -> str:
+    """What is planned in one line."""
+    least = "at least " if record["later"] else ""
+    stages = ", with {later} runs that later stages may add" if record["later"] else ""
+    text = (
+        "study {study}: " + least + "{total} runs, {done} done, {left} left ({skipped} skipped); about {minutes:.1f} "
+    )
+    return f"{text}minutes{stages}".format(**record)
 
 
 def outcome(store: Store, ids: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.commands.shared import answer, config_folders, known_store
+from bench.launch.stages import known
 from bench.machine.settings import PlannedSettings
 from bench.plan.plan import Compose, plan
 from bench.rows.registration import notes as about
@@ -36,7 +37,7 @@ def verify(compose: Compose, launch: Any, settings: VerifySettings) -> int:
     rows = list(reading.rows.values())
     registered = registration(study, config_folders())
     before = older(rows, registered)
-    wrong = check(study, reading, planned, settings.mixed)
+    wrong = check(study, reading, planned, settings.mixed, settings.study)
     remarks = [*notes(rows, planned), *sentences(reading.unfit), *about(registered, before)]
     record = {"study": study, "rows": len(rows), "wrong": wrong, "notes": remarks}
     record["registered"] = {key: getattr(registered, key) for key in ("file", "commit", "date", "missing")}
@@ -50,5 +51,6 @@ def verify(compose: Compose, launch: Any, settings: VerifySettings) -> int:
 def planned_ids(compose: Compose, store: Store, settings: VerifySettings) -> list[str] | None:
     """The ids that the study should hold: by its yaml or this command line, else by the plan of its last sweep."""
     if settings.study.axes or settings.overrides:
-        return [run.id for run in plan(compose, settings.study, settings.overrides).runs]
+        planned = plan(compose, settings.study, settings.overrides)
+        return [run.id for run in known(planned, settings.study, store).runs]
     return store.read_plan()

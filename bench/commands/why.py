@@ -12,11 +12,12 @@ from typing import Any
 from hydra.errors import MissingConfigException
 
 from bench.commands.shared import answer
-from bench.machine.settings import PlannedSettings
-from bench.plan.plan import Compose, declared, plan
+from bench.launch.stages import staged
+from bench.machine.settings import PlannedSettings, Study
+from bench.plan.plan import Compose, Plan, declared, plan
 from bench.plan.why import Reason, StudyState, explain
 from bench.rows.store import Store, studies
-from bench.schema import Run, UserError
+from bench.schema import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +60,7 @@ def here(compose: Compose, settings: WhySettings) -> Iterator[StudyState]:
     """The study of the command line, as it would be swept."""
     study, overrides = settings.study, settings.overrides
     known = bool(study.axes or overrides)  # only the command line of its sweep names the runs of any other study
-    runs = plan(compose, study, overrides).runs if known else None
-    yield state_of(Store(settings.results, study.name), runs)
+    yield state_of(Store(settings.results, study.name), plan(compose, study, overrides) if known else None, study)
 
 
 def elsewhere(compose: Compose, settings: WhySettings) -> Iterator[StudyState]:
@@ -68,23 +68,26 @@ def elsewhere(compose: Compose, settings: WhySettings) -> Iterator[StudyState]:
     for name in studies(settings.results):
         if name != settings.study.name:
             try:
-                state = state_of(Store(settings.results, name), declared_runs(compose, name))
+                state = state_of(Store(settings.results, name), *declared_plan(compose, name))
             except UserError as unreadable:
                 print(f"study {name} is left out: {unreadable}", file=sys.stderr)
             else:
                 yield state
 
 
-def declared_runs(compose: Compose, study: str) -> list[Run] | None:
-    """The runs that a study declares in its yaml; None where it has no yaml, or no axes in it."""
+def declared_plan(compose: Compose, study: str) -> tuple[Plan | None, Study | None]:
+    """The plan of a study by its yaml, and the study; None where it has no yaml, or no axes in it."""
     try:
         found = declared(compose([f"study={study}"]))
     except MissingConfigException:
-        return None
-    return plan(compose, found, []).runs if found.axes else None
+        return None, None
+    return plan(compose, found, []) if found.axes else None, found
 
 
-def state_of(store: Store, runs: list[Run] | None) -> StudyState:
-    """A study's runs, rows and last plan."""
-    declared = None if runs is None else {run.id: run for run in runs}
-    return StudyState(store.folder.name, declared, store.read(curves=False), store.read_plan() or [])
+def state_of(store: Store, planned: Plan | None, study: Study | None) -> StudyState:
+    """A study's runs as far as its rows tell, its rows and its last plan."""
+    reading = store.read(curves=False)
+    if planned is None or study is None:
+        return StudyState(store.folder.name, None, reading, store.read_plan() or [])
+    runs = {run.id: run for run in staged(planned, study, reading.rows).runs}
+    return StudyState(store.folder.name, runs, reading, store.read_plan() or [])

@@ -24,10 +24,11 @@ LINE_S = 10.0
 
 
 class Progress:
-    """Counts the finished runs of a plan until the sweep leaves the context."""
+    """Counts the finished runs of a plan until the sweep leaves the context; `more`: other runs may follow them."""
 
-    def __init__(self, store: Store, runs: Sequence[Run], missing: Sequence[Run]) -> None:
+    def __init__(self, store: Store, runs: Sequence[Run], missing: Sequence[Run], more: bool = False) -> None:
         self.store, self.total, self.waiting = store, len(runs), {run.id for run in missing}
+        self.least = "at least " * more
         self.before = len(runs) - len(missing)
         self.seen: dict[str, str] = {}  # the status of every row in the folder, also of earlier ones
         self.finished: dict[str, str] = {}
@@ -70,7 +71,7 @@ class Progress:
         pace = (time.monotonic() - self.started) / done if done else None
         ahead = f", about {minutes(pace * left)} to go" if pace and left else ""
         outcomes = f"{count['diverged']} diverged, {count['failed']} failed"
-        return f"{self.before + done} of {self.total} runs done, {left} left, {outcomes}{ahead}"
+        return f"{self.before + done} of {self.least}{self.total} runs done, {left} left, {outcomes}{ahead}"
 
     def _watch(self) -> None:
         while not self.over.wait(POLL_S):

@@ -34,11 +34,11 @@ class Workload:
     unfit: list[UnfitArm]
 
 
-def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> list[Run]:
+def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings, declared: Sequence[str] = ()) -> list[Run]:
     """Train the runs of the plan that have no final row, and return the runs of the plan that fit their model.
 
-    Raises UserError, before anything is trained, for a mistake in the plan or the data; also raises what
-    `Scheduler.train` raises.
+    `declared`: words that declare the study, for commands to come. Raises UserError, before anything is trained, for a
+    mistake in the plan or the data; also raises what `Scheduler.train` raises.
     """
     reading = store.read(curves=False)
     for remark in reading.remarks:
@@ -49,10 +49,11 @@ def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> list[
     store.prepare()  # a mistake leaves no folder behind
     if work.missing:
         store.make_way(run.id for run in work.missing if run.id in reading.unread or failed(run, reading))
-    store.write_plan([run.id for run in work.runs], work.unfit)
+    store.write_declared(declared)
+    store.write_plan([run.id for run in work.runs], work.unfit, len(plan.later))
     failpoint.reach("after_plan")
     if work.missing:
-        progress = Progress(store, work.runs, work.missing)
+        progress = Progress(store, work.runs, work.missing, bool(plan.later))
         Scheduler(work.missing, work.expected, work.workers, store, launch, settings, progress).train()
     store.leases(settings.lease_expiry_seconds).tidy({run.id for run in plan.runs})
     return work.runs

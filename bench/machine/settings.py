@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
-from bench.bounds import Auto, Bound, Count, NoneOrTwo, Percentage, Positive, Rising, checked
+from bench.bounds import Auto, Bound, Count, Natural, NoneOrTwo, Percentage, Positive, Rising, checked
 from bench.registry import unknown
 from bench.schema import Failure, Interval, UserError
 
@@ -88,8 +88,58 @@ class Checkpoint(Options):
     interval: Interval = field(metadata=stored_from("every", Any, interval))
 
 
+SEEDS = re.compile(r"range\((\d+),(\d+)(?:,(\d+))?\)")
+
+
+def seeds(declared: Any) -> tuple[int, ...]:
+    """Seeds as a list or as range(start,stop[,step]). Raises UserError for anything else, and for none."""
+    if isinstance(declared, list):
+        found = tuple(checked("study.tune.seeds", declared, list[Natural]))
+    else:
+        spelled = SEEDS.fullmatch(str(declared).replace(" ", ""))
+        found = tuple(range(*(int(one) for one in spelled.groups() if one))) if spelled else ()
+    if not found or len(set(found)) < len(found):
+        raise UserError(f"study.tune.seeds takes different seeds as [0,1] or range(start,stop), not {declared!r}")
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
-class Study(Options):
+class Declared(Options):
+    """Options of which no key may be unknown: a misspelled one would leave its default in force."""
+
+    @classmethod
+    def read(cls, configuration: Mapping[str, Any], prefix: str = "") -> Self:
+        """The same; UserError also for a key that there is not."""
+        inside = prefix.removeprefix("study.")
+        known = [inside + one.name for one in fields(cls)]
+        for key in configuration:
+            if inside + key not in known:
+                raise UserError(unknown("key of a study", inside + key, known))
+        return super().read(configuration, prefix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tune(Declared):
+    """How a study tunes a value, such as the learning rate, for each of its arms: on `seeds` of their own.
+
+    values: the grid, the same for all arms of a block; auto is built around the shared value, [] tunes nothing.
+    extend: the most steps by which it grows at either edge. shared: the value of runs that are not tuned; None where
+    the axes or conf/ have it.
+    """
+
+    key: str
+    values: Annotated[list[Positive], Rising(0)] | Auto
+    seeds: tuple[int, ...] = field(metadata=stored_from("seeds", Any, seeds))
+    extend: Natural
+    shared: Positive | None
+
+    def __bool__(self) -> bool:
+        """Whether anything is tuned."""
+        return bool(self.values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(Declared):
     """What the yaml of a study declares."""
 
     name: str
@@ -100,17 +150,10 @@ class Study(Options):
     rate_margin: Annotated[float, Bound(above=0, below=1)]
     line: Annotated[float, Bound(least=0, below=1)]  # share of the way from chance to 1
     looks: Annotated[list[int], Rising(2)]
+    until: Literal["decided"] | None
+    tune: Tune
     axes: dict[str, Any]
     skip: list[dict[str, Any]]
-
-    @classmethod
-    def read(cls, configuration: Mapping[str, Any], prefix: str = "") -> Self:
-        """The same; UserError also for a key that no study has: a misspelled one would leave its default in force."""
-        known = [one.name for one in fields(cls)]
-        for key in configuration:
-            if key not in known:
-                raise UserError(unknown("key of a study", key, known))
-        return super().read(configuration, prefix)
 
 
 @dataclass(frozen=True, kw_only=True)

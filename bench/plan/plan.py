@@ -30,11 +30,17 @@ FOLLOWING = ("activation", "normalization")  # words that a model may decide, wh
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs that a command asks for, in the order of the axes, and the number of combinations that are skipped."""
+    """The runs that a command asks for, in the order of the axes, and the number of combinations that are skipped.
+
+    later: runs that may follow once the rows of these are there, as far as their number and cost can be foreseen.
+    remarks: sentences on what is not asked for, and why.
+    """
 
     study: str
     runs: list[Run]
     skipped: int
+    later: Sequence[Run] = ()
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
     typed_axes = parse(overrides)
     axes = {**axes_of(study), **typed_axes}
     refuse_without_effect(axes, typed_axes)
+    if study.until:
+        axes["seed"] = up_to_last_look(axes.get("seed", [0]), study)
     count = math.prod(map(len, axes.values()))
     if count > MOST_RUNS:
         raise UserError(f"study {study.name} asks for {count:,} runs; a study has at most {MOST_RUNS:,}")
@@ -74,6 +82,19 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
     if len({run.id for run in runs}) < len(runs):
         raise UserError(f"study {study.name} asks for the same run twice: two values of an axis mean the same")
     return Plan(study.name, runs, len(combinations) - len(kept))
+
+
+def up_to_last_look(given: Sequence[Any], study: Study) -> list[int]:
+    """The seeds of a study until it is decided: as many as its last look, those given and the numbers after them.
+
+    Raises UserError for a seed that is none, and for a study without looks.
+    """
+    if not study.looks:
+        raise UserError("until=decided adds seeds at planned looks, and study.looks has none; such as [5,10,20]")
+    seeds = sorted(checked("seed", one, Natural) for one in given)
+    further = itertools.count(seeds[-1] + 1)
+    free = (one for one in further if not study.tune or one not in study.tune.seeds)
+    return list(itertools.islice(itertools.chain(seeds, free), study.looks[-1]))
 
 
 def declared(config: DictConfig) -> Study:

@@ -50,6 +50,7 @@ def merge(folders: Sequence[Path], results: str | Path, study: str | None = None
                 _take(row, folder, Path(results), present, merged)
         for name in present.keys() & {row.study for row in found.rows.values()}:
             Store(results, name).leave_out(found.unfit, present[name])
+            _declare(Store(results, name), Store(folder.parent, folder.name))
     if not any((merged.new, merged.replaced, merged.equal, merged.remarks)):
         of, where = f" of study {study}" if study else "", ", ".join(map(str, folders))
         raise UserError(f"there is no row{of} in {where}; name a results folder or one of its studies")
@@ -89,6 +90,12 @@ def _take(row: Row, folder: Path, results: Path, present: dict[str, dict[str, Ro
         merged.equal += 1
     else:
         merged.remarks.append(_conflict(row, there, folder, store.folder))
+
+
+def _declare(store: Store, other: Store) -> None:
+    """Take over how the study is declared beside its yaml, unless that is known here."""
+    if not store.read_declared():
+        store.write_declared(other.read_declared())
 
 
 def _agree(row: Row, there: Row) -> bool:

@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from bench.machine.files import os_reason, read_whole, write_whole
@@ -24,6 +24,8 @@ from bench.schema import DIVERGED, FINAL, OK, SCHEMA, Row, UserError
 __all__ = ["PLAN", "SEALED", "Reading", "Store", "studies"]
 
 PLAN = "plan.txt"
+DECLARED = "study.txt"
+LATER = "later="  # in a plan: the number of runs that may follow
 STALE_S = 3600  # a temporary file this old belongs to a writer that was killed
 
 
@@ -135,11 +137,14 @@ class Store:
         """How often each failed run was to be tried again, whether it was or not, by id."""
         return Counter(path.name.partition(".")[0] for path in self.folder.glob("*.json.retried*"))
 
-    def write_plan(self, ids: Iterable[str], left_out: Iterable[UnfitArm] = ()) -> None:
-        """Write down the runs of the sweep and what it leaves out, for reports and for commands in another shell."""
+    def write_plan(self, ids: Iterable[str], left_out: Iterable[UnfitArm] = (), later: int = 0) -> None:
+        """Write down the runs of the sweep, what it leaves out, and how many may follow `later`.
+
+        For reports, and for commands in another shell.
+        """
         ids = list(ids)
         self.leave_out(left_out, ids)
-        write_whole(self.folder / PLAN, "".join(f"{id}\n" for id in ids))
+        write_whole(self.folder / PLAN, "".join(f"{id}\n" for id in ids) + f"{LATER}{later}\n" * bool(later))
 
     def leave_out(self, arms: Iterable[UnfitArm], fitting: Iterable[str]) -> None:
         """Add these arms to those that do not fit their model, and drop those with a run among the fitting ones."""
@@ -152,7 +157,27 @@ class Store:
 
         Raises UserError for a plan that cannot be read.
         """
-        path = self.folder / PLAN
+        lines = self._lines(PLAN)
+        return None if lines is None else [line for line in lines if not line.startswith(LATER)]
+
+    def read_later(self) -> int:
+        """How many runs may follow those of the last sweep."""
+        found = [line.removeprefix(LATER) for line in self._lines(PLAN) or () if line.startswith(LATER)]
+        return int(found[0]) if found and found[0].isdigit() else 0
+
+    def write_declared(self, words: Sequence[str]) -> None:
+        """Write down how the study is declared beside its yaml, as words of a command line; nothing for no words."""
+        if words:
+            write_whole(self.folder / DECLARED, "".join(f"{word}\n" for word in words))
+        else:
+            (self.folder / DECLARED).unlink(missing_ok=True)
+
+    def read_declared(self) -> list[str]:
+        """The words by which the last sweep declared the study, beside its yaml."""
+        return self._lines(DECLARED) or []
+
+    def _lines(self, name: str) -> list[str] | None:
+        path = self.folder / name
         try:
             return read_whole(path).decode(errors="replace").split()
         except (FileNotFoundError, NotADirectoryError):

@@ -10,8 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bench.machine.settings import Study, Tune
 from bench.rows.correctness import unpacked
 from bench.rows.reading import Reading
+from bench.rows.tuning import arm_of, block_of, choices, is_control, is_tuning, labelled, tune_of, words
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row
 
 MACHINE = ("device", "threads", "precision", "layout", "compiled")  # decide how sums are rounded
@@ -24,14 +26,21 @@ SHOWN = 5  # places of one fault
 Faults = defaultdict[str, list[str]]  # what is wrong -> the ids of the rows, or what else names the place
 
 
-def check(study: str, reading: Reading, planned: Sequence[str] | None, mixed: bool) -> list[str]:
-    """Every fault as a line. `planned`: the ids of the study's plan, if any; `mixed`: versions and packs may differ."""
+def check(
+    study: str, reading: Reading, planned: Sequence[str] | None, mixed: bool, declared: Study | None = None
+) -> list[str]:
+    """Every fault as a line. `planned`: the ids of the study's plan, if it has one; `mixed`: versions and packs may differ.
+
+    `declared`: the study, which says what was tuned and whether arms may have seeds of their own number. Raises
+    UserError where it tunes on a grid that there is not.
+    """
     rows = [reading.rows[id] for id in sorted(reading.rows)]
     faults: Faults = defaultdict(list)
     faults["another row of the same run differs"] += reading.differing
     faults[f"its study is not {study}, the name of its folder"] += [row.id for row in rows if row.study != study]
     plan(rows, planned, faults)
-    seeds(rows, faults)
+    tune = tune_of(declared) if declared else None
+    seeds(tuned(rows, tune, faults) if tune else rows, faults, declared is not None and declared.until is not None)
     data(rows, faults)
     machine(rows, faults)
     if not mixed:
@@ -74,8 +83,36 @@ def plan(rows: Iterable[Row], planned: Sequence[str] | None, faults: Faults) -> 
             faults["a run of the study is not finished"].append(id)
 
 
-def seeds(rows: Iterable[Row], faults: Faults) -> None:
-    """All arms of a block have the same seeds, or their differences are not paired."""
+def tuned(rows: Sequence[Row], tune: Tune, faults: Faults) -> list[Row]:
+    """All arms of a block have the same tuning runs, and their other runs the shared value or the one these choose.
+
+    Returns those others, with what their value is.
+    """
+    found, key = choices(rows, tune), tune.key.rpartition(".")[2]
+    tried: dict[str, dict[str, set[Any]]] = defaultdict(lambda: defaultdict(set))
+    for row in rows:
+        block, arm, value = block_of(row.choices, tune), arm_of(row.choices), row.choices.get(tune.key)
+        if not is_tuning(row.choices, tune):
+            if not is_control(row.choices):
+                tried[block].setdefault(arm, set())  # an arm without a tuning run lacks them all
+            if not words(row.choices, tune, found.get(block)):
+                faults[f"its {key} is neither the shared one nor the one that its tuning runs choose"].append(row.id)
+        else:
+            tried[block][arm].add((value, row.choices["seed"]))
+            if value not in found[block].grid:
+                faults[f"it is a tuning run at a {key} that is not on the grid"].append(row.id)
+    for block, arms in tried.items():
+        every = set().union(*arms.values())
+        for arm, mine in arms.items():
+            missing = [f"{key} {value:g} seed {seed}" for value, seed in sorted(every - mine)]
+            if missing:
+                where = f"{_named(block, arm)}: {', '.join(missing[:SHOWN])}"
+                faults["an arm lacks tuning runs that others of its block have"].append(where)
+    return labelled(rows, tune)
+
+
+def seeds(rows: Iterable[Row], faults: Faults, until_decided: bool = False) -> None:
+    """All arms of a block have the same seeds, or their differences are not paired; if they stop early, the first."""
     blocks: dict[str, dict[str, set[Any]]] = defaultdict(lambda: defaultdict(set))
     for row in rows:
         if "seed" in row.choices and "initializer" in row.choices:
@@ -84,8 +121,9 @@ def seeds(rows: Iterable[Row], faults: Faults) -> None:
     for block, arms in blocks.items():
         every = set().union(*arms.values())
         for arm, own in arms.items():
-            if own != every:
-                missing = ", ".join(map(str, sorted(every - own, key=str)))
+            first = {*sorted(every, key=_order)[: len(own)]} if until_decided else every
+            if own != first:
+                missing = ", ".join(map(str, sorted(first - own, key=str)))
                 faults["an arm lacks seeds that others of its block have"].append(f"{_named(block, arm)}: {missing}")
 
 
@@ -222,6 +260,10 @@ def _named(block: str, arm: str) -> str:
     where, who = json.loads(block), json.loads(arm)
     words = [str(where[key]) for key in ("model", "normalization", "activation") if key in where]
     return " ".join([*words, str(who["initializer"])])
+
+
+def _order(seed: Any) -> tuple[float, str]:
+    return (seed, "") if _is_number(seed) else (math.inf, str(seed))
 
 
 def _is_number(value: Any) -> bool:

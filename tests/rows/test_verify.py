@@ -1,12 +1,14 @@
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bench.machine.settings import Tune
 from bench.rows import correctness, verify
 from bench.rows.record import text_of
 from bench.rows.store import Store
@@ -223,3 +225,76 @@ def test_a_folder_that_cannot_be_read_is_a_mistake(tmp_path):
     (tmp_path / "mine" / "rows.jsonl").mkdir(parents=True)
     with pytest.raises(UserError, match="Is a directory"):
         verify.check("mine", Store(tmp_path, "mine").read(), None, mixed=False)
+
+
+RATE = "optimizer.learning_rate"
+
+
+@pytest.fixture
+def tuning(store, settings) -> Callable[..., list[str]]:
+    """What verifying the rows of a tuned study finds wrong; he_normal is best at 0.1, glorot_uniform at 0.5."""
+
+    def rows(name: str, best: float) -> Iterator[Row]:
+        for rate in (0.1, 0.5):
+            for seed in (100, 101):
+                reached = 0.9 if rate == best else 0.2
+                yield row(seed, name, choices={RATE: rate}, measures={"validation_accuracy": reached})
+        for rate in {0.1, best}:
+            for seed in range(2):
+                yield row(seed, name, choices={RATE: rate})
+
+    def wrong(*more: Row, without: Callable[[Row], bool] = lambda row: False, **changes: Any) -> list[str]:
+        whole = [*rows("he_normal", 0.1), *rows("glorot_uniform", 0.5), *more]
+        for one in whole:
+            if not without(one):
+                store.write(one)
+        tune = Tune.read({"key": RATE, "values": [0.1, 0.5], "seeds": [100, 101], "extend": 0, "shared": 0.1} | changes)
+        return verify.check("mine", store.read(), None, False, replace(settings.study, tune=tune))
+
+    return wrong
+
+
+def test_nothing_is_wrong_with_a_tuned_study(tuning):
+    assert tuning() == []
+
+
+def test_a_final_run_at_a_value_that_nothing_chose_is_named(tuning):
+    stray = row(0, "he_normal", choices={RATE: 0.5})
+    (fault,) = tuning(stray)
+    assert fault == f"its learning_rate is neither the shared one nor the one that its tuning runs choose: {stray.id}"
+
+
+def test_a_tuning_run_off_the_grid_is_named(tuning):
+    stray = [row(seed, name, choices={RATE: 0.7}) for seed in (100, 101) for name in ("he_normal", "glorot_uniform")]
+    (fault,) = tuning(*stray)
+    assert fault.startswith("it is a tuning run at a learning_rate that is not on the grid: ")
+    assert all(one.id in fault for one in stray)
+
+
+def test_an_arm_that_lacks_a_tuning_run_or_all_of_them_is_named(tuning):
+    def lost(row: Row) -> bool:
+        return row.choices["seed"] == 101 and row.choices[RATE] == 0.5 and row.choices["initializer"] == "he_normal"
+
+    found = tuning(without=lost)
+    assert (
+        "an arm lacks tuning runs that others of its block have: resnet8 he_normal: learning_rate 0.5 seed 101" in found
+    )
+
+
+def test_an_arm_without_any_tuning_run_is_named(tuning):
+    found = tuning(row(0, "lecun_normal", choices={RATE: 0.1}), row(1, "lecun_normal", choices={RATE: 0.1}))
+    assert found == [
+        "an arm lacks tuning runs that others of its block have: resnet8 lecun_normal: learning_rate 0.1 seed 100, "
+        "learning_rate 0.1 seed 101, learning_rate 0.5 seed 100, learning_rate 0.5 seed 101"
+    ]
+
+
+def test_arms_that_stop_early_have_the_first_seeds_of_their_block(store, settings):
+    study = replace(settings.study, until="decided")
+    for one in (*STUDY, row(2), row(3)):
+        store.write(one)
+    assert verify.check("mine", store.read(), None, False, study) == []
+    store.write(row(4, "glorot_uniform"))
+    assert verify.check("mine", store.read(), None, False, study) == [
+        "an arm lacks seeds that others of its block have: resnet8 glorot_uniform: 2"
+    ]

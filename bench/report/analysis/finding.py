@@ -17,7 +17,6 @@ from bench.report.analysis.pairs import (
     NEITHER,
     UNDECIDED,
     Pair,
-    below,
     compare,
     decide,
     seen_from,
@@ -115,7 +114,7 @@ class Finding:
             return UNDECIDED
         if not any(one.trained for one in self.arms):
             return NEITHER
-        if all(below(pair.equivalence_p_adjusted, self.alpha) for pair in self.pairs):
+        if all(pair.close for pair in self.pairs):
             return NO_MATTER
         return EQUAL if all(pair.accuracy.verdict in CLOSE for pair in self.pairs) else UNDECIDED
 
@@ -137,12 +136,12 @@ def find(blocks: Sequence[Block], rules: Rules, alpha: float) -> tuple[Finding, 
 
     Raises UserError where the runs of a block were tested on different numbers of images or classes, and as `arm` does.
     """
-    found = [_undecided(block, name, rules, alpha) for block, name in zip(blocks, names(blocks), strict=True)]
+    found = [measure(block, name, rules, alpha) for block, name in zip(blocks, names(blocks), strict=True)]
     decided = iter(decide([pair for one in found for pair in one.pairs], alpha, len(compared(blocks))))
     return tuple(replace(one, pairs=tuple(islice(decided, len(one.pairs)))) for one in found)
 
 
-def _undecided(block: Block, name: str, rules: Rules, alpha: float) -> Finding:
+def measure(block: Block, name: str, rules: Rules, alpha: float) -> Finding:
     """The finding of a block whose pairs are not decided yet."""
     images, classes = _shared(block, "test_images"), _shared(block, "classes")
     image = 1 / images if images else 0.0

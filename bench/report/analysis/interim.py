@@ -33,7 +33,7 @@ def interim_look(planned: Sequence[int], blocks: Iterable[Block], alpha: float) 
     """
     if not planned:
         return None
-    counts = {_seeds(rows) for block in blocks for rows in block.arms.values()}
+    counts = {seeds_of(rows) for block in blocks for rows in block.arms.values()}
     least, most = min(counts), max(counts)
     levels = sequential.levels(planned, alpha)
     if least >= planned[-1]:
@@ -45,5 +45,6 @@ def interim_look(planned: Sequence[int], blocks: Iterable[Block], alpha: float) 
     return InterimLook(tuple(planned), least, most, number, levels[number - 1])
 
 
-def _seeds(rows: Sequence[Row]) -> int:
+def seeds_of(rows: Sequence[Row]) -> int:
+    """The number of seeds that the runs of an arm have used."""
     return len({row.choices.get("seed") for row in rows if row.status in FINAL})

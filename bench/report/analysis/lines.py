@@ -1,14 +1,13 @@
 """What the line between trained and stalled decides: the verdicts that another line would change.
 
-In: findings, and another line. Out: an OtherLine. Touches: nothing.
+In: a judged study, and another line. Out: an OtherLine. Touches: nothing.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bench.report.analysis.finding import Finding, find
+from bench.report.analysis.judge import Judged, judge
 from bench.report.analysis.pairs import Pair
-from bench.report.analysis.question import Question, ask
+from bench.report.analysis.question import Question
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,11 @@ def others(line: float) -> list[float]:
     return [line / 2, min(2 * line, (1 + line) / 2)] if line else []
 
 
-def other_line(findings: Sequence[Finding], line: float) -> OtherLine:
-    """The findings drawn again with another line, compared with these."""
-    rules = replace(findings[0].rules, line=line)
-    again = find([finding.block for finding in findings], rules, findings[0].alpha)
-    both = list(zip(findings, again, strict=True))
+def other_line(judged: Judged, line: float) -> OtherLine:
+    """The study judged again with another line, on the same seeds, compared with these verdicts."""
+    findings, rules = judged.findings, replace(judged.findings[0].rules, line=line)
+    again = judge([finding.block for finding in findings], rules, judged.decided.seeds if judged.decided else None)
+    both = list(zip(findings, again.findings, strict=True))
     pairs = [(pair, other.pair(pair.initializer, pair.other)) for finding, other in both for pair in finding.pairs]
     trained = [
         (finding.arm(name), other.arm(name)) for finding, other in both for name in (one.name for one in finding.arms)
@@ -52,7 +51,7 @@ def other_line(findings: Sequence[Finding], line: float) -> OtherLine:
         blocks=tuple(finding.title for finding, other in both if finding.verdict != other.verdict),
         pairs=sum(after is None or _word(before) != _word(after) for before, after in pairs),
         all_pairs=len(pairs),
-        question=_changed(ask(findings, *rules.question), ask(again, *rules.question)) if rules.question else (),
+        question=_changed(judged.question, again.question),
     )
 
 

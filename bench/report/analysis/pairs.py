@@ -78,7 +78,8 @@ class Pair:
     """The verdict on initializer - other. `seeds` are those where both trained; `covers`: what the intervals cover.
 
     of_all: the difference of the means over all ended runs, in points. equivalence_p_adjusted is of both endpoints
-    together.
+    together; close: whether it is below the level. look: the number of seeds at which the verdict became final, None
+    while other runs may change it.
     """
 
     initializer: str
@@ -90,6 +91,8 @@ class Pair:
     of_all: float
     equivalence_p_adjusted: float | None = None
     verdict: str = UNDECIDED
+    close: bool = False
+    look: int | None = None
 
     @property
     def names(self) -> frozenset[str]:
@@ -143,7 +146,8 @@ def compare(arms: Sequence[Arm], rules: Rules, resolution: float = 0.0) -> list[
 def decide(pairs: Sequence[Pair], alpha: float, families: int = 1) -> list[Pair]:
     """The pairs of a study with their verdicts, in their order; every verdict is undecided at an alpha of 0.
 
-    `families`: how many pairs of arms the study compares, those without a result among them.
+    A final pair keeps its verdict, and its tests count as rejected or as not to be rejected any more. `families`: how
+    many pairs of arms the study compares, those without a result among them.
     """
     found: dict[frozenset[str], list[int]] = defaultdict(list)
     for place, pair in enumerate(pairs):
@@ -210,12 +214,13 @@ def _rate(ours: Arm, theirs: Arm, rules: Rules) -> Comparison:
 
 
 def _decided(family: Sequence[Pair], families: int, alpha: float) -> list[Pair]:
-    differs = _adjusted([p for pair in family for p in (pair.accuracy.p, pair.rate.p)], families)
-    accurate = _adjusted([pair.accuracy.equivalence_p for pair in family], families)
-    rates = _adjusted([pair.rate.equivalence_p for pair in family], families)
-    both = _adjusted([_larger(pair.accuracy.equivalence_p, pair.rate.equivalence_p) for pair in family], families)
+    tests = [_tests(pair) for pair in family]
+    differs = _adjusted([p for one in tests for p in one[:2]], families)
+    accurate, rates, both = (_adjusted([one[place] for one in tests], families) for place in (2, 3, 4))
     return [
-        _with_verdict(
+        pair
+        if pair.look is not None
+        else _with_verdict(
             pair,
             pair.accuracy.decided(differs[2 * place], accurate[place], alpha),
             pair.rate.decided(differs[2 * place + 1], rates[place], alpha),
@@ -224,6 +229,16 @@ def _decided(family: Sequence[Pair], families: int, alpha: float) -> list[Pair]:
         )
         for place, pair in enumerate(family)
     ]
+
+
+def _tests(pair: Pair) -> tuple[float | None, ...]:
+    """The p of both differences, of both equivalences, and of the equivalence in both endpoints."""
+    ends = pair.accuracy, pair.rate
+    if pair.look is None:
+        close = [one.equivalence_p for one in ends]
+        return *[one.p for one in ends], *close, _larger(*close)
+    rejected = [one.verdict in (DIFFERENT, WITHIN) for one in ends] + [one.verdict in CLOSE for one in ends]
+    return tuple(0.0 if one else 1.0 for one in [*rejected, pair.close])
 
 
 def _with_verdict(pair: Pair, accuracy: Comparison, rate: Comparison, both: float | None, alpha: float) -> Pair:
@@ -235,7 +250,8 @@ def _with_verdict(pair: Pair, accuracy: Comparison, rate: Comparison, both: floa
         verdict = WITHIN
     else:
         verdict = EQUIVALENT if below(both, alpha) else UNDECIDED
-    return replace(pair, accuracy=accuracy, rate=rate, equivalence_p_adjusted=both, verdict=verdict)
+    close = below(both, alpha)
+    return replace(pair, accuracy=accuracy, rate=rate, equivalence_p_adjusted=both, verdict=verdict, close=close)
 
 
 def _adjusted(values: Sequence[float | None], families: int) -> list[float | None]:

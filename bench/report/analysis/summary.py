@@ -13,15 +13,18 @@ from bench.report.analysis import overall
 from bench.report.analysis.arms import STALLED, TRAINED, outcome
 from bench.report.analysis.blocks import blocks
 from bench.report.analysis.control import Control, control, set_apart
-from bench.report.analysis.finding import Finding, find
+from bench.report.analysis.finding import Finding
 from bench.report.analysis.frame import checked
-from bench.report.analysis.interim import InterimLook, interim_look
+from bench.report.analysis.interim import InterimLook
+from bench.report.analysis.judge import Decided, Judged, judge
 from bench.report.analysis.lines import OtherLine, other_line, others
 from bench.report.analysis.overall import Aggregate, Ranks, Scores
 from bench.report.analysis.power import Power, Spread, crossed, power
-from bench.report.analysis.question import Question, ask
-from bench.report.analysis.rules import ALPHA, Rules
+from bench.report.analysis.question import Question
+from bench.report.analysis.rules import Rules
+from bench.report.analysis.tuning import Tuning, tuning
 from bench.report.statistics import Estimate
+from bench.rows.tuning import labelled
 from bench.rows.unfit import UnfitArm
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
 
@@ -36,7 +39,8 @@ class Summary:
     rules: what matters and what counts as trained, as the study declares it.
     alpha: the level of each family of verdicts, 0 between planned interim looks, where none is due.
     question: the comparison that the study was made for, where it names one and its rows have both arms.
-    interim_look: the place of the study among its planned looks; control: the verdicts on its hidden A/A arm.
+    interim_look: the place of the study among its planned looks; decided: how far it is where it takes seeds until
+    its blocks are decided; control: the verdicts on its hidden A/A arm; tuning: what tuning changed.
     unfit: the arms whose initializer does not fit their model.
     notes: sentences that no report may leave out. about: the study's yaml, where the rows come from a study.
     Every property below is computed when it is first used.
@@ -48,7 +52,9 @@ class Summary:
     alpha: float
     question: Question | None
     interim_look: InterimLook | None
+    decided: Decided | None
     control: Control | None
+    tuning: Tuning | None
     unfit: tuple[UnfitArm, ...] = ()
     notes: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -78,6 +84,11 @@ class Summary:
     def sizes(self) -> list[int]:
         """The numbers of runs that an arm has in a block, each once, the smallest first."""
         return sorted({one.runs for finding in self.findings for one in finding.arms})
+
+    @property
+    def judged(self) -> Judged:
+        """The findings with everything that was decided with them."""
+        return Judged(self.findings, self.question, self.interim_look, self.alpha, self.decided)
 
     def rows_of(self, name: str) -> list[Row]:
         """The rows of an arm in all blocks."""
@@ -119,7 +130,7 @@ class Summary:
     @cached_property
     def other_lines(self) -> list[OtherLine]:
         """What another line between trained and stalled would change."""
-        return [other_line(self.findings, line) for line in others(self.rules.line)]
+        return [other_line(self.judged, line) for line in others(self.rules.line)]
 
     @cached_property
     def _scores(self) -> Scores:
@@ -139,18 +150,28 @@ def summarize(
     for row in rows:
         if row.status not in STATUSES:
             raise UserError(f"a row has the status {row.status!r}; known are {', '.join(STATUSES)}")
-    kept = set_apart(blocks(rows, unfit))
-    look = interim_look(rules.looks, kept, ALPHA)
-    alpha = ALPHA if look is None else look.alpha
-    findings = find(kept, rules, alpha)
+    kept = set_apart(blocks(_compared(rows, rules), unfit))
+    judged = judge(kept, rules)
     return Summary(
         rows=tuple(rows),
-        findings=findings,
+        findings=judged.findings,
         rules=rules,
-        alpha=alpha,
-        question=ask(findings, *rules.question) if rules.question else None,
-        interim_look=look,
-        control=control(findings),
+        alpha=judged.alpha,
+        question=judged.question,
+        interim_look=judged.look,
+        decided=judged.decided,
+        control=control(judged.findings),
+        tuning=tuning(judged.findings, rows, rules.tune) if rules.tune else None,
         unfit=tuple(unfit),
         about=about or {},
     )
+
+
+def _compared(rows: Sequence[Row], rules: Rules) -> list[Row]:
+    """The rows that are judged, those of a study that tunes with what their value is."""
+    found = labelled(rows, rules.tune) if rules.tune else [*rows]
+    if not found:
+        raise UserError(
+            f"these {len(rows)} rows are of tuning runs, and nothing is judged by them; the same sweep again goes on"
+        )
+    return found

@@ -16,6 +16,7 @@ from bench.report.statistics.intervals import MANY
 from bench.report.wording import answer, block
 from bench.report.wording import study as words
 from bench.report.wording.format import PERCENT, accuracy, confidence, counted, estimate, listed, number, p, points
+from bench.report.wording.tuning import changed
 
 NO_MEAN, NO_INTERVAL = "no mean", "no interval (one run)"
 
@@ -83,8 +84,9 @@ def _texts(summary: Summary, suffix: str) -> dict[str, Any]:
         "threats": words.threats(summary),
     }
     power = words.power(summary)
+    tuned = {"tuning": changed(summary.tuning)} if summary.tuning else {}
     ranks = {"ranks": words.ranks(summary, summary.ranks)} if summary.ranks else {}
-    return texts | ranks | ({"power": power} if power else {})
+    return texts | ranks | tuned | ({"power": power} if power else {})
 
 
 def _counts(summary: Summary) -> dict[str, Any]:

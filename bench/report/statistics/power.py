@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import nctdtr, ndtri, stdtrit
+from scipy.special import nctdtr, ndtri, stdtr, stdtrit
 
 from bench.report.statistics.rates import rate_equivalence
 
@@ -56,6 +56,28 @@ def equivalence_power(margin: float, sd: float, n: int, alpha: float = 0.05) -> 
     _check(margin, sd, n, alpha)
     one_side = 1 - float(nctdtr(n - 1, margin / sd * math.sqrt(n), float(stdtrit(n - 1, 1 - alpha))))
     return max(0.0, 2 * one_side - 1)
+
+
+def chance_to_decide(
+    difference: float, reach: float, n: int, last: int, margin: float, alpha: float, close_alpha: float
+) -> float:
+    """The chance that tests of `last` pairs show a difference at `alpha` or equivalence at `close_alpha`.
+
+    The mean of the first n pairs is `difference`, and its 95 % interval reaches as far as `reach` to each side. The
+    mean of all is predicted from it, with a flat prior and normal differences of the spread seen. Raises ValueError
+    unless reach is above 0 and 2 <= n < last.
+    """
+    if not reach > 0 or not 2 <= n < last:
+        raise ValueError(f"a chance to decide takes a reach above 0 and 2 <= n < last, not {reach}, {n} and {last}")
+    sd = reach * math.sqrt(n) / float(stdtrit(n - 1, 0.975))
+    error, spread = sd / math.sqrt(last), sd * math.sqrt(1 / n - 1 / last)
+    found = error * float(stdtrit(last - 1, 1 - alpha / 2))
+    close = min(found, max(0.0, margin - error * float(stdtrit(last - 1, 1 - close_alpha))))
+
+    def below(mean: float) -> float:
+        return float(stdtr(n - 1, (mean - difference) / spread))
+
+    return below(-found) + 1 - below(found) + below(close) - below(-close)
 
 
 def seeds_needed(effect: float, sd: float, alpha: float = 0.05, wanted: float = 0.8) -> int | None:

@@ -164,10 +164,11 @@ def means(finding: Finding, arms: list[str], intervals: bool = True) -> list[Cel
     """
     found = {name: finding.arm(name) for name in arms}
     lacking = {name: Cell(UNFIT if name in finding.block.unfit else DASH) for name in arms}
-    return [_mean(finding, one, intervals) if one else lacking[name] for name, one in found.items()]
+    return [mean_cell(finding, one, intervals) if one else lacking[name] for name, one in found.items()]
 
 
-def _mean(finding: Finding, one: Arm, intervals: bool) -> Cell:
+def mean_cell(finding: Finding, one: Arm, intervals: bool = True) -> Cell:
+    """The mean accuracy of the trained runs, and in brackets how many trained where not all did."""
     digits = finding.digits
     shown = estimate(one.accuracy, digits, PERCENT) if intervals else number(one.mean, digits, PERCENT)
     rate = f"({one.trained} of {one.ended})" if one.trained < one.ended else ""

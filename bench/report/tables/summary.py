@@ -3,6 +3,7 @@
 In: a Summary. Out: a Sheet. Touches: nothing.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from bench.report.analysis import frame
@@ -11,14 +12,18 @@ from bench.report.analysis.question import Question
 from bench.report.analysis.summary import Summary
 from bench.report.document import Cell, Part, Section, Sheet, Table
 from bench.report.statistics.intervals import MANY
+from bench.report.tables import tuning
 from bench.report.tables.results import arm_cells, lost_statuses, means, question_cells
 from bench.report.wording import answer
 from bench.report.wording import study as words
 from bench.report.wording.block import sentence
 from bench.report.wording.format import number
+from bench.report.wording.tuning import changed
 from bench.rows.unfit import sentences
 
 GLANCE = "At a glance: mean test accuracy of trained runs in percent, and how many runs trained where not all did"
+TUNED = "Tuned: each arm at the shared value and at its own"
+TABLES = (tuning.tuned, tuning.search, tuning.flips)
 NOTES = (
     f"Accuracies are means over trained runs, with 95 % intervals: Student's t, from {MANY} runs on the studentized "
     "bootstrap. Differences are paired by seed, in points, with 95 % t intervals. Training rates are compared by "
@@ -44,6 +49,11 @@ def sheet(summary: Summary) -> Sheet:
         parts, page = [*parts, section], [section, *page]
     if reply := answer.question(summary):
         page, ending = [reply, *page], [*ending, reply]
+    if summary.tuning:
+        section = Section(
+            TUNED, (*filter(None, map(_filled, TABLES, [summary] * len(TABLES))), changed(summary.tuning))
+        )
+        parts, page = [*parts, section], [*page[:-1], section, page[-1]]
     whole = Section(f"{summary.name}: {summary.about['law']}", tuple(page), level=2) if summary.about else None
     return Sheet(
         (*parts, *ending),
@@ -51,6 +61,11 @@ def sheet(summary: Summary) -> Sheet:
         record(summary),
         (whole,) if whole else tuple(page),
     )
+
+
+def _filled(make: Callable[[Summary], Table | None], summary: Summary) -> Table | None:
+    """The table where it has a line."""
+    return table if (table := make(summary)) and table.lines else None
 
 
 def block(summary: Summary, finding: Finding) -> Table:
@@ -92,6 +107,7 @@ def record(summary: Summary) -> dict[str, Any]:
             "line": summary.rules.line,
         },
         "alpha": summary.alpha,
+        "tuning": tuning.record(summary.tuning) if summary.tuning else None,
         "notes": words.notes(summary),
         "unfit": sentences(summary.unfit),
         "blocks": [{**finding.choices, **_block(finding)} for finding in summary.findings],

@@ -264,7 +264,7 @@ def _rate_rider(rules: Rules) -> str:
 def _setup(summary: Summary) -> str:
     arms, blocks = counted(len(summary.arms), "weight initializer"), counted(len(summary.findings), "block")
     data = listed(sorted({str(row.choices.get("dataset")) for row in summary.rows}))
-    runs = sum(one.runs for finding in summary.findings for one in finding.arms)
+    runs = len({id for finding in summary.findings for one in finding.arms for id in one.ids})
     seeds = counted_range(summary.sizes, "seed")
     return (
         f"We trained {counted(runs, 'network')} on {data}, {arms} in {blocks} with {seeds} each; a "

@@ -11,14 +11,17 @@ from bench.report.analysis.arms import IMAGES, SEEDS
 from bench.report.analysis.control import AGAIN, Control
 from bench.report.analysis.finding import Finding
 from bench.report.analysis.interim import InterimLook
+from bench.report.analysis.judge import FUTILE, Decided
 from bench.report.analysis.lines import OtherLine
 from bench.report.analysis.overall import Ranks
 from bench.report.analysis.pairs import DIFFERENT, UNDECIDED
 from bench.report.analysis.power import POWER, Seeds
 from bench.report.analysis.rules import ALPHA
 from bench.report.analysis.summary import Summary
+from bench.report.statistics import sequential
 from bench.report.wording.answer import PAIRS, margin, rate_margin, threshold, verdict
 from bench.report.wording.format import MEBIBYTE, PERCENT, counted, counted_range, few, listed, number, range_of
+from bench.report.wording.tuning import chosen
 from bench.rows.unfit import sentences
 from bench.schema import FAILED, PREEMPTED
 
@@ -27,10 +30,35 @@ RATE = "optimizer.learning_rate"
 
 def notes(summary: Summary) -> list[str]:
     """The sentences that no report may leave out: look, control, unfit arms, the notes of the summary."""
-    found = [look(summary.interim_look)] if summary.interim_look else []
+    found = [chosen(summary.tuning)] if summary.tuning else []
+    found += [until(summary, summary.decided)] if summary.decided else _look(summary)
     found += [control(summary.control)] if summary.control else []
     found += [lines(summary.other_lines)] if summary.other_lines else []
     return [*found, *(f"{one}." for one in sentences(summary.unfit)), *summary.notes]
+
+
+def until(summary: Summary, decided: Decided) -> str:
+    """How many seeds arms took until they were decided, and how many runs that saves."""
+    looks, taken = summary.rules.looks, [count for seeds in decided.seeds for count in seeds.values()]
+    counts, fixed = Counter(taken), looks[-1] * len(taken)
+    took = listed([f"{seeds} in {counts[seeds]}" for seeds in sorted(counts)])
+    levels = ", ".join(f"{PERCENT * level:.2g}" for level in sequential.levels(looks, ALPHA))
+    start = (
+        f"Seeds until decided, with looks at {', '.join(map(str, looks))}, at which each family of verdicts is tested "
+        f"at {levels} %, together {PERCENT * ALPHA:g} % (Lan & DeMets, of Pocock's kind). Of {len(taken)} arms in "
+        f"blocks, seeds are {took}"
+    )
+    if going := sum(map(len, decided.open)):
+        return f"{start}; {going} may take more."
+    return (
+        f"{start}: {sum(taken):,} runs in place of {fixed:,} ({PERCENT * sum(taken) / fixed:.0f} %). An arm takes no "
+        f"more seeds once its pairs are decided, or have less than {PERCENT * FUTILE:g} % chance to be at the last "
+        "look. A difference that is large by chance is found early, so that those of early looks are likely too large."
+    )
+
+
+def _look(summary: Summary) -> list[str]:
+    return [look(summary.interim_look)] if summary.interim_look else []
 
 
 def look(found: InterimLook) -> str:
@@ -191,7 +219,7 @@ def spread(summary: Summary) -> str:
 
 def learning_rates(summary: Summary) -> str:
     """At which of the learning rates tried each arm has its highest mean over all runs; empty unless they vary."""
-    if RATE not in summary.columns:
+    if RATE not in summary.columns or summary.tuning:
         return ""
     best: dict[tuple[str, str], tuple[float, Finding]] = {}  # by arm and by what else a block is made of
     for finding in summary.findings:
@@ -232,6 +260,11 @@ def threats(summary: Summary) -> list[str]:
 
 
 def _recipe(summary: Summary) -> str:
+    if summary.tuning and summary.tuning.tune.key == RATE:
+        return (
+            "One recipe but for the learning rate, which is tuned for each arm on a grid; other settings, such as "
+            "weight decay or the budget, are not."
+        )
     rate = summary.shared().get(RATE)
     if rate is None:
         return "Learning rates vary between blocks and are not tuned for each initializer."

@@ -29,19 +29,19 @@ def study(arm: MakeArm, rules: Rules) -> Summary:
 def test_another_line_counts_the_runs_and_names_the_verdicts_that_it_changes(study: Summary) -> None:
     """Values in two modes are tested by sign changes: undecided at a line of a tenth, where five of ten have them."""
     assert [finding.verdict for finding in study.findings] == ["undecided", "matters"]
-    found = other_line(study.findings, 0.2)
+    found = other_line(study.judged, 0.2)
     assert found == OtherLine(line=0.2, runs=5, blocks=("relu",), pairs=1, all_pairs=2, question=("relu",))
     assert found.changes
 
 
 def test_a_line_between_the_same_runs_changes_nothing(study: Summary) -> None:
-    found = other_line(study.findings, 0.05)
+    found = other_line(study.judged, 0.05)
     assert (found.runs, found.blocks, found.pairs, found.question, found.changes) == (0, (), 0, (), False)
 
 
 def test_a_run_may_change_its_outcome_without_a_verdict(study: Summary, arm: MakeArm, rules: Rules) -> None:
     rows = [*arm("a", [0.9, 0.9, 0.9]), *arm("b", [0.9, 0.9, 0.25])]
-    found = other_line(summarize(rows, rules).findings, 0.2)
+    found = other_line(summarize(rows, rules).judged, 0.2)
     assert (found.runs, found.changes) == (1, False)
 
 
@@ -49,7 +49,7 @@ def test_a_pair_that_another_line_leaves_open_in_its_accuracies_has_changed(arm:
     rows = [*arm("a", [0.9] * 6), *arm("b", [*[0.9] * 4, 0.25, 0.25])]
     before = summarize(rows, replace(rules, line=0.05, margin=Margin(points=60.0)))
     assert before.findings[0].pairs[0].rate_open
-    assert other_line(before.findings, 0.2).pairs == 1
+    assert other_line(before.judged, 0.2).pairs == 1
 
 
 def test_no_line_is_tried_twice(study: Summary, rules: Rules) -> None:
@@ -58,7 +58,7 @@ def test_no_line_is_tried_twice(study: Summary, rules: Rules) -> None:
 
 def test_a_summary_tries_half_and_twice_its_line(study: Summary, rules: Rules) -> None:
     assert [one.line for one in study.other_lines] == [0.05, 0.2]
-    assert study.other_lines[1] == other_line(study.findings, 0.2)
+    assert study.other_lines[1] == other_line(study.judged, 0.2)
     high = summarize(study.rows, replace(rules, line=0.8))
     assert [one.line for one in high.other_lines] == [0.4, 0.9]  # beyond 1 no run has trained
     assert summarize(study.rows, replace(rules, line=0.0)).other_lines == []
@@ -66,5 +66,5 @@ def test_a_summary_tries_half_and_twice_its_line(study: Summary, rules: Rules) -
 
 def test_an_arm_that_trains_no_more_still_has_its_pair(arm: MakeArm, rules: Rules) -> None:
     rows = [*arm("a", [0.9] * 5), *arm("b", [0.25] * 5)]
-    found = other_line(summarize(rows, rules).findings, 0.2)
+    found = other_line(summarize(rows, rules).judged, 0.2)
     assert (found.runs, found.pairs, found.all_pairs) == (5, 0, 1)  # different in accuracy, then in rate

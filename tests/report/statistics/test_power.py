@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 from numpy.random import Generator
 from scipy import stats
+from scipy.special import stdtrit
 from statsmodels.formula.api import ols  # type: ignore[import-untyped]
 from statsmodels.stats.anova import anova_lm  # type: ignore[import-untyped]
 from statsmodels.stats.power import TTestPower  # type: ignore[import-untyped]
 
 from bench.report.statistics import paired_difference, rate_equivalence
 from bench.report.statistics.power import (
+    chance_to_decide,
     equivalence_power,
     power,
     seeds_for_equivalence,
@@ -130,3 +132,22 @@ def test_what_cannot_be_planned_or_decomposed_is_refused() -> None:
     for bad in ([[1.0, 2.0]], [[1.0], [2.0]], [[1.0, math.nan], [1.0, 2.0]]):
         with pytest.raises(ValueError, match="decomposition"):
             variance(bad)
+
+
+def test_the_chance_to_decide_is_how_often_later_pairs_decide() -> None:
+    """Simulated: means of the first 10 as they were, further pairs from a mean drawn around theirs."""
+    rng, n, last, margin = np.random.default_rng(0), 10, 20, 1.0
+    first = rng.normal(0.4, 1.0, n)
+    sd, mean = first.std(ddof=1), first.mean()
+    reach = float(stdtrit(n - 1, 0.975)) * sd / n**0.5
+    truth = mean + sd / n**0.5 * rng.standard_t(n - 1, 20_000)
+    final = (n * mean + (last - n) * (truth + sd / (last - n) ** 0.5 * rng.normal(size=20_000))) / last
+    error = sd / last**0.5
+    decided = (abs(final) > stdtrit(last - 1, 0.99) * error) | (abs(final) < margin - stdtrit(last - 1, 0.98) * error)
+    assert chance_to_decide(mean, reach, n, last, margin, 0.02, 0.02) == pytest.approx(decided.mean(), abs=0.03)
+
+
+@pytest.mark.parametrize(("reach", "n", "last"), [(0.0, 5, 10), (1.0, 1, 10), (1.0, 10, 10)])
+def test_no_chance_is_predicted_without_spread_or_later_pairs(reach: float, n: int, last: int) -> None:
+    with pytest.raises(ValueError, match="chance to decide"):
+        chance_to_decide(0.0, reach, n, last, 1.0, 0.05, 0.05)

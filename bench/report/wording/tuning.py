@@ -1,0 +1,56 @@
+"""Sentences about tuned values: how they were chosen, and what they change.
+
+In: a Tuning. Out: sentences. Touches: nothing.
+"""
+
+from collections import Counter
+
+from bench.report.analysis.tuning import Tuning
+from bench.report.wording.answer import verdict
+from bench.report.wording.format import counted, few, listed, range_of
+
+
+def chosen(found: Tuning) -> str:
+    """What was tuned, on which values and seeds, and where the choice is at its limit or missing."""
+    tune, grids = found.tune, found.grids
+    values = range_of([f"{one:g}" for one in sorted({value for grid in grids for value in grid})]) if grids else "none"
+    counts = range_of([str(one) for one in sorted(map(len, grids))]) if grids else "no"
+    seeds = counted(len(tune.seeds), "seed")
+    sentence = (
+        f"Tuned: {tune.key} of each arm, by the mean validation accuracy over {seeds} that no verdict uses, a diverged "
+        f"run counted as chance, on the same {counts} values for all arms of a block, from {values} "
+        f"({counted(found.runs, 'run')})."
+    )
+    edge = [one.name for one in found.arms if one.on_edge]
+    if edge:
+        sentence += f" The best value is still at an edge of the grid in {_by_arm(edge)}: a better one may lie beyond."
+    if found.failed:
+        sentence += f" A tuning run failed, which leaves its arm without a value: {few(found.failed)}."
+    return sentence
+
+
+def changed(found: Tuning) -> str:
+    """How many arms have another value when tuned, and how many pairs turn or have another verdict."""
+    other = [one.name for one in found.arms if one.value not in (None, one.shared_value)]
+    tuned = [one for one in found.arms if one.value is not None]
+    if not tuned:
+        return "No value is chosen yet."
+    moved = f"in {_by_arm(other)}, {len(other)} of {len(tuned)}" if other else f"in none of {len(tuned)}"
+    sentence = f"Tuning takes another value than the shared one {moved}."
+    if not found.pairs:
+        return sentence
+    verdicts = sum(verdict(one.shared) != verdict(one.tuned) for one in found.pairs)
+    shown = [one for one in found.flips if one.shown]
+    sentence += (
+        f" Of {counted(len(found.pairs), 'pair')}, {verdicts or 'none'} {'has' if verdicts < 2 else 'have'} another "
+        f"verdict when tuned, and {len(found.flips) or 'none'} {'turns' if len(found.flips) < 2 else 'turn'} in order"
+    )
+    if shown:
+        turned = [f"{one.tuned.better} over {one.shared.better}" for one in shown]
+        return f"{sentence}, {len(shown)} of them shown both ways: {few(turned)} once tuned."
+    return f"{sentence}{', none of them shown both ways' if found.flips else ''}."
+
+
+def _by_arm(names: list[str]) -> str:
+    """`he_normal (2 blocks) and lecun_normal (1 block)`."""
+    return listed([f"{name} ({counted(count, 'block')})" for name, count in sorted(Counter(names).items())])

@@ -1,0 +1,123 @@
+"""A study that tunes: planted rows, of which the report has to say what is true of them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.machine.settings import Settings, Tune
+from bench.report import Summary, render, sheet, summarize_study
+from bench.report.analysis.tuning import Tuning
+from bench.report.wording import tuning as words
+from bench.schema import Row, UserError
+
+MakeRow = Callable[..., Row]
+KEY = "optimizer.learning_rate"
+GRID = (0.0125, 0.05, 0.2)
+TUNING = (100, 101, 102)
+NOISE = np.random.default_rng(0).normal(0, 0.004, (8, 10))
+Law = Mapping[float, float]  # the accuracy at each rate
+
+
+@pytest.fixture
+def again(settings: Settings) -> Callable[[list[Row]], Summary]:
+    """The report of other rows of the same study."""
+    tune = Tune.read({"key": KEY, "values": [*GRID], "seeds": [*TUNING], "extend": 0, "shared": 0.05})
+    study = replace(settings.study, tune=tune, question=[], looks=[])
+    return lambda rows: summarize_study(rows, replace(settings, study=study))
+
+
+@pytest.fixture
+def tuned(row: MakeRow, again: Callable[[list[Row]], Summary]) -> Callable[..., Summary]:
+    """The report of arms by their law on test data, and by `seen`, what the tuning runs see of it on validation."""
+
+    def rows(name: str, law: Law, seen: Law, chosen: float) -> Iterator[Row]:
+        for rate in GRID:
+            for seed in TUNING:
+                yield row(name, seed, law[rate], validation_accuracy=seen[rate], optimizer__learning_rate=rate)
+        for rate in {0.05, chosen}:
+            for seed in range(10):
+                reached = law[rate] + NOISE[len(name), seed]
+                yield row(name, seed, reached, optimizer__learning_rate=rate)
+
+    def make(seen: Mapping[str, Law] | None = None, **laws: Law) -> Summary:
+        seen = {**laws, **(seen or {})}
+        every = [one for name in laws for one in rows(name, laws[name], seen[name], max(GRID, key=seen[name].get))]
+        return again(every)
+
+    return make
+
+
+SHARED_BEST = {0.0125: 0.6, 0.05: 0.8, 0.2: 0.5}
+NEEDS_LESS = {0.0125: 0.9, 0.05: 0.7, 0.2: 0.3}
+
+
+def of(summary: Summary) -> Tuning:
+    assert summary.tuning is not None
+    return summary.tuning
+
+
+def test_an_arm_that_needs_another_rate_turns_once_it_is_tuned(tuned: Callable[..., Summary]) -> None:
+    summary = tuned(one=SHARED_BEST, three=NEEDS_LESS)
+    shared, best = summary.findings
+    assert [one.choices[KEY] for one in summary.findings] == ["shared", "tuned"]
+    assert (shared.leading, best.leading) == (["one"], ["three"])
+    (flip,) = of(summary).flips
+    assert flip.shown
+    assert {one.name: one.value for one in of(summary).arms} == {"one": 0.05, "three": 0.0125}
+    assert "1 of them shown both ways: three over one once tuned" in words.changed(of(summary))
+
+
+def test_an_arm_that_wins_by_luck_on_validation_does_not_win_on_test(tuned: Callable[..., Summary]) -> None:
+    lucky = {0.0125: 0.99, 0.05: 0.7, 0.2: 0.7}  # on validation alone; its law is the same at every rate
+    flat = dict.fromkeys(GRID, 0.7)
+    summary = tuned(seen={"three": lucky}, one=SHARED_BEST, three=flat)
+    assert {one.name: one.value for one in of(summary).arms} == {"one": 0.05, "three": 0.0125}
+    assert [one.leading for one in summary.findings] == [["one"], ["one"]]
+    assert of(summary).flips == []
+
+
+def test_tuning_rows_enter_no_verdict(tuned: Callable[..., Summary]) -> None:
+    summary = tuned(one=SHARED_BEST, three=NEEDS_LESS)
+    judged = [row for finding in summary.findings for arm in finding.arms for row in arm.rows]
+    assert len(judged) == 4 * 10
+    assert {row.choices["seed"] for row in judged}.isdisjoint(TUNING)
+
+
+def test_an_arm_whose_tuned_value_is_the_shared_one_has_the_same_runs_in_both(tuned: Callable[..., Summary]) -> None:
+    shared, best = tuned(one=SHARED_BEST, three=NEEDS_LESS).findings
+    assert shared.ids("one") == best.ids("one")
+    assert set(shared.ids("three")).isdisjoint(best.ids("three"))
+
+
+def test_the_tables_have_both_results_the_search_and_the_basin(tuned: Callable[..., Summary]) -> None:
+    one, three = sorted(of(tuned(one=SHARED_BEST, three=NEEDS_LESS)).arms, key=lambda arm: arm.name)
+    assert three.expected == pytest.approx(((0.9 + 0.7 + 0.3) / 3, (0.9 + 0.9 + 0.7) / 3, 0.9))
+    assert (three.basin, three.width, three.on_edge, one.on_edge) == ((0.0125, 0.0125), 1.0, True, False)
+    assert three.shared is not None
+    assert three.tuned is not None
+    assert (three.shared.mean, three.tuned.mean) == (pytest.approx(0.7, abs=0.01), pytest.approx(0.9, abs=0.01))
+
+
+@pytest.mark.parametrize("format", ["text", "markdown", "csv", "json"])
+def test_every_format_says_what_is_tuned(tuned: Callable[..., Summary], format: str) -> None:
+    said = render(sheet(tuned(one=SHARED_BEST, three=NEEDS_LESS)), format)
+    assert "tuned" in said
+    assert "shared" in said
+
+
+def test_between_the_stages_the_arms_are_compared_at_the_shared_value(tuned: Any, again: Any) -> None:
+    whole = tuned(one=SHARED_BEST, three=NEEDS_LESS)
+    lost = next(one for one in whole.rows if one.choices["seed"] in TUNING)
+    summary = again([one for one in whole.rows if one is not lost])
+    assert [finding.choices.get(KEY) for finding in summary.findings] == [None]
+    assert words.changed(of(summary)) == "No value is chosen yet."
+
+
+def test_tuning_rows_alone_are_no_study(tuned: Any, again: Any) -> None:
+    whole = tuned(one=SHARED_BEST, three=NEEDS_LESS)
+    rows = [one for one in whole.rows if one.choices["seed"] in TUNING]
+    with pytest.raises(UserError, match="18 rows are of tuning runs"):
+        again(rows)
