@@ -149,6 +149,7 @@ def _filled(
         raise UserError(f"forget_bias is for nn.LSTM and nn.LSTMCell, and {type(module).__name__} has none")
     try:
         with torch.random.fork_rng(devices=[]), on_copies(module, recurse) as slots:
+            torch.default_generator.manual_seed(stream.initial_seed())  # of a forward pass that draws, as dropout does
             with stand_ins(slots, stream, others, by_reset) as found:
                 function(module, stream, split)
                 finish(slots, recipe.forget_bias)
@@ -237,6 +238,8 @@ def _stream(seed: int, generator: Generator | None, recurse: bool) -> Generator:
         if not isinstance(seed, numbers.Integral) or isinstance(seed, bool):
             raise UserError(f"seed takes a whole number, not {seed!r}")
         return seeds.generator(int(seed), "init")
+    if not isinstance(generator, Generator):
+        raise UserError(f"generator takes a torch.Generator, not {generator!r}; a whole number is a seed")
     if generator.device.type != "cpu":
         raise UserError(f"weights are drawn on the CPU; give a generator of the CPU, not of {generator.device}")
     return generator.clone_state()
@@ -251,6 +254,8 @@ def _split(batch: Batch) -> Split:
         raise UserError(
             f"a batch of {len(images)} images has labels of shape {tuple(labels.shape)}; give one per image"
         )
+    if labels.dtype.is_floating_point or labels.dtype.is_complex:
+        raise UserError(f"the labels of a batch are {labels.dtype}; give the number of the class of each image")
     images, labels = (one.clone() if one.is_inference() else one for one in (images, labels))
     return Split(images.detach().to("cpu", torch.float32), labels.to("cpu", torch.int64))
 
