@@ -148,6 +148,7 @@ def _filled(
         )
     if recipe.forget_bias is not None and recurse and not any(map(is_lstm, module.modules())):
         raise UserError(f"forget_bias is for nn.LSTM and nn.LSTMCell, and {type(module).__name__} has none")
+<<<<<<< HEAD
     table: Table[Preview] = Table()
 
     def look(slots: Sequence[Slot], found: StandIns) -> None:
@@ -166,6 +167,22 @@ def _filled(
         look=look if dry_run else None,
     )
     return copies, table
+=======
+    try:
+        with torch.random.fork_rng(devices=[]), on_copies(module, recurse) as slots:
+            torch.default_generator.manual_seed(stream.initial_seed())  # of a forward pass that draws, as dropout does
+            with stand_ins(slots, stream, others, by_reset) as found:
+                function(module, stream, split)
+                finish(slots, recipe.forget_bias)
+                table = previews(module, slots, found, recipe) if dry_run else Table[Preview]()
+            copies = [(slot, slot.current) for slot in slots if slot.name not in found.kept]
+            return [(slot, copy) for slot, copy in copies if _checked(slot, copy, name)], table
+    except UserError:
+        raise
+    except Exception as error:
+        cause = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(f"{name} cannot fill this {type(module).__name__}: {cause}") from error
+>>>>>>> w-s17fit
 
 
 def gain(activation: Activation, kind: str = "second_moment", q: float = 1.0) -> float:
@@ -243,6 +260,8 @@ def _stream(seed: int, generator: Generator | None, recurse: bool) -> Generator:
         if not isinstance(seed, numbers.Integral) or isinstance(seed, bool):
             raise UserError(f"seed takes a whole number, not {seed!r}")
         return seeds.generator(int(seed), "init")
+    if not isinstance(generator, Generator):
+        raise UserError(f"generator takes a torch.Generator, not {generator!r}; a whole number is a seed")
     if generator.device.type != "cpu":
         raise UserError(f"weights are drawn on the CPU; give a generator of the CPU, not of {generator.device}")
     return generator.clone_state()
@@ -257,6 +276,8 @@ def _split(batch: Batch) -> Split:
         raise UserError(
             f"a batch of {len(images)} images has labels of shape {tuple(labels.shape)}; give one per image"
         )
+    if labels.dtype.is_floating_point or labels.dtype.is_complex:
+        raise UserError(f"the labels of a batch are {labels.dtype}; give the number of the class of each image")
     images, labels = (one.clone() if one.is_inference() else one for one in (images, labels))
     return Split(images.detach().to("cpu", torch.float32), labels.to("cpu", torch.int64))
 

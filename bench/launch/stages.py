@@ -81,7 +81,7 @@ def arm_in_block(choices: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def known(planned: Plan, study: Study, store: Store) -> Plan:
-    """The same, by the rows of a store, without the arms that do not fit their model: these have no rows to wait for."""
+    """The same, by the rows of a store, without arms that do not fit their model: these have no rows."""
     if not in_stages(study):
         return planned
     reading = store.read(curves=False)

@@ -29,7 +29,7 @@ Faults = defaultdict[str, list[str]]  # what is wrong -> the ids of the rows, or
 def check(
     study: str, reading: Reading, planned: Sequence[str] | None, mixed: bool, declared: Study | None = None
 ) -> list[str]:
-    """Every fault as a line. `planned`: the ids of the study's plan, if it has one; `mixed`: versions and packs may differ.
+    """Every fault as a line. `planned`: the ids of its plan, if it has one; `mixed`: versions and packs may differ.
 
     `declared`: the study, which says what was tuned and whether arms may have seeds of their own number. Raises
     UserError where it tunes on a grid that there is not.

@@ -565,6 +565,10 @@ def exploding(x):
         ({"name": "he_normal", "device": "gpu"}, "no device is named 'gpu'"),
         ({"name": "he_normal", "batch": [1, 2]}, "a batch is a tensor of images"),
         ({"name": "he_normal", "batch": (torch.zeros(2, 3, 8, 8), torch.zeros(3))}, "one per image"),
+        (
+            {"name": "gradinit", "batch": (torch.zeros(4, 3, 8, 8), torch.rand(4))},
+            "the labels of a batch are torch.flo",
+        ),
         ({"name": "lsuv"}, "needs data and got none"),
         ({"name": "lsuv", "batch": torch.zeros(2, 5, 8, 8)}, "lsuv cannot fill this Little"),
     ],
@@ -577,6 +581,21 @@ def test_a_mistake_is_a_sentence_and_leaves_the_model_as_it_was(arguments, sente
     assert "\n" not in str(refusal.value)
     assert same(state(model), before)
     assert mine.get_state().equal(torch.Generator().manual_seed(0).get_state())
+
+
+@pytest.mark.parametrize("generator", [3, "cpu", torch.default_generator.get_state()])
+def test_what_is_no_generator_is_refused(generator):
+    with pytest.raises(UserError, match=r"generator takes a torch\.Generator, not .*; a whole number is a seed"):
+        initialize(nn.Linear(2, 2), "he_normal", generator=generator)
+
+
+def test_a_matrix_of_whole_numbers_without_a_rule_is_not_filled():
+    model = nn.Sequential(nn.Linear(2, 2))
+    model.register_parameter("table", nn.Parameter(torch.ones(3, 3, dtype=torch.int64), requires_grad=False))
+    before = model[0].weight.clone()
+    with pytest.raises(UserError, match=r"table is torch\.int64; weights are drawn in real"):
+        initialize(model, "he_normal", others="fill")
+    assert torch.equal(model[0].weight, before)
 
 
 @pytest.mark.parametrize(

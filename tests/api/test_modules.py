@@ -146,3 +146,27 @@ def test_a_scheme_that_learns_scales_learns_those_of_the_projections_of_attentio
     for key in (key for key in ratios if key.endswith(("in_proj_weight", "out_proj.weight", "first.weight"))):
         torch.testing.assert_close(ratios[key], ratios[key].mean().expand_as(ratios[key]), msg=key)
         assert ratios[key].mean() != 1
+
+
+class Noisy(nn.Module):
+    """A forward pass that draws, around a layer that it does not use."""
+
+    def __init__(self):
+        super().__init__()
+        self.used, self.unused, self.last = nn.Linear(6, 8), nn.Linear(6, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.last(nn.functional.dropout(self.used(x), 0.5))
+
+
+@pytest.mark.parametrize(("name", "few"), [("metainit", {"steps": 2}), ("gradinit", {"iterations": 3})])
+def test_what_a_forward_pass_draws_follows_the_seed_and_a_layer_that_is_not_used_keeps_its_scale(name, few):
+    batch = torch.randn(12, 6, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 3
+    start = initialize(Noisy(), name, batch=batch, **dict.fromkeys(few, 0))
+    learned = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        learned.append(initialize(Noisy(), name, batch=batch, **few))
+    assert all(map(torch.equal, learned[0].parameters(), learned[1].parameters()))
+    torch.testing.assert_close(learned[0].unused.weight, start.unused.weight)
+    assert not torch.equal(learned[0].used.weight, start.used.weight)

@@ -11,7 +11,16 @@ from torch.nn.functional import cross_entropy
 from bench.bounds import Natural, Nonnegative, Positive
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
-from bench.parts.initializer.scheme import all_or_nothing, differentiable, fill, given, measured, normal, parameters
+from bench.parts.initializer.scheme import (
+    all_or_nothing,
+    differentiable,
+    fill,
+    given,
+    gradients,
+    measured,
+    normal,
+    parameters,
+)
 from bench.registry import initializer
 from bench.schema import UserError
 
@@ -69,18 +78,18 @@ def loss_after_a_step(
     """
     first, second = splits
     loss = cross_entropy(functional_call(model, tensors, first.images), first.labels)
-    gradients = torch.autograd.grad(loss, list(tensors.values()), create_graph=True)
-    norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
+    slopes = gradients(loss, tensors.values(), create_graph=True)
+    norm = torch.stack([slope.square().sum() for slope in slopes]).sum().sqrt()
     if norm > gamma:
         return norm
-    steps = (step_size * gradient.detach() / norm.detach() for gradient in gradients)
+    steps = (step_size * slope.detach() / norm.detach() for slope in slopes)
     after = {name: tensor - step for (name, tensor), step in zip(tensors.items(), steps, strict=True)}
     return cross_entropy(functional_call(model, after, second.images), second.labels) / step_size
 
 
 def learn(factors: Tensors, objective: Tensor, optimizer: torch.optim.Optimizer, minimum: float) -> None:
     """One step of the factors down the objective."""
-    for factor, slope in zip(factors.values(), torch.autograd.grad(objective, list(factors.values())), strict=True):
+    for factor, slope in zip(factors.values(), gradients(objective, factors.values()), strict=True):
         factor.grad = slope.clamp(-1, 1)
     optimizer.step()
     with torch.no_grad():

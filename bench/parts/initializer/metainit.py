@@ -11,7 +11,16 @@ from torch.nn.functional import cross_entropy
 from bench.bounds import Fraction, Natural, Nonnegative
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
-from bench.parts.initializer.scheme import all_or_nothing, differentiable, fill, given, measured, normal, parameters
+from bench.parts.initializer.scheme import (
+    all_or_nothing,
+    differentiable,
+    fill,
+    given,
+    gradients,
+    measured,
+    normal,
+    parameters,
+)
 from bench.registry import initializer
 
 
@@ -43,8 +52,7 @@ def metainit(
     with measured(model), torch.enable_grad(), differentiable("metainit", "third"):
         for _ in range(steps):
             quotient = gradient_quotient(model, tensors, noise(model, images, generator), epsilon)
-            gradients = torch.autograd.grad(quotient, tuned)
-            for index, (tensor, gradient) in enumerate(zip(tuned, gradients, strict=True)):
+            for index, (tensor, gradient) in enumerate(zip(tuned, gradients(quotient, tuned), strict=True)):
                 slope = float((tensor.detach() * gradient).sum().sign())  # of the quotient along the norm
                 velocities[index] = momentum * velocities[index] - learning_rate * slope
                 lengthen(tensor, velocities[index], epsilon)
@@ -55,13 +63,13 @@ def gradient_quotient(model: nn.Module, tensors: dict[str, Tensor], batch: Split
     """Mean of |(g - Hg) / (g ± epsilon) - 1| over all parameters: how far one step of size 1 would change g."""
     values = list(tensors.values())
     loss = cross_entropy(functional_call(model, tensors, batch.images), batch.labels)
-    gradients = torch.autograd.grad(loss, values, create_graph=True)
-    half_square = sum((gradient.square().sum() / 2 for gradient in gradients), torch.zeros(()))
-    products = torch.autograd.grad(half_square, values, create_graph=True)  # H g
+    slopes = gradients(loss, values, create_graph=True)
+    half_square = sum((slope.square().sum() / 2 for slope in slopes), torch.zeros(()))
+    products = gradients(half_square, values, create_graph=True)  # H g
     total = torch.zeros(())
-    for gradient, product in zip(gradients, products, strict=True):
-        away_from_zero = torch.where(gradient >= 0, epsilon, -epsilon)
-        total = total + ((gradient - product) / (gradient + away_from_zero) - 1).abs().sum()
+    for slope, product in zip(slopes, products, strict=True):
+        away_from_zero = torch.where(slope >= 0, epsilon, -epsilon)
+        total = total + ((slope - product) / (slope + away_from_zero) - 1).abs().sum()
     return total / sum(value.numel() for value in values)
 
 

@@ -4,11 +4,12 @@ In: a model, a generator, a batch. Out: the model, filled in place. Touches: the
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Generator, Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -78,10 +79,15 @@ def differentiable(scheme: str, order: str) -> Iterator[None]:
         with sdpa_kernel(SDPBackend.MATH):
             yield
     except RuntimeError as unknown:
-        if "derivative" not in str(unknown):  # memory may be missing
+        if not any(words in str(unknown) for words in ("derivative", "inplace operation")):  # memory may be missing
             raise
         sentence = f"{scheme} needs {order} derivatives ({unknown}); take normalization=none"
-        raise Unfit(f"torch has no {order} derivative of one of its modules", sentence) from unknown
+        raise Unfit(f"torch has no {order} derivative of one of its steps", sentence) from unknown
+
+
+def gradients(of: Tensor, values: Iterable[Tensor], create_graph: bool = False) -> tuple[Tensor, ...]:
+    """The gradients by these values; 0 by those that do not matter, such as the weight of a layer that is not used."""
+    return torch.autograd.grad(of, list(values), create_graph=create_graph, allow_unused=True, materialize_grads=True)
 
 
 def fill(

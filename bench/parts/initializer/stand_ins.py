@@ -91,6 +91,7 @@ def stand_ins(slots: Sequence[Slot], generator: Generator, others: str, by_reset
                 found.kept |= _keep(owner, without_rule[owner], generator)
             if not isinstance(owner, Layer) and (rule or without_rule[owner]):
                 undo.enter_context(_without_reset(owner))
+            _refuse_other_numbers([own[key] for key in matrices], found.kept)
             for key, views in matrices.items():
                 origin = Origin(owner, own[key].current)
                 children = {f"{own[key].name}[{index}]": layer_of(view, origin) for index, view in enumerate(views)}
