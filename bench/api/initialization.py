@@ -148,7 +148,6 @@ def _filled(
         )
     if recipe.forget_bias is not None and recurse and not any(map(is_lstm, module.modules())):
         raise UserError(f"forget_bias is for nn.LSTM and nn.LSTMCell, and {type(module).__name__} has none")
-<<<<<<< HEAD
     table: Table[Preview] = Table()
 
     def look(slots: Sequence[Slot], found: StandIns) -> None:
@@ -167,22 +166,6 @@ def _filled(
         look=look if dry_run else None,
     )
     return copies, table
-=======
-    try:
-        with torch.random.fork_rng(devices=[]), on_copies(module, recurse) as slots:
-            torch.default_generator.manual_seed(stream.initial_seed())  # of a forward pass that draws, as dropout does
-            with stand_ins(slots, stream, others, by_reset) as found:
-                function(module, stream, split)
-                finish(slots, recipe.forget_bias)
-                table = previews(module, slots, found, recipe) if dry_run else Table[Preview]()
-            copies = [(slot, slot.current) for slot in slots if slot.name not in found.kept]
-            return [(slot, copy) for slot, copy in copies if _checked(slot, copy, name)], table
-    except UserError:
-        raise
-    except Exception as error:
-        cause = str(error).partition("\n")[0] or type(error).__name__
-        raise UserError(f"{name} cannot fill this {type(module).__name__}: {cause}") from error
->>>>>>> w-s17fit
 
 
 def gain(activation: Activation, kind: str = "second_moment", q: float = 1.0) -> float:

@@ -54,6 +54,7 @@ def values_of(
     """
     try:
         with torch.random.fork_rng(devices=[]), on_copies(module, recurse) as slots:
+            torch.default_generator.manual_seed(generator.initial_seed())  # of a forward pass that draws
             with stand_ins(slots, generator, others, by_reset) as found:
                 initialize(module, generator, batch)
                 finish(slots, forget_bias)
