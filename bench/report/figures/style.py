@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from bench.report.figures.arms import ArmStyle
 
 FULL, TALLEST = 166.0, 225.0  # mm: the width of the text, and a page's height less a caption
+SHORT, TITLE = 1, 3.0  # line breaks of a title for which a panel has room, and mm for each one more
 BELOW = 7.0  # mm, for the name of the scale that all panels share
 INCH = 25.4  # mm
 SMALL, PLAIN = 7.0, 8.0  # pt
@@ -71,16 +72,18 @@ def panels(
 ) -> tuple[Sheet, list[Axes]]:
     """A sheet with an empty panel per title, `columns` in a line, and `legend` mm left above them.
 
-    A line of panels is `height` mm, less where that fills a page.
+    A line of panels is `height` mm, more where a title has many lines, less where that fills a page.
     """
     columns = columns or per_line(len(titles))
     lines = -(-len(titles) // columns)
+    letters = int(FULL / columns / LETTER) - 5  # the scale beside a panel takes some
+    above = ["\n".join(broken(line, letters) for line in title.split("\n")) for title in titles]
+    height += max(0, max(title.count("\n") for title in above) - SHORT) * TITLE
     height = min(height, (TALLEST - legend - BELOW) / lines)
     drawn = sheet(lines * height + legend + BELOW)
     axes = [drawn.add_subplot(lines, columns, place + 1) for place in range(len(titles))]
-    letters = int(FULL / columns / LETTER) - 5  # the scale beside a panel takes some
-    for axis, title in zip(axes, titles, strict=True):
-        axis.set_title("\n".join(broken(line, letters) for line in title.split("\n")))
+    for axis, title in zip(axes, above, strict=True):
+        axis.set_title(title)
     return drawn, axes
 
 

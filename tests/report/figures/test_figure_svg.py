@@ -72,3 +72,9 @@ def test_no_two_of_seventy_arms_look_alike_and_neighbours_differ_without_colour(
     assert len(set(styles)) == 70
     grey = [replace(one, colour="") for one in styles]
     assert len(set(grey[:55])) == 55
+
+
+def test_a_title_of_many_lines_leaves_room_for_its_panel() -> None:
+    with style.styled():
+        sheet, _ = style.panels(["own: Hardswish, ReLU, Hardsigmoid/" * 3] * 8, 15)
+        assert drawing(sheet, "one", Tips())  # matplotlib warns, which is an error here, where a panel has no room
