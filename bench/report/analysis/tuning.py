@@ -44,6 +44,11 @@ class TunedArm:
         """The basin as a factor: its highest value over its lowest."""
         return self.basin[1] / self.basin[0] if self.basin else None
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the basin reaches an end of the grid, and so perhaps beyond it."""
+        return self.basin is not None and not {min(self.scores), max(self.scores)}.isdisjoint(self.basin)
+
 
 @dataclass(frozen=True)
 class Twice:
@@ -68,10 +73,14 @@ class Twice:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a study tuned, and what that changed. `runs` counts the tuning runs."""
+    """What a study tuned, and what that changed.
+
+    rows: those of its tuning runs. stray: those of other runs that have neither the shared value nor the chosen one.
+    """
 
     tune: Tune
-    runs: int
+    rows: tuple[Row, ...]
+    stray: tuple[Row, ...]
     grids: tuple[tuple[float, ...], ...]
     arms: tuple[TunedArm, ...]
     pairs: tuple[Twice, ...]
@@ -90,10 +99,18 @@ def tuning(findings: Sequence[Finding], rows: Sequence[Row], tune: Tune) -> Tuni
     ids: dict[tuple[str, str], list[str]] = {}
     for row in tried:
         ids.setdefault((block_of(row.choices, tune), arm_of(row.choices)), []).append(row.id)
+    judged = {
+        row.id
+        for one in findings
+        for rows in (one.block.arms, one.block.control)
+        for mine in rows.values()
+        for row in mine
+    }
     blocks = list(_blocks(findings, tune))
     return Tuning(
         tune=tune,
-        runs=len(tried),
+        rows=tuple(tried),
+        stray=tuple(row for row in rows if row.id not in judged and not is_tuning(row.choices, tune)),
         grids=tuple(sorted({one.grid for one in chosen.values()})),
         arms=tuple(arm for block in blocks for arm in _arms(*block, tune, chosen, ids)),
         pairs=tuple(pair for block in blocks for pair in _pairs(*block)),

@@ -118,19 +118,35 @@ def question_cells(finding: Finding, pair: Pair) -> list[Cell]:
 def runs(summary: Summary) -> Table:
     """Id, the choices that vary, outcome, test accuracy in percent, seconds, and the cause where a run failed."""
     failed = any(row.error for row in summary.rows)
+    lines = [
+        (Cell(row.id, None, (row.id,)), *labels(finding), Cell(name), *_end(summary, row, failed))
+        for finding in summary.findings
+        for name, rows in sorted({**finding.block.arms, **finding.block.control}.items())
+        for row in sorted(rows, key=lambda row: (row.choices.get("seed") or 0, row.id))
+    ]
+    lines += [
+        (
+            Cell(row.id, None, (row.id,)),
+            *_labels(summary, row),
+            Cell(row.choices["initializer"]),
+            *_end(summary, row, failed),
+        )
+        for row in ((*summary.tuning.rows, *summary.tuning.stray) if summary.tuning else ())
+    ]
     return Table(
         "runs",
         RUNS,
         ("run", *summary.columns, "initializer", "seed", "outcome", "test accuracy %", "seconds", *["cause"] * failed),
-        tuple(
-            (Cell(row.id, None, (row.id,)), *labels(finding), Cell(name), *_end(summary, row, failed))
-            for finding in summary.findings
-            for name, rows in sorted({**finding.block.arms, **finding.block.control}.items())
-            for row in sorted(rows, key=lambda row: (row.choices.get("seed") or 0, row.id))
-        ),
+        tuple({line[0].text: line for line in reversed(lines)}.values())[::-1],  # one that is shared and tuned once
         len(summary.columns) + 2,
         (*summary.columns, "initializer", "outcome"),
     )
+
+
+def _labels(summary: Summary, row: Row) -> list[Cell]:
+    """The choices of a run that is in no block."""
+    found = (row.choices.get(column) for column in summary.columns)
+    return [Cell(DASH if value is None else str(value)) for value in found]
 
 
 def labels(finding: Finding) -> list[Cell]:

@@ -16,7 +16,8 @@ from bench.report.wording.format import DASH, PERCENT, number
 TUNED = (
     "Every arm at the value that all share and at the one that its tuning runs choose on validation data: the mean "
     "test accuracy of the trained runs in percent, and how many runs trained where not all did. The basin is the span "
-    "of values around the best one whose validation accuracy is within the margin of it, and its width their ratio."
+    "of values around the best one whose validation accuracy is within the margin of it, and its width their ratio; a "
+    "plus says that it reaches an end of the grid."
 )
 SEARCH = (
     "What a search finds: the validation accuracy in percent of the best of some values of the grid, on average over "
@@ -66,7 +67,7 @@ def record(found: Tuning) -> dict[str, Any]:
     return {
         "key": found.tune.key,
         "seeds": list(found.tune.seeds),
-        "runs": found.runs,
+        "runs": len(found.rows),
         "failed": list(found.failed),
         "arms": [
             {
@@ -107,7 +108,7 @@ def _tuned(one: TunedArm) -> tuple[Cell, ...]:
         Cell(DASH) if one.value is None else Cell(f"{one.value:g}{edge}", one.value, one.runs),
         mean_cell(one.finding, one.tuned) if one.tuned else Cell(DASH),
         Cell(" to ".join(spans), None, one.runs),
-        Cell(DASH if one.width is None else f"{one.width:.3g}", one.width, one.runs),
+        Cell(DASH if one.width is None else f"{one.width:.3g}{'+' * one.is_cut_off}", one.width, one.runs),
     )
 
 

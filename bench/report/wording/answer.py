@@ -6,6 +6,7 @@ In: a Summary. Out: text. Touches: nothing.
 from collections import Counter
 from collections.abc import Sequence
 
+from bench.report.analysis.arms import STALLED, TRAINED, outcome
 from bench.report.analysis.finding import ALONE, EQUAL, MATTERS, NO_MATTER, Finding
 from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN, Pair
 from bench.report.analysis.question import Question, arms_of
@@ -24,6 +25,7 @@ from bench.report.wording.format import (
     sentence_case,
     some,
 )
+from bench.schema import DIVERGED
 
 VERDICTS = {
     MATTERS: "the initializer matters",
@@ -102,18 +104,20 @@ def leading(summary: Summary) -> str:
 
 def training(summary: Summary) -> str:
     """How many runs did not train, and of which arms."""
-    lost = Counter[str]()
-    runs = Counter[str]()
-    for finding in summary.findings:
-        for one in finding.arms:
-            runs[one.name] += one.ended
-            lost[one.name] += one.ended - one.trained
+    outcomes = {  # by id: a run may stand in two blocks, at the value that is shared and tuned
+        row.id: (one.name, outcome(row, summary.rules))
+        for finding in summary.findings
+        for one in finding.arms
+        for row in one.rows
+    }
+    runs = Counter(name for name, word in outcomes.values() if word in (TRAINED, STALLED, DIVERGED))
+    lost = Counter(name for name, word in outcomes.values() if word in (STALLED, DIVERGED))
     total, ended = lost.total(), runs.total()
     if not total:
         return {0: "", 1: "The one run trained."}.get(ended, f"All {counted(ended, 'run')} trained.")
     ranked = sorted((name for name in lost if lost[name]), key=lambda name: (-lost[name], name))
     arms = [f"{name} {lost[name]} of {runs[name]}" for name in ranked]
-    diverged = sum(one.diverged for finding in summary.findings for one in finding.arms)
+    diverged = sum(word == DIVERGED for _, word in outcomes.values())
     of_them = f", {diverged:,} of them diverged" if diverged else ""
     return f"{total:,} of {counted(ended, 'run')} did not train{of_them}: {some(arms)}."
 

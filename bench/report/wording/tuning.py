@@ -19,11 +19,13 @@ def chosen(found: Tuning) -> str:
     sentence = (
         f"Tuned: {tune.key} of each arm, by the mean validation accuracy over {seeds} that no verdict uses, a diverged "
         f"run counted as chance, on the same {counts} values for all arms of a block, from {values} "
-        f"({counted(found.runs, 'run')})."
+        f"({counted(len(found.rows), 'run')})."
     )
     edge = [one.name for one in found.arms if one.on_edge]
     if edge:
         sentence += f" The best value is still at an edge of the grid in {_by_arm(edge)}: a better one may lie beyond."
+    if found.stray:
+        sentence += f" Left out: {counted(len(found.stray), 'run')} at neither the shared value nor a chosen one."
     if found.failed:
         sentence += f" A tuning run failed, which leaves its arm without a value: {few(found.failed)}."
     return sentence

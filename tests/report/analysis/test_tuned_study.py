@@ -10,6 +10,9 @@ import pytest
 from bench.machine.settings import Settings, Tune
 from bench.report import Summary, render, sheet, summarize_study
 from bench.report.analysis.tuning import Tuning
+from bench.report.tables import results
+from bench.report.tables import tuning as tables
+from bench.report.wording import answer
 from bench.report.wording import tuning as words
 from bench.schema import Row, UserError
 
@@ -121,3 +124,22 @@ def test_tuning_rows_alone_are_no_study(tuned: Any, again: Any) -> None:
     rows = [one for one in whole.rows if one.choices["seed"] in TUNING]
     with pytest.raises(UserError, match="18 rows are of tuning runs"):
         again(rows)
+
+
+def test_a_run_that_is_shared_and_tuned_is_counted_and_listed_once(tuned: Callable[..., Summary]) -> None:
+    fails = dict.fromkeys(GRID, 0.1)  # the shared rate is taken, and nothing asks for the runs at the lowest one
+    summary = tuned(one=SHARED_BEST, three=fails)
+    assert len(of(summary).stray) == 10
+    assert "Left out: 10 runs at neither the shared value nor a chosen one." in words.chosen(of(summary))
+    assert "10 of 20 runs did not train" in answer.training(summary)
+    listed = [line[0].text for line in results.runs(summary).lines]
+    assert sorted(listed) == sorted(row.id for row in summary.rows)
+
+
+def test_a_basin_that_reaches_an_end_of_the_grid_may_go_on(tuned: Callable[..., Summary]) -> None:
+    summary = tuned(one=SHARED_BEST, three=NEEDS_LESS)
+    one, three = sorted(of(summary).arms, key=lambda arm: arm.name)
+    assert (one.is_cut_off, three.is_cut_off) == (False, True)
+    table = tables.tuned(summary)
+    assert table is not None
+    assert sorted(line[-1].text for line in table.lines) == ["1", "1+"]
