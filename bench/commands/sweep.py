@@ -8,6 +8,8 @@ import json
 import sys
 from collections.abc import Sequence
 
+from hydra.core.hydra_config import HydraConfig
+
 from bench import catalogue
 from bench.commands.report import table
 from bench.commands.shared import answer, config_folders, show
@@ -52,6 +54,10 @@ def train(planned: Plan, store: Store, launch: Launch, settings: PlannedSettings
     """Train the runs that have no row yet."""
     from bench.launch.sweep import sweep
 
+    words = HydraConfig.get().overrides.task
+    unused = [word for word in words if word.startswith("tracking.") and not word.startswith("tracking.name=")]
+    if settings.tracking.name == "off" and unused:
+        print(f"tracking=off: nothing goes to W&B, so {' and '.join(unused)} changes nothing", file=sys.stderr)
     sweep(planned, store, launch, settings)
 
 
