@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from bench import __main__ as door
-from bench import registry
+from bench import __version__, registry
 from bench.commands import COMMANDS
 from bench.rows.store import Store
 
@@ -264,6 +264,21 @@ def test_a_study_of_ones_own_is_said_to_be_one_while_it_is_new(bench):
     assert said in bench("sweep", *quick).stderr
     assert said not in bench("plan", "study=qestion", *quick[2:]).stderr  # its rows show that the name is no slip
     assert "one of your own" not in bench("plan", "study=single", *QUICK[1:]).stderr
+
+
+def test_a_setting_of_a_mirror_that_is_off_is_said_to_change_nothing(bench):
+    said = bench("run", "steps=1", "dataset=synthetic", "model=resnet8", "tracking=off", "tracking.mode=online").stderr
+    assert "tracking=off: nothing goes to W&B, so tracking.mode=online changes nothing" in said
+
+
+@pytest.mark.parametrize("words", [["sweep", "--version"], ["--version"], ["plan", "study=mine", "--version"]])
+def test_the_version_is_ours(bench, words):
+    assert bench(*words).stdout == f"initbench {__version__}\n"
+
+
+@pytest.mark.parametrize("flag", ["--hel", "--versio", "--conf", "--no-such"])
+def test_a_flag_is_not_guessed(bench, flag):
+    assert flag in bench("sweep", flag, code=2).stderr
 
 
 def test_a_pattern_names_several_options(bench):

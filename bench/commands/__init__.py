@@ -15,12 +15,15 @@ class Command:
     The function takes the argument `settings`, whose annotation names their class, and returns the exit code. A
     `planned` command goes through Hydra's sweeper: before the settings, its function takes a function that composes a
     configuration and one that launches jobs. `positional` is the key of the words that are given without a key.
+    `settings` are the patterns of those keys of conf/settings.yaml, and of Hydra's launcher, that make a difference to
+    the command: its help has no others.
     """
 
     module: str
     function: str
     planned: bool = False
     positional: str | None = None
+    settings: tuple[str, ...] = ("*",)
 
     def load(self) -> Callable[..., int]:
         """Import the function; only now torch or Hydra may be imported."""
@@ -28,22 +31,34 @@ class Command:
         return function
 
 
+ROWS = ("study", "results")
+PLANNING = (*ROWS, "format", "device", "study.axes", "study.skip")
+MACHINE = ("device", "threads", "data", "cache", "graph")
+MEASURING = (*MACHINE, "processes", "packing")
+JUDGING = ("study.margin", "study.rate_margin", "study.line")
+LAUNCHER = "hydra/launcher"
+WORKING = ("checkpoint.every", "attempts", "timeout", "lease_expiry", "retry", "tracking*")
+
 COMMANDS = {
     "sweep": Command("sweep", "sweep", planned=True),
-    "run": Command("sweep", "run", planned=True),
-    "plan": Command("sweep", "plan", planned=True),
-    "status": Command("status", "status"),
-    "doctor": Command("doctor", "doctor"),
-    "report": Command("report", "report"),
-    "list": Command("list", "list_names", positional="kind"),
-    "why": Command("why", "why", planned=True, positional="runs"),
-    "verify": Command("verify", "verify", planned=True),
-    "merge": Command("merge", "merge", positional="folders"),
-    "seal": Command("rows", "seal"),
-    "sync": Command("rows", "sync"),
-    "speed": Command("benchmarks", "speed"),
-    "throughput": Command("benchmarks", "throughput"),
-    "coverage": Command("benchmarks", "coverage"),
-    "error_rates": Command("benchmarks", "error_rates"),
-    "scale": Command("benchmarks", "scale"),
+    "run": Command("sweep", "run", planned=True, settings=(*ROWS, LAUNCHER, *MACHINE, "download", "compile", *WORKING)),
+    "plan": Command(
+        "sweep", "plan", planned=True, settings=(*PLANNING, LAUNCHER, *MEASURING, "download", "compile", "retry")
+    ),
+    "status": Command("status", "status", settings=(*ROWS, "format", "lease_expiry")),
+    "doctor": Command(
+        "doctor", "doctor", settings=("results", "format", LAUNCHER, *MEASURING, "download", "checkpoint.every")
+    ),
+    "report": Command("report", "report", settings=(*ROWS, "format", *JUDGING, "study.question", "study.looks")),
+    "list": Command("list", "list_names", positional="kind", settings=("format",)),
+    "why": Command("why", "why", planned=True, positional="runs", settings=PLANNING),
+    "verify": Command("verify", "verify", planned=True, settings=PLANNING),
+    "merge": Command("merge", "merge", positional="folders", settings=(*ROWS, "format")),
+    "seal": Command("rows", "seal", settings=ROWS),
+    "sync": Command("rows", "sync", settings=(*ROWS, "tracking*")),
+    "speed": Command("benchmarks", "speed", settings=(*ROWS, "format", *MEASURING, "compile")),
+    "throughput": Command("benchmarks", "throughput", settings=(*ROWS, "format", "device", "threads")),
+    "coverage": Command("benchmarks", "coverage", settings=(*ROWS, "format")),
+    "error_rates": Command("benchmarks", "error_rates", settings=(*ROWS, "format", "processes", *JUDGING)),
+    "scale": Command("benchmarks", "scale", settings=(*ROWS, "format")),
 }

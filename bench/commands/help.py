@@ -8,6 +8,7 @@ import json
 import shutil
 import textwrap
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ usage: python -m bench COMMAND [key=value[,value...]] ...
 
 examples:
   python -m bench sweep
-  python -m bench sweep study=mine initializer=he_normal,glorot_uniform 'seed=range(5)' epochs=2
+  python -m bench sweep study=mine initializer=he_normal,lsuv 'seed=range(5)'
   python -m bench list initializer
   python -m bench report study=mine format=markdown
 
@@ -71,11 +72,22 @@ def command_help(command: str, folders: Sequence[Path] = (CONF,)) -> str:
     """How a command is used, what it does, and each of its keys with its default and a description."""
     usage, sentence, remarks = purpose(command)
     parts = [f"usage: {usage}", "\n".join(map(filled, filter(None, [sentence[0].upper() + sentence[1:], remarks])))]
-    for heading, keys in groupby(catalogue.command_keys(command), key=lambda key: key.heading):
+    for heading, keys in groupby(keys_of(command), key=lambda key: key.heading):
         lines = [line for key in keys for line in entry(typed(key), description(key, folders), LEFT)]
         notes = [filled(CHOICES)] if heading == catalogue.HEADINGS["choices"] else []
         parts.append("\n".join([f"{heading or 'Keys of this command'}:", *lines, *notes]))
     return "\n\n".join([*parts, filled(FLAGS)])
+
+
+def keys_of(command: str) -> list[Key]:
+    """The keys that make a difference to the command, in the order of its help."""
+    shared = {key.name for key in catalogue.command_keys("settings")} | {"hydra/launcher"}
+    patterns = COMMANDS[command].settings
+    return [
+        key
+        for key in catalogue.command_keys(command)
+        if key.name not in shared or any(fnmatch(key.name, one) for one in patterns)
+    ]
 
 
 def purpose(command: str) -> tuple[str, str, str]:
@@ -102,8 +114,14 @@ def entry(left: str, right: str, column: int) -> list[str]:
     indent = " " * (column + 3)
     lines = textwrap.wrap(right, width() - len(indent), break_on_hyphens=False, break_long_words=False)
     if len(left) > column:
-        return [f"  {left}", *(indent + line for line in lines)]
+        return [*broken(f"  {left}"), *(indent + line for line in lines)]
     return [f"  {left:<{column}} {lines[0]}", *(indent + line for line in lines[1:])]
+
+
+def broken(line: str) -> list[str]:
+    """The line, broken after commas where it is too long for the terminal."""
+    head, comma, _ = line[: width()].rpartition(",")
+    return [line] if len(line) <= width() or not comma else [head + comma, *broken("    " + line[len(head) + 1 :])]
 
 
 def typed(key: Key) -> str:

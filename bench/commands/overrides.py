@@ -28,7 +28,9 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     configuration, which has no place for an argument of the second option of an axis.
     """
     words = [of_study(word) for word in with_retry(words)]
-    parsed = get_args_parser().parse_intermixed_args(words)
+    parser = get_args_parser()
+    parser.allow_abbrev = False  # `--hel` would be Hydra's help, and `--vers` Hydra's version
+    parsed = parser.parse_intermixed_args(words)
     for key in (word.partition("=")[0] for word in parsed.overrides):
         if key in catalogue.PLUMBING - {"hydra"} or re.match(r"\W*hydra[./]sweeper", key):
             raise UserError(registry.unknown("key", key, catalogue.keys(command)))

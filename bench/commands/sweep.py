@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
+
 from bench import catalogue
 from bench.commands.report import table
 from bench.commands.shared import answer, config_folders, log_of, show
@@ -58,6 +60,10 @@ def train(planned: Plan, store: Store, launch: Launch, settings: PlannedSettings
     """
     from bench.launch.stages import sweep_stages
 
+    words = HydraConfig.get().overrides.task
+    unused = [word for word in words if word.startswith("tracking.") and not word.startswith("tracking.name=")]
+    if settings.tracking.name == "off" and unused:
+        print(f"tracking=off: nothing goes to W&B, so {' and '.join(unused)} changes nothing", file=sys.stderr)
     done = sweep_stages(planned, store, launch, settings)
     for remark in done.remarks:
         print(remark, file=sys.stderr)

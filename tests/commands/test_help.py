@@ -8,8 +8,10 @@ import yaml
 
 from bench import __main__ as door
 from bench import catalogue
-from bench.commands import COMMANDS, help
-from bench.schema import WORDS
+from bench.commands import COMMANDS, dispatch, help
+from bench.machine.settings import Options, Settings
+from bench.rows.store import Store
+from bench.schema import OK, WORDS, Row, Run
 
 COLUMNS = 100
 
@@ -63,7 +65,7 @@ def test_help_gives_each_key_with_its_default_and_fits_the_terminal(say, command
     text = say(command, "--help")
     words = " ".join(text.split())
     assert text.startswith(f"usage: python -m bench {command}")
-    for key in catalogue.command_keys(command):
+    for key in help.keys_of(command):
         assert f" {help.typed(key)} {key.about}" in words
     paths = [line for line in text.splitlines() if "=[" in line or '="' in line]  # a default is never broken
     assert all(len(line) <= COLUMNS for line in text.splitlines() if line not in paths)
@@ -86,7 +88,7 @@ def test_defaults_in_help_are_those_that_a_command_composes(bench):
 
 def test_the_keys_of_a_command_come_first_then_those_of_a_run_then_the_settings(say):
     text = say("verify", "--help")
-    places = [text.index(words) for words in ("  mixed=", "  hydra/launcher=", "  model=", "  epochs=", "  results=")]
+    places = [text.index(words) for words in ("  mixed=", "  model=", "  epochs=", "  results=")]
     assert places == sorted(places)
     assert "overrides" not in text
     assert "where.KEY=VALUE" in say("report", "--help")
@@ -100,6 +102,61 @@ def test_help_names_the_options_of_a_group_also_those_of_the_user(say, tmp_path)
         say("sweep", "--config-dir", str(tmp_path), "--help").split()
     )
     assert "`python -m bench list initializer`: " in " ".join(say("sweep", "--help").split())
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_line_of_help_is_wider_than_the_terminal(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = [*map(help.command_help, COMMANDS), help.overview()]
+    longest = max("\n".join(shown).splitlines(), key=len)
+    assert len(longest) <= max(columns, 77), longest  # an example is not broken
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """The keys of the settings that the last command has read since they were checked."""
+    found, settings_of = set(), dispatch.settings_of
+
+    def reading(function, config):
+        settings = settings_of(function, config)
+        found.clear()
+        return settings
+
+    def watched(self, name):
+        if one := type(self).__dataclass_fields__.get(name):
+            group = "" if isinstance(self, Settings) else f"{type(self).__name__.lower()}."
+            found.add(f"{group}{one.metadata.get('key', name)}")
+        return object.__getattribute__(self, name)
+
+    monkeypatch.setattr(dispatch, "settings_of", reading)
+    monkeypatch.setattr(Options, "__getattribute__", watched)
+    return lambda: {"study" if key == "study.name" else key for key in found - {"study"}}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status", "study=mine"],
+        ["report", "study=mine", "output=off"],
+        ["list"],
+        ["seal", "study=mine"],
+        ["merge", "elsewhere", "study=mine"],
+        ["coverage", "simulations=200", "n=3", "shape=normal"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_help_lists_the_settings_that_a_command_reads_and_no_other(bench, read, tmp_path, words):
+    choices = {"task": "train", "model": "resnet8", "initializer": "he_normal", "dataset": "digits", "seed": 0}
+    measures = {"test_accuracy": 0.9, "validation_accuracy": 0.9, "first_epoch_accuracy": 0.5, "seconds": 1.0}
+    environment = {"test_images": 360, "classes": 10}
+    for results in ("results", "elsewhere"):
+        row = Row(Run("mine", choices).id, "mine", OK, choices, measures, [], environment)
+        Store(tmp_path / results, "mine").write(row)
+    bench(*words)
+    shared = {key.name for key in catalogue.command_keys("settings")}
+    listed = {key.name for key in help.keys_of(words[0])} & shared
+    off_the_command_line = {"study"} if words[0] == "merge" else set()
+    assert listed == read() & shared | off_the_command_line
 
 
 def test_help_imports_neither_torch_nor_hydra(tmp_path):
