@@ -66,22 +66,24 @@ def taki(model: nn.Module, generator: Generator, batch: object, *, gain: float |
 
 @initializer
 def zero_gamma(model: nn.Module, generator: Generator, batch: object, *, gain: float | str, mode: str) -> None:
-    """Draw w ~ N(0, gain² / n), and start the normalization that ends each residual branch at weight 0 (Goyal 2017).
+    """Draw w ~ N(0, gain² / n), and start the last normalization of each residual branch at weight 0 (Goyal 2017).
 
-    Each block starts as its shortcut. Raises Unfit for a model without branches, or a branch that does not end with a
-    normalization that has a weight: of a relu and a layer behind it, neither would ever learn.
+    Each block starts as its shortcut. Raises Unfit for a model without branches, a branch without a normalization
+    that has a weight, and one whose last layer comes after it: a weight of 0 before a relu would never change.
     """
     blocks = residual_branches(model, "zero_gamma")
-    if bare := [branch.name or "the model" for branch in blocks if branch.ending is None]:
-        reason = f"a branch of {bare[0]} does not end with a normalization"
+    if bare := [branch.name or "the model" for branch in blocks if not branch.norms]:
+        sentence = f"zero_gamma sets a normalization's weight, and {bare[0]} has none; take normalization=batch"
+        raise Unfit(f"the branch of {bare[0]} has no normalization with a weight", sentence)
+    if early := [branch.name or "the model" for branch in blocks if not branch.ends_with_norm]:
         sentence = (
-            f"zero_gamma sets the weight of the normalization that ends a residual branch, and {bare[0]} has none; "
-            "take normalization=batch"
+            f"zero_gamma sets the normalization that ends a branch, and {early[0]} ends with a layer, as with "
+            "pre-activation; take a model in the other order, or initializer=rezero or skipinit"
         )
-        raise Unfit(reason, sentence)
+        raise Unfit(f"the branch of {early[0]} ends with a layer, not with a normalization", sentence)
     scheme.fill(model, generator, scheme.normal(gain, mode))
     for branch in blocks:
-        nn.init.zeros_(branch.ending.weight)  # type: ignore[union-attr, arg-type]
+        nn.init.zeros_(branch.norms[-1].weight)  # type: ignore[arg-type]
 
 
 @initializer

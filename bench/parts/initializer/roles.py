@@ -22,7 +22,7 @@ class Branch:
     name: str  # of the block, as in model.named_modules()
     layers: list[Layer]  # in the order of the forward pass
     norms: list[nn.Module]  # in order; those with parameters
-    ending: nn.Module | None  # the last of them, where no layer follows it
+    ends_with_norm: bool  # after the last layer, as in the order of He et al. 2016
     shortcut: list[Layer]  # one at most
     block: nn.Module
     stage: int  # from 1; blocks in one container make a stage
@@ -62,12 +62,11 @@ def branches(model: nn.Module) -> list[Branch]:
         layers, aside = _layers(branch), _layers(shortcut)
         if layers and len(aside) < 2:
             norms = [part for part in branch if getattr(part, "weight", None) is not None and is_norm(part)]
-            ending = norms[-1] if norms and branch.index(norms[-1]) > branch.index(layers[-1]) else None
+            ends = bool(norms) and branch.index(norms[-1]) > branch.index(layers[-1])
             stage = join.block.rpartition(".")[0]
             stages += [stage] if stage not in stages else []
-            block = model.get_submodule(join.block)
-            one = Branch(join.block, layers, norms, ending, aside, block, stages.index(stage) + 1)
-            found.setdefault(tuple(layers), one)
+            block, number = model.get_submodule(join.block), stages.index(stage) + 1
+            found.setdefault(tuple(layers), Branch(join.block, layers, norms, ends, aside, block, number))
     return [*found.values()]
 
 

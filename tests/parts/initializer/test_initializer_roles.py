@@ -289,7 +289,9 @@ def test_what_enters_a_branch_from_elsewhere_is_no_part_of_it():
 
 def test_zero_gamma_refuses_a_branch_that_ends_with_a_layer():
     for net in (encoder_layer(norm_first=True), torchvision.models.convnext_tiny()):
-        with pytest.raises(UserError, match="sets the weight of the normalization that ends a residual branch"):
+        with pytest.raises(
+            UserError, match=r"zero_gamma sets the normalization that ends a branch, and .* ends with a layer"
+        ):
             initialize(net, "zero_gamma", others="keep")
 
 
