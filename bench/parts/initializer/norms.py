@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.parts.initializer.fans import Layer
 from bench.parts.normalization import ScaleAndShift
-from bench.schema import UserError
+from bench.schema import Unfit
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, nn.LocalResponseNorm, ScaleAndShift)
 SCALED = (nn.LocalResponseNorm, ScaleAndShift)  # those whose output depends on the scale of their input
@@ -84,12 +84,13 @@ def _output(layer: Layer, weight: Tensor, x: Tensor) -> Tensor | None:
 
 
 def refuse_standardized(layers: Iterable[Layer], initializer: str) -> None:
-    """Raise UserError where a layer standardizes its weights, for an initializer that decides more than directions."""
+    """Raise Unfit where a layer standardizes its weights, for an initializer that decides more than directions."""
     if any(map(standardizes, layers)):
-        raise UserError(
+        raise Unfit(
+            "the convolutions standardize their weights, which undoes it",
             f"{initializer} sets the scale of weights or how they fit together, and the convolutions here standardize "
             "their weights, which undoes it; take a normalization without weight standardization, such as group, or "
-            "an initializer of independent weights, such as he_normal"
+            "an initializer of independent weights, such as he_normal",
         )
 
 
