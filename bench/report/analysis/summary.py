@@ -22,8 +22,10 @@ from bench.report.analysis.overall import Aggregate, Ranks, Scores
 from bench.report.analysis.power import Power, Spread, crossed, power
 from bench.report.analysis.question import Question
 from bench.report.analysis.rules import Rules
+from bench.report.analysis.screening import Screening, screening
 from bench.report.analysis.tuning import Tuning, tuning
 from bench.report.statistics import Estimate
+from bench.rows.screening import is_screening
 from bench.rows.tuning import labelled
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
 
@@ -39,7 +41,8 @@ class Summary:
     alpha: the level of each family of verdicts, 0 between planned interim looks, where none is due.
     question: the comparison that the study was made for, where it names one and its rows have both arms.
     interim_look: the place of the study among its planned looks; decided: how far it is where it takes seeds until
-    its blocks are decided; control: the verdicts on its hidden A/A arm; tuning: what tuning changed.
+    its blocks are decided; control: the verdicts on its hidden A/A arm; tuning: what tuning changed;
+    screening: which arms were dropped.
     notes: sentences that no report may leave out. about: the study's yaml, where the rows come from a study.
     Every property below is computed when it is first used.
     """
@@ -53,6 +56,7 @@ class Summary:
     decided: Decided | None
     control: Control | None
     tuning: Tuning | None
+    screening: Screening | None
     notes: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
 
@@ -145,7 +149,8 @@ def summarize(rows: Iterable[Row], rules: Rules, about: Mapping[str, Any] | None
     for row in rows:
         if row.status not in STATUSES:
             raise UserError(f"a row has the status {row.status!r}; known are {', '.join(STATUSES)}")
-    kept = set_apart(blocks(_compared(rows, rules)))
+    unscreened = [row for row in rows if not (rules.screen and is_screening(row.choices, rules.screen))]
+    kept = set_apart(blocks(_compared(unscreened, rules)))
     judged = judge(kept, rules)
     return Summary(
         rows=tuple(rows),
@@ -156,7 +161,8 @@ def summarize(rows: Iterable[Row], rules: Rules, about: Mapping[str, Any] | None
         interim_look=judged.look,
         decided=judged.decided,
         control=control(judged.findings),
-        tuning=tuning(judged.findings, rows, rules.tune) if rules.tune else None,
+        tuning=tuning(judged.findings, unscreened, rules.tune) if rules.tune else None,
+        screening=screening(rows, rules),
         about=about or {},
     )
 
@@ -165,7 +171,5 @@ def _compared(rows: Sequence[Row], rules: Rules) -> list[Row]:
     """The rows that are judged, those of a study that tunes with what their value is."""
     found = labelled(rows, rules.tune) if rules.tune else [*rows]
     if not found:
-        raise UserError(
-            f"these {len(rows)} rows are of tuning runs, and nothing is judged by them; the same sweep again goes on"
-        )
+        raise UserError("all these rows are of runs that tune or drop arms; the same sweep again makes those to judge")
     return found
