@@ -79,15 +79,17 @@ def with_retry(words: list[str]) -> list[str]:
 
 
 def of_study(word: str) -> str:
-    """The short forms of keys of a study: tune=true, tune.values=0.1,0.2 and until=decided."""
+    """The short forms of keys of a study: tune=true, tune.values=0.1,0.2, screen=1,2 and until=decided."""
     key, equals, value = word.partition("=")
     if key == "tune" and value in TUNE:
         return f"study.tune.values={TUNE[value]}"
-    if key in ("tune.values", "tune.seeds") and "," in value and not value.startswith(("[", "range")):
+    if key == "screen":
+        key, value = "screen.rungs", value if value.startswith("[") else f"[{value}]"
+    if key.startswith(("tune.", "screen.")) and "," in value and not value.startswith(("[", "range")):
         value = f"[{value}]"
     if value.startswith("range("):
         value = json.dumps(value)  # as a text: Hydra would take it for an axis
-    return f"study.{key}{equals}{value}" if re.fullmatch(r"until|tune(\.\w+)?", key) else word
+    return f"study.{key}{equals}{value}" if re.fullmatch(r"until|(tune|screen)(\.\w+)?", key) else word
 
 
 def with_key(command: str, words: list[str]) -> list[str]:

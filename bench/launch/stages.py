@@ -11,17 +11,17 @@ from typing import Any
 from bench.launch.scheduler import Launch
 from bench.launch.sweep import sweep
 from bench.machine.settings import Settings, Study
-from bench.plan import tune
+from bench.plan import screen, tune
 from bench.plan.plan import Plan
 from bench.plan.tune import Final
 from bench.rows.store import Store
-from bench.rows.tuning import arm_of
+from bench.rows.tuning import arm_of, block_of
 from bench.schema import PREEMPTED, Row
 
 
 def in_stages(study: Study) -> bool:
     """Whether the rows of the study decide what else it asks for."""
-    return bool(study.tune or study.until)
+    return bool(study.tune or study.screen or study.until)
 
 
 def staged(planned: Plan, study: Study, rows: Mapping[str, Row]) -> Plan:
@@ -31,16 +31,18 @@ def staged(planned: Plan, study: Study, rows: Mapping[str, Row]) -> Plan:
     """
     if not in_stages(study):
         return planned
-    found = tune.stage(planned.runs, study, rows)
-    asked, open_ones, remarks = list(found.final), list[Final](), list(found.remarks)
-    if study.until:
-        asked, open_ones = until_decided(found.final, study, {} if found.later else rows)  # all blocks, or no verdict
+    rungs = screen.rungs(planned.runs, study, rows)
+    found, maybe = tune.stage(rungs.kept, study, rows), tune.stage(rungs.maybe, study, {})
+    later = [*found.later, *maybe.tuning, *(one.run for one in maybe.final), *maybe.later]
+    asked, going, remarks = list(found.final), list[Final](), list(found.remarks)
+    if study.until and asked:
+        asked, going = until_decided(found.final, study, {} if later else rows)  # all blocks, or no verdict
         made, fixed = (len({one.run.id for one in finals}) for finals in (asked, found.final))
-        if not found.later and not open_ones:
+        if not later and not going:
             remarks.append(f"until=decided: {made} runs in place of {fixed} with {study.looks[-1]} seeds everywhere")
-    runs = {run.id: run for run in [*found.tuning, *(one.run for one in asked)]}
-    later = {run.id: run for run in [*found.later, *(one.run for one in open_ones)]}
-    return replace(planned, runs=[*runs.values()], later=[*later.values()], remarks=remarks)
+    runs = {run.id: run for run in [*rungs.runs, *found.tuning, *(one.run for one in asked)]}
+    further = {run.id: run for run in [*later, *(one.run for one in going)]}
+    return replace(planned, runs=[*runs.values()], later=[*further.values()], remarks=remarks)
 
 
 def until_decided(final: Sequence[Final], study: Study, rows: Mapping[str, Row]) -> tuple[list[Final], list[Final]]:
@@ -75,9 +77,8 @@ def compared(final: Final, row: Row | None) -> Row:
 
 
 def arm_in_block(choices: Mapping[str, Any]) -> tuple[str, str]:
-    """The choices that all runs of a block have, and the initializer with its arguments."""
-    rest = {key: value for key, value in choices.items() if key.partition(".")[0] not in ("seed", "initializer")}
-    return json.dumps(rest, sort_keys=True), arm_of(choices)
+    """An arm and its block."""
+    return block_of(choices), arm_of(choices)
 
 
 def known(planned: Plan, study: Study, store: Store) -> Plan:
@@ -94,9 +95,14 @@ def declared(planned: Plan, study: Study) -> list[str]:
     if not in_stages(study):
         return []
     shared = {run.choices.get(study.tune.key) for run in planned.runs}
-    tune = vars(study.tune) | {"seeds": list(study.tune.seeds), "shared": shared.pop() if len(shared) == 1 else None}
-    words = {f"study.tune.{key}": value for key, value in tune.items()} if study.tune else {}
-    words |= {"study.until": study.until} if study.until else {}
+    words: dict[str, Any] = {}
+    if study.tune:
+        tuned = vars(study.tune) | {"shared": shared.pop() if len(shared) == 1 else None}
+        words |= {f"study.tune.{key}": value for key, value in tuned.items()}
+    if study.screen:
+        words |= {f"study.screen.{key}": value for key, value in vars(study.screen).items()}
+    if study.until:
+        words["study.until"] = study.until
     return [f"{key}={json.dumps(value, separators=(',', ':'))}" for key, value in words.items()]
 
 

@@ -91,16 +91,20 @@ class Checkpoint(Options):
 SEEDS = re.compile(r"range\((\d+),(\d+)(?:,(\d+))?\)")
 
 
-def seeds(declared: Any) -> tuple[int, ...]:
-    """Seeds as a list or as range(start,stop[,step]). Raises UserError for anything else, and for none."""
-    if isinstance(declared, list):
-        found = tuple(checked("study.tune.seeds", declared, list[Natural]))
-    else:
-        spelled = SEEDS.fullmatch(str(declared).replace(" ", ""))
-        found = tuple(range(*(int(one) for one in spelled.groups() if one))) if spelled else ()
-    if not found or len(set(found)) < len(found):
-        raise UserError(f"study.tune.seeds takes different seeds as [0,1] or range(start,stop), not {declared!r}")
-    return found
+def seeds_of(key: str) -> dict[str, Any]:
+    """The metadata of seeds that are given as a list or as range(start,stop[,step]): at least one, each once."""
+
+    def seeds(declared: Any) -> tuple[int, ...]:
+        if isinstance(declared, list):
+            found = tuple(checked(key, declared, list[Natural]))
+        else:
+            spelled = SEEDS.fullmatch(str(declared).replace(" ", ""))
+            found = tuple(range(*(int(one) for one in spelled.groups() if one))) if spelled else ()
+        if not found or len(set(found)) < len(found):
+            raise UserError(f"{key} takes different seeds as [0,1] or range(start,stop), not {declared!r}")
+        return found
+
+    return stored_from("seeds", Any, seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,13 +133,28 @@ class Tune(Declared):
 
     key: str
     values: Annotated[list[Positive], Rising(0)] | Auto
-    seeds: tuple[int, ...] = field(metadata=stored_from("seeds", Any, seeds))
+    seeds: tuple[int, ...] = field(metadata=seeds_of("study.tune.seeds"))
     extend: Natural
     shared: Positive | None
 
     def __bool__(self) -> bool:
         """Whether anything is tuned."""
         return bool(self.values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screen(Declared):
+    """How a study drops arms before it trains the others in full: half of those of a block at each rung.
+
+    rungs: numbers of seeds, of `seeds`, after which arms are dropped; [] drops none.
+    """
+
+    rungs: Annotated[list[int], Rising(1)]
+    seeds: tuple[int, ...] = field(metadata=seeds_of("study.screen.seeds"))
+
+    def __bool__(self) -> bool:
+        """Whether arms are dropped."""
+        return bool(self.rungs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +171,7 @@ class Study(Declared):
     looks: Annotated[list[int], Rising(2)]
     until: Literal["decided"] | None
     tune: Tune
+    screen: Screen
     axes: dict[str, Any]
     skip: list[dict[str, Any]]
 

@@ -92,8 +92,8 @@ def up_to_last_look(given: Sequence[Any], study: Study) -> list[int]:
     if not study.looks:
         raise UserError("until=decided adds seeds at planned looks, and study.looks has none; such as [5,10,20]")
     seeds = sorted(checked("seed", one, Natural) for one in given)
-    further = itertools.count(seeds[-1] + 1)
-    free = (one for one in further if not study.tune or one not in study.tune.seeds)
+    taken = {seed for stage in (study.tune, study.screen) if stage for seed in stage.seeds}
+    free = (one for one in itertools.count(seeds[-1] + 1) if one not in taken)
     return list(itertools.islice(itertools.chain(seeds, free), study.looks[-1]))
 
 

@@ -55,7 +55,7 @@ def stage(runs: Sequence[Run], study: Study, rows: Mapping[str, Row]) -> Stage:
     tried: dict[str, list[Row]] = defaultdict(list)
     for row in rows.values():
         if is_tuning(row.choices, tune):
-            tried[block_of(row.choices, tune)].append(row)
+            tried[block_of(row.choices, tune.key)].append(row)
     found = [_of_block(arms, tune, _by_arm(arms, tried[block])) for block, arms in blocks.items()]
     return Stage(
         _once(run for one in found for run in one.tuning),
@@ -92,7 +92,7 @@ def _blocks(runs: Iterable[Run], tune: Tune) -> dict[str, Arms]:
     blocks: dict[str, Arms] = defaultdict(lambda: defaultdict(list))
     shared: dict[str, float] = {}
     for run in runs:
-        block, value = block_of(run.choices, tune), run.choices[tune.key]
+        block, value = block_of(run.choices, tune.key), run.choices[tune.key]
         if shared.setdefault(block, value) != value:
             raise UserError(
                 f"{tune.key} is tuned and has the values {shared[block]:g} and {value:g}; give the axes one, which "

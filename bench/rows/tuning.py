@@ -90,9 +90,9 @@ def is_tuning(choices: Mapping[str, Any], tune: Tune) -> bool:
     return bool(tune) and choices.get("seed") in tune.seeds
 
 
-def block_of(choices: Mapping[str, Any], tune: Tune) -> str:
-    """The choices that runs of one tuning share: all but the initializer, the seed and the tuned value."""
-    rest = {key: value for key, value in choices.items() if key not in ("seed", tune.key) and not _of_arm(key)}
+def block_of(choices: Mapping[str, Any], *without: str) -> str:
+    """The choices that all runs of a block have: all but the initializer, the seed and those `without`."""
+    rest = {key: value for key, value in choices.items() if key not in ("seed", *without) and not _of_arm(key)}
     return json.dumps(rest, sort_keys=True)
 
 
@@ -111,7 +111,7 @@ def choices(rows: Iterable[Row], tune: Tune) -> dict[str, Choice]:
     found: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if is_tuning(row.choices, tune):
-            found[block_of(row.choices, tune)][arm_of(row.choices)].append(row)
+            found[block_of(row.choices, tune.key)][arm_of(row.choices)].append(row)
     firsts = {block: next(iter(arms.values()))[0].choices for block, arms in found.items()}
     return {block: choice(arms, tune, shared_value(tune, firsts[block])) for block, arms in found.items()}
 
@@ -152,7 +152,7 @@ def labelled(rows: Iterable[Row], tune: Tune) -> list[Row]:
     return [
         replace(row, choices={**row.choices, tune.key: word})
         for row in final
-        for word in words(row.choices, tune, found.get(block_of(row.choices, tune)))
+        for word in words(row.choices, tune, found.get(block_of(row.choices, tune.key)))
     ]
 
 
@@ -184,18 +184,20 @@ def _ended(rows: Mapping[float, Mapping[int, Row]], values: Iterable[float], tun
 def _scores(rows: Mapping[float, Mapping[int, Row]], values: Iterable[float], tune: Tune) -> dict[float, float]:
     """The score of each value that has a row for every seed."""
     whole = [value for value in values if len(rows.get(value, {})) == len(tune.seeds)]
-    return {value: math.fsum(map(_reached, rows[value].values())) / len(tune.seeds) for value in whole}
+    return {value: math.fsum(map(reached, rows[value].values())) / len(tune.seeds) for value in whole}
 
 
-def _reached(row: Row) -> float:
+def reached(row: Row) -> float:
     """The last validation accuracy; chance for a diverged run."""
     if row.status == DIVERGED:
         classes = row.environment.get("classes")
         return 1 / classes if classes else 0.0
-    reached = row.measures.get("validation_accuracy")
-    if row.status != OK or reached is None:
-        raise UserError(f"run {row.id} has no validation accuracy, by which a value is chosen; tuning takes task=train")
-    return reached
+    found = row.measures.get("validation_accuracy")
+    if row.status != OK or found is None:
+        raise UserError(
+            f"run {row.id} has no validation accuracy, which tuning and screening go by; they take task=train"
+        )
+    return found
 
 
 def _best(scores: Mapping[float, float], shared: float) -> float:

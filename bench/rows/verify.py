@@ -13,6 +13,7 @@ from typing import Any
 from bench.machine.settings import Study, Tune
 from bench.rows.correctness import unpacked
 from bench.rows.reading import Reading
+from bench.rows.screening import is_screening
 from bench.rows.tuning import arm_of, block_of, choices, is_control, is_tuning, labelled, tune_of, words
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row
 
@@ -39,8 +40,11 @@ def check(
     faults["another row of the same run differs"] += reading.differing
     faults[f"its study is not {study}, the name of its folder"] += [row.id for row in rows if row.study != study]
     plan(rows, planned, faults)
+    compared = [row for row in rows if declared is None or not is_screening(row.choices, declared.screen)]
     tune = tune_of(declared) if declared else None
-    seeds(tuned(rows, tune, faults) if tune else rows, faults, declared is not None and declared.until is not None)
+    seeds(
+        tuned(compared, tune, faults) if tune else compared, faults, declared is not None and declared.until is not None
+    )
     data(rows, faults)
     machine(rows, faults)
     if not mixed:
@@ -91,7 +95,7 @@ def tuned(rows: Sequence[Row], tune: Tune, faults: Faults) -> list[Row]:
     found, key = choices(rows, tune), tune.key.rpartition(".")[2]
     tried: dict[str, dict[str, set[Any]]] = defaultdict(lambda: defaultdict(set))
     for row in rows:
-        block, arm, value = block_of(row.choices, tune), arm_of(row.choices), row.choices.get(tune.key)
+        block, arm, value = block_of(row.choices, tune.key), arm_of(row.choices), row.choices.get(tune.key)
         if not is_tuning(row.choices, tune):
             if not is_control(row.choices):
                 tried[block].setdefault(arm, set())  # an arm without a tuning run lacks them all

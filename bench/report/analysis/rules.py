@@ -6,7 +6,7 @@ In: what a study declares. Out: Rules. Touches: nothing.
 from dataclasses import dataclass
 from typing import Any
 
-from bench.machine.settings import Study, Tune
+from bench.machine.settings import Screen, Study, Tune
 from bench.rows.tuning import tune_of
 
 ALPHA = 0.05  # of a family of verdicts, over all its planned looks
@@ -41,7 +41,8 @@ class Rules:
     margin: of accuracy. rate_margin: of the training rate, as a share of the runs. line: a run has trained when its
     validation accuracy is above this share of the way from chance to 1. question: two arms, or none. looks: planned
     numbers of seeds, or none. until: DECIDED where a block has no more seeds once its pairs are decided. tune: how a
-    value was tuned for each arm, with the shared value where the axes of the study have it; None where none was.
+    value was tuned for each arm, with the shared value where the axes of the study have it; screen: how arms were
+    dropped before the others were trained in full; None where nothing of the kind was done.
     """
 
     margin: Margin
@@ -51,12 +52,14 @@ class Rules:
     looks: tuple[int, ...] = ()
     until: str | None = None
     tune: Tune | None = None
+    screen: Screen | None = None
 
     @classmethod
     def of(cls, study: Study) -> "Rules":
         """The rules that a study declares."""
         margin, question, looks = Margin.of(study.margin), tuple(study.question), tuple(study.looks)
-        return cls(margin, study.rate_margin, study.line, question, looks, study.until, tune_of(study))
+        stages = study.until, tune_of(study), study.screen or None
+        return cls(margin, study.rate_margin, study.line, question, looks, *stages)
 
     def threshold(self, classes: Any) -> float:
         """The validation accuracy above which a run has trained; chance is 0 where `classes` is None."""

@@ -22,8 +22,10 @@ from bench.report.analysis.overall import Aggregate, Ranks, Scores
 from bench.report.analysis.power import Power, Spread, crossed, power
 from bench.report.analysis.question import Question
 from bench.report.analysis.rules import Rules
+from bench.report.analysis.screening import Screening, screening
 from bench.report.analysis.tuning import Tuning, tuning
 from bench.report.statistics import Estimate
+from bench.rows.screening import is_screening
 from bench.rows.tuning import labelled
 from bench.rows.unfit import UnfitArm
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
@@ -40,8 +42,8 @@ class Summary:
     alpha: the level of each family of verdicts, 0 between planned interim looks, where none is due.
     question: the comparison that the study was made for, where it names one and its rows have both arms.
     interim_look: the place of the study among its planned looks; decided: how far it is where it takes seeds until
-    its blocks are decided; control: the verdicts on its hidden A/A arm; tuning: what tuning changed.
-    unfit: the arms whose initializer does not fit their model.
+    its blocks are decided; control: the verdicts on its hidden A/A arm; tuning: what tuning changed;
+    screening: which arms were dropped. unfit: the arms whose initializer does not fit their model.
     notes: sentences that no report may leave out. about: the study's yaml, where the rows come from a study.
     Every property below is computed when it is first used.
     """
@@ -55,6 +57,7 @@ class Summary:
     decided: Decided | None
     control: Control | None
     tuning: Tuning | None
+    screening: Screening | None
     unfit: tuple[UnfitArm, ...] = ()
     notes: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -150,7 +153,8 @@ def summarize(
     for row in rows:
         if row.status not in STATUSES:
             raise UserError(f"a row has the status {row.status!r}; known are {', '.join(STATUSES)}")
-    kept = set_apart(blocks(_compared(rows, rules), unfit))
+    unscreened = [row for row in rows if not (rules.screen and is_screening(row.choices, rules.screen))]
+    kept = set_apart(blocks(_compared(unscreened, rules), unfit))
     judged = judge(kept, rules)
     return Summary(
         rows=tuple(rows),
@@ -161,7 +165,8 @@ def summarize(
         interim_look=judged.look,
         decided=judged.decided,
         control=control(judged.findings),
-        tuning=tuning(judged.findings, rows, rules.tune) if rules.tune else None,
+        tuning=tuning(judged.findings, unscreened, rules.tune) if rules.tune else None,
+        screening=screening(rows, rules),
         unfit=tuple(unfit),
         about=about or {},
     )
@@ -171,7 +176,5 @@ def _compared(rows: Sequence[Row], rules: Rules) -> list[Row]:
     """The rows that are judged, those of a study that tunes with what their value is."""
     found = labelled(rows, rules.tune) if rules.tune else [*rows]
     if not found:
-        raise UserError(
-            f"these {len(rows)} rows are of tuning runs, and nothing is judged by them; the same sweep again goes on"
-        )
+        raise UserError("all these rows are of runs that tune or drop arms; the same sweep again makes those to judge")
     return found

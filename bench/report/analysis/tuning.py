@@ -98,7 +98,7 @@ def tuning(findings: Sequence[Finding], rows: Sequence[Row], tune: Tune) -> Tuni
     chosen = choices(tried, tune)
     ids: dict[tuple[str, str], list[str]] = {}
     for row in tried:
-        ids.setdefault((block_of(row.choices, tune), arm_of(row.choices)), []).append(row.id)
+        ids.setdefault((block_of(row.choices, tune.key), arm_of(row.choices)), []).append(row.id)
     judged = {
         row.id
         for one in findings
@@ -137,7 +137,7 @@ def _arms(
 ) -> Iterator[TunedArm]:
     finding = both.get(SHARED) or both[TUNED]
     for one in finding.arms:
-        block, key = block_of(one.rows[0].choices, tune), arm_of(one.rows[0].choices)
+        block, key = block_of(one.rows[0].choices, tune.key), arm_of(one.rows[0].choices)
         choice = chosen.get(block)
         if choice is None or key not in {*choice.scores, *choice.failed}:
             continue

@@ -98,7 +98,7 @@ def _counts(summary: Summary) -> dict[str, Any]:
     return {
         "blocks": len(summary.findings),
         "arms": len(summary.arms),
-        "seeds": len({row.choices.get("seed") for row in summary.rows}),
+        "seeds": len({row.choices.get("seed") for name in summary.arms for row in summary.rows_of(name)}),
         **{key: of_blocks.count(verdict) for key, verdict in blocks.items()},
         **{f"question_{key}": of_question.count(verdict) for key, verdict in questions.items()},
     }

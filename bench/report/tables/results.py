@@ -124,6 +124,7 @@ def runs(summary: Summary) -> Table:
         for name, rows in sorted({**finding.block.arms, **finding.block.control}.items())
         for row in sorted(rows, key=lambda row: (row.choices.get("seed") or 0, row.id))
     ]
+    judged = {line[0].text for line in lines}
     lines += [
         (
             Cell(row.id, None, (row.id,)),
@@ -131,7 +132,8 @@ def runs(summary: Summary) -> Table:
             Cell(row.choices["initializer"]),
             *_end(summary, row, failed),
         )
-        for row in ((*summary.tuning.rows, *summary.tuning.stray) if summary.tuning else ())
+        for row in summary.rows
+        if row.id not in judged
     ]
     return Table(
         "runs",

@@ -12,7 +12,7 @@ from bench.report.analysis.question import Question
 from bench.report.analysis.summary import Summary
 from bench.report.document import Cell, Part, Section, Sheet, Table
 from bench.report.statistics.intervals import MANY
-from bench.report.tables import tuning
+from bench.report.tables import screening, tuning
 from bench.report.tables.results import arm_cells, lost_statuses, means, question_cells
 from bench.report.wording import answer
 from bench.report.wording import study as words
@@ -23,6 +23,7 @@ from bench.rows.unfit import sentences
 
 GLANCE = "At a glance: mean test accuracy of trained runs in percent, and how many runs trained where not all did"
 TUNED = "Tuned: each arm at the shared value and at its own"
+DROPPED = "Dropped by screening"
 TABLES = (tuning.tuned, tuning.search, tuning.flips)
 NOTES = (
     f"Accuracies are means over trained runs, with 95 % intervals: Student's t, from {MANY} runs on the studentized "
@@ -54,6 +55,8 @@ def sheet(summary: Summary) -> Sheet:
             TUNED, (*filter(None, map(_filled, TABLES, [summary] * len(TABLES))), changed(summary.tuning))
         )
         parts, page = [*parts, section], [*page[:-1], section, page[-1]]
+    if table := _filled(screening.dropped, summary):
+        parts, page = [*parts, Section(DROPPED, (table,))], [*page[:-1], Section(DROPPED, (table,)), page[-1]]
     whole = Section(f"{summary.name}: {summary.about['law']}", tuple(page), level=2) if summary.about else None
     return Sheet(
         (*parts, *ending),
@@ -108,6 +111,7 @@ def record(summary: Summary) -> dict[str, Any]:
         },
         "alpha": summary.alpha,
         "tuning": tuning.record(summary.tuning) if summary.tuning else None,
+        "dropped": screening.record(summary.screening) if summary.screening else None,
         "notes": words.notes(summary),
         "unfit": sentences(summary.unfit),
         "blocks": [{**finding.choices, **_block(finding)} for finding in summary.findings],

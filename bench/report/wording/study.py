@@ -17,6 +17,7 @@ from bench.report.analysis.overall import Ranks
 from bench.report.analysis.pairs import DIFFERENT, UNDECIDED
 from bench.report.analysis.power import POWER, Seeds
 from bench.report.analysis.rules import ALPHA
+from bench.report.analysis.screening import Screening
 from bench.report.analysis.summary import Summary
 from bench.report.statistics import sequential
 from bench.report.wording.answer import PAIRS, margin, rate_margin, threshold, verdict
@@ -30,11 +31,24 @@ RATE = "optimizer.learning_rate"
 
 def notes(summary: Summary) -> list[str]:
     """The sentences that no report may leave out: look, control, unfit arms, the notes of the summary."""
-    found = [chosen(summary.tuning)] if summary.tuning else []
+    found = [screened(summary, summary.screening)] if summary.screening else []
+    found += [chosen(summary.tuning)] if summary.tuning else []
     found += [until(summary, summary.decided)] if summary.decided else _look(summary)
     found += [control(summary.control)] if summary.control else []
     found += [lines(summary.other_lines)] if summary.other_lines else []
     return [*found, *(f"{one}." for one in sentences(summary.unfit)), *summary.notes]
+
+
+def screened(summary: Summary, found: Screening) -> str:
+    """How many arms were dropped before the others were trained in full, and by what."""
+    rungs = ", ".join(map(str, summary.rules.screen.rungs)) if summary.rules.screen else ""
+    dropped = Counter(one.name for one in found.arms)
+    arms = [f"{name} ({counted(count, 'block')})" for name, count in sorted(dropped.items())]
+    sentence = (
+        f"Screened by successive halving ({counted(found.runs, 'run')}): after {rungs} seeds that no verdict uses, the "
+        f"better half of the arms of a block by validation accuracy goes on. Dropped: {few(arms) or 'none'}."
+    )
+    return sentence if found.complete else f"{sentence} Some block is not through its rungs yet."
 
 
 def until(summary: Summary, decided: Decided) -> str:

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.machine.settings import Settings, Tune
+from bench.machine.settings import Screen, Settings, Tune
 from bench.report import Summary, render, sheet, summarize_study
 from bench.report.analysis.tuning import Tuning
 from bench.report.tables import results
 from bench.report.tables import tuning as tables
 from bench.report.wording import answer
 from bench.report.wording import tuning as words
+from bench.rows.screening import Dropped
 from bench.schema import Row, UserError
 
 MakeRow = Callable[..., Row]
@@ -122,7 +123,7 @@ def test_between_the_stages_the_arms_are_compared_at_the_shared_value(tuned: Any
 def test_tuning_rows_alone_are_no_study(tuned: Any, again: Any) -> None:
     whole = tuned(one=SHARED_BEST, three=NEEDS_LESS)
     rows = [one for one in whole.rows if one.choices["seed"] in TUNING]
-    with pytest.raises(UserError, match="18 rows are of tuning runs"):
+    with pytest.raises(UserError, match="all these rows are of runs that tune or drop arms"):
         again(rows)
 
 
@@ -143,3 +144,19 @@ def test_a_basin_that_reaches_an_end_of_the_grid_may_go_on(tuned: Callable[..., 
     table = tables.tuned(summary)
     assert table is not None
     assert sorted(line[-1].text for line in table.lines) == ["1", "1+"]
+
+
+def test_arms_that_screening_dropped_are_listed_with_the_reason(row: MakeRow, settings: Settings) -> None:
+    screen = Screen.read({"rungs": [1], "seeds": [200]})
+    study = replace(settings.study, screen=screen, question=[], looks=[])
+    scores = {"a": 0.9, "b": 0.8, "c": 0.3}
+    rows = [row(name, 200, score) for name, score in scores.items()]
+    rows += [row(name, seed, 0.9 + NOISE[place, seed]) for place, name in enumerate("ab") for seed in range(10)]
+    summary = summarize_study(rows, replace(settings, study=study))
+    assert summary.arms == ["a", "b"]
+    assert summary.screening is not None
+    (dropped,) = summary.screening.arms
+    assert (dropped.name, dropped.why) == ("c", Dropped(1, 0.3, 0.8))
+    for format in ("text", "markdown", "json"):
+        assert "c" in render(sheet(summary), format).partition("ropped")[2]
+    assert len(results.runs(summary).lines) == len(rows)
