@@ -86,7 +86,8 @@ def known(planned: Plan, study: Study, store: Store) -> Plan:
     if not in_stages(study):
         return planned
     reading = store.read(curves=False)
-    fitting = [run for run in planned.runs if run.id not in reading.left_out]
+    unfit = {arm_in_block(arm.choices) for arm in reading.unfit}
+    fitting = [run for run in planned.runs if arm_in_block(run.choices) not in unfit]
     return staged(replace(planned, runs=fitting), study, reading.rows)
 
 

@@ -102,6 +102,14 @@ def test_a_sweep_goes_on_from_the_grid_to_the_runs_at_the_chosen_values(study, g
     assert done.later == []
 
 
+def test_an_arm_that_does_not_fit_its_model_does_not_keep_the_others_from_their_value(study, go, launcher, reaching):
+    reaching(by_rate)
+    done = go(study, "initializer=he_normal,zero_gamma", "normalization=none", "seed=range(2)", launcher=launcher())
+    assert {run.choices["initializer"] for run in done.runs} == {"he_normal"}
+    assert {run.choices[KEY] for run in done.runs if run.choices["seed"] == 0} == {0.05, 0.8}
+    assert done.later == []
+
+
 @pytest.mark.parametrize("launches", [0, 1, 2])
 def test_an_interrupted_sweep_goes_on_at_its_stage_and_asks_for_the_same_runs(
     study, go, launcher, reaching, tmp_path, launches
