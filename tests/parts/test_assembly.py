@@ -31,6 +31,10 @@ def two(classes):
     return net(classes, other=nn.Tanh)
 
 
+def dropping():
+    return nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 3))
+
+
 def same(classes):
     return net(classes, activation=nn.ReLU, other=lambda: nn.ReLU(inplace=True))
 """
@@ -84,3 +88,10 @@ def test_an_asked_activation_is_the_one_that_the_gain_follows(model_of):
     assert isinstance(model[2], torch.nn.Tanh)
     twin = initialize(factory(10), "he_normal", seed=3, others="keep", gain="auto", activation="tanh")
     assert torch.equal(model[0].weight, twin[0].weight)
+
+
+def test_a_model_that_is_fitted_and_drops_out_is_shipped_by_the_seed_from_the_first_call_on(model_of):
+    first, _ = model_of("dropping", initializer="as_shipped")
+    again, _ = model_of("dropping", initializer="as_shipped")
+    assert first[4].out_features == 10  # classes of the run
+    assert all(torch.equal(one, two) for one, two in zip(first.parameters(), again.parameters(), strict=True))

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from bench import source
+from bench.parts.ambient import generators_kept
 from bench.parts.arguments import SUM
 from bench.parts.initializer.fans import Layer
 from bench.parts.model.contents import contents
@@ -80,7 +81,8 @@ class Own:
         try:
             model = self.made(shape, classes, parts)
             if key not in _fitted:
-                _fitted[key] = fitted(self.name, model, shape, classes)
+                with generators_kept():  # dropout draws in the step that is tried, once in a process
+                    _fitted[key] = fitted(self.name, model, shape, classes)
         except UserError as refused:
             self._refuse_size(refused, shape, parts)
             raise
