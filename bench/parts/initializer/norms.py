@@ -14,8 +14,8 @@ from bench.parts.initializer.fans import Layer
 from bench.parts.normalization import ScaleAndShift
 from bench.schema import UserError
 
-NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, nn.LocalResponseNorm, ScaleAndShift)
-SCALED = (nn.LocalResponseNorm, ScaleAndShift)  # those whose output depends on the scale of their input
+SCALED = (nn.LocalResponseNorm, nn.CrossMapLRN2d, ScaleAndShift)  # their output depends on the scale of their input
+NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, *SCALED)
 HOMES = ("torch.nn.", "bench.parts.")  # of the classes that start as STARTS says
 STARTS = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
 
@@ -77,7 +77,7 @@ def _output(layer: Layer, weight: Tensor, x: Tensor) -> Tensor | None:
     """What a layer of a user's own makes of an input with this weight; None where it takes no such input."""
     layer.weight.copy_(weight)
     try:
-        out: Tensor = layer(x)
+        out: Tensor = layer.forward(x)  # without the hooks of its user
         return out
     except Exception:
         return None
@@ -120,7 +120,7 @@ def _normalises(module: nn.Module) -> bool:
     restart(tried)
     for x in _inputs(tried.get_parameter("weight").numel()):
         try:
-            outputs = [tried(scale * x) for scale in (1.0, LOUDER)]
+            outputs = [tried.forward(scale * x) for scale in (1.0, LOUDER)]
         except Exception:  # whatever a user's code raises at a tensor of another layout
             continue
         return all(isinstance(y, Tensor) and abs(float(y.square().mean()) - 1) < NEAR for y in outputs)
