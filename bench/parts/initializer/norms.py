@@ -59,6 +59,7 @@ def forget(norm: nn.Module) -> None:
 
 
 @torch.no_grad()
+@torch.random.fork_rng(devices=[])
 def standardizes(layer: Layer) -> bool:
     """Whether a layer of a class that extends torch's undoes any scale of its weights: weight standardization."""
     if type(layer).__module__.startswith("torch.nn."):
@@ -114,6 +115,7 @@ def _has_vectors(module: nn.Module) -> bool:
 
 
 @torch.no_grad()
+@torch.random.fork_rng(devices=[])
 def _normalises(module: nn.Module) -> bool:
     """Whether a copy of the module, at weight 1 and bias 0, maps an input of any scale to mean square 1."""
     tried = copy.deepcopy(module).float().cpu().train()

@@ -108,6 +108,16 @@ def test_a_local_response_norm_keeps_the_scale_of_small_values(norm):
     assert not cancels_scale(norm)
 
 
+def test_trials_leave_torchs_global_generator_alone():
+    class Noisy(PerPixel):
+        def forward(self, x):
+            return super().forward(x + 0 * torch.rand(()))
+
+    before = torch.get_rng_state()
+    assert is_norm(Noisy())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_a_users_hooks_do_not_see_the_trials_of_a_module():
     norm, convolution, seen = PerPixel(), Standardized(4, 4, 3), []
     for module in (norm, convolution):
