@@ -14,8 +14,8 @@ from bench.parts.initializer.fans import Layer
 from bench.parts.normalization import ScaleAndShift
 from bench.schema import Unfit
 
-NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, nn.LocalResponseNorm, ScaleAndShift)
-SCALED = (nn.LocalResponseNorm, ScaleAndShift)  # those whose output depends on the scale of their input
+SCALED = (nn.LocalResponseNorm, nn.CrossMapLRN2d, ScaleAndShift)  # their output depends on the scale of their input
+NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, *SCALED)
 HOMES = ("torch.nn.", "bench.parts.")  # of the classes that start as STARTS says
 STARTS = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
 
@@ -59,6 +59,7 @@ def forget(norm: nn.Module) -> None:
 
 
 @torch.no_grad()
+@torch.random.fork_rng(devices=[])
 def standardizes(layer: Layer) -> bool:
     """Whether a layer of a class that extends torch's undoes any scale of its weights: weight standardization."""
     if type(layer).__module__.startswith("torch.nn."):
@@ -77,7 +78,7 @@ def _output(layer: Layer, weight: Tensor, x: Tensor) -> Tensor | None:
     """What a layer of a user's own makes of an input with this weight; None where it takes no such input."""
     layer.weight.copy_(weight)
     try:
-        out: Tensor = layer(x)
+        out: Tensor = layer.forward(x)  # without the hooks of its user
         return out
     except Exception:
         return None
@@ -115,13 +116,14 @@ def _has_vectors(module: nn.Module) -> bool:
 
 
 @torch.no_grad()
+@torch.random.fork_rng(devices=[])
 def _normalises(module: nn.Module) -> bool:
     """Whether a copy of the module, at weight 1 and bias 0, maps an input of any scale to mean square 1."""
     tried = copy.deepcopy(module).float().cpu().train()
     restart(tried)
     for x in _inputs(tried.get_parameter("weight").numel()):
         try:
-            outputs = [tried(scale * x) for scale in (1.0, LOUDER)]
+            outputs = [tried.forward(scale * x) for scale in (1.0, LOUDER)]
         except Exception:  # whatever a user's code raises at a tensor of another layout
             continue
         return all(isinstance(y, Tensor) and abs(float(y.square().mean()) - 1) < NEAR for y in outputs)

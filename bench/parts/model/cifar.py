@@ -100,9 +100,10 @@ def bottleneck_resnet(
 ) -> nn.Module:
     """ResNet of depth 9n+2 of bottlenecks: stages of width, 2 width, 4 width channels within, 4 times as many between.
 
-    He et al. 2016b compare it with `preact_resnet`. Shortcuts as in `resnet`; with zero_init_residual the last
-    normalization of each branch starts at weight 0 (Goyal et al. 2017). Raises UserError for another depth or
-    shortcut, residual "fixup", and a normalization without the weight that should be 0.
+    He et al. 2016b compare it with `preact_resnet`: 5.93 % of error on CIFAR-10 at depth 164 (unverified). Shortcuts as
+    in `resnet`; with zero_init_residual the last normalization of each branch starts at weight 0 (Goyal et al. 2017).
+    Raises UserError for another depth or shortcut, residual "fixup", and a normalization without the weight that should
+    be 0.
     """
     _check(shortcut, residual, TWO)
     design = Design(activation, normalization, shortcut, residual, BOTTLENECK, zero_init_residual=zero_init_residual)
@@ -125,6 +126,7 @@ def se_resnet(
 ) -> nn.Module:
     """The ResNet with squeeze-and-excitation at the end of each branch (Hu et al. 2018).
 
+    Published: 5.21 % of error on CIFAR-10 at depth 110 (unverified).
     Arguments and errors as of `resnet` and `bottleneck_resnet`; `reduction` fewer channels within, 1 at least.
     """
     _check(shortcut, residual, "Fixup's numbers leave no place for squeeze-and-excitation")
@@ -149,8 +151,10 @@ def preact_resnet(
 ) -> nn.Module:
     """ResNet whose norms and activations come before the convolutions, of depth 6n+2, or 9n+2 of bottlenecks.
 
-    He et al. 2016b: the sums are passed on as they are, and one more norm and activation follow the last. Shortcut
-    "B" is a 1x1 convolution alone. Raises UserError for another depth or shortcut, and residual "fixup".
+    He et al. 2016b: the sums are passed on as they are, and one more norm and activation follow the last. Published:
+    6.37 % of error on CIFAR-10 at depth 110 and 5.46 % at 164, by SGD with momentum 0.9, batches of 128, weight decay
+    1e-4 and a learning rate of 0.1, divided by 10 after 32,000 and 48,000 steps (unverified). Shortcut "B" is a 1x1
+    convolution alone. Raises UserError for another depth or shortcut, and residual "fixup".
     """
     _check(shortcut, residual, PRE)
     kernels, per_stage, growth = (BOTTLENECK, 9, 4) if bottleneck else (BASIC, 6, 1)
@@ -171,8 +175,9 @@ def wide_resnet(
 ) -> nn.Module:
     """WRN-depth-widen: pre-activation, depth 6n+4, stages of 16, 32 and 64 times `widen` channels (Zagoruyko 2016).
 
-    The depth counts the shortcuts of a stage that changes the shape as one layer. No dropout. Raises UserError for
-    another depth, and residual "fixup".
+    The depth counts the shortcut of each stage as a layer. No dropout. Published: 4.00 % of error on CIFAR-10 for
+    28-10, by SGD with Nesterov momentum 0.9, batches of 128, weight decay 5e-4 and a learning rate of 0.1, divided by 5
+    after 60, 120 and 160 of 200 epochs (unverified). Raises UserError for another depth, and residual "fixup".
     """
     _check("B", residual, PRE)
     design = Design(activation, normalization, "B", residual)
@@ -194,7 +199,9 @@ def resnext(
 ) -> nn.Module:
     """ResNeXt-depth, cardinality x base_width d: bottlenecks whose 3x3 convolution has groups (Xie et al. 2017).
 
-    Depth 9n+2, stages of 256, 512 and 1024 channels, projection shortcuts. Raises UserError for another depth, residual
+    Depth 9n+2, stages of 256, 512 and 1024 channels, projection shortcuts. Published: 3.65 % of error on CIFAR-10 for
+    8x64d and 3.58 % for 16x64d, by SGD with momentum 0.9, batches of 128, weight decay 5e-4 and a learning rate of 0.1,
+    divided by 10 after 150 and 225 of 300 epochs (unverified). Raises UserError for another depth, residual
     "fixup", and zero_init_residual with a normalization without a weight.
     """
     _check("B", residual, TWO)

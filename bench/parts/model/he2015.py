@@ -55,7 +55,9 @@ def he2015(
 
     Stem "imagenet" is theirs: a 7x7 convolution of stride 2 and a max-pool. For small images "cifar" is a 3x3
     convolution of stride 1 and no pool. Levels of the pyramid that are finer than the last maps are left out, and so is
-    dropout. All channels and hidden units are multiplied with width_multiplier, to multiples of 8.
+    dropout. Published: at depth 30 Xavier's stalls and theirs reaches 38.56 % of error on ImageNet, by SGD with
+    momentum 0.9, batches of 128 and a learning rate from 1e-2 down to 1e-4 in about 80 epochs (unverified). All
+    channels and hidden units are multiplied with width_multiplier, to multiples of 8.
     Raises UserError for another depth or stem, and another residual than "sum".
     """
     refuse_other_than_sum(residual, "a plain net has no residual branches")

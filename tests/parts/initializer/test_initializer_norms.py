@@ -26,6 +26,7 @@ TORCHS = [
     nn.InstanceNorm3d(6),
     nn.RMSNorm(6),
     nn.LocalResponseNorm(3),
+    nn.CrossMapLRN2d(3),
 ]
 
 
@@ -102,11 +103,31 @@ def test_other_modules_are_none_and_are_not_changed(module):
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
-def test_a_local_response_norm_keeps_the_scale_of_small_values():
-    assert not cancels_scale(nn.LocalResponseNorm(3))
+@pytest.mark.parametrize("norm", [nn.LocalResponseNorm(3), nn.CrossMapLRN2d(3)])
+def test_a_local_response_norm_keeps_the_scale_of_small_values(norm):
+    assert not cancels_scale(norm)
 
 
-@pytest.mark.parametrize("norm", [*TORCHS[:-1], PerPixel(), RootMeanSquare()], ids=str)
+def test_trials_leave_torchs_global_generator_alone():
+    class Noisy(PerPixel):
+        def forward(self, x):
+            return super().forward(x + 0 * torch.rand(()))
+
+    before = torch.get_rng_state()
+    assert is_norm(Noisy())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_users_hooks_do_not_see_the_trials_of_a_module():
+    norm, convolution, seen = PerPixel(), Standardized(4, 4, 3), []
+    for module in (norm, convolution):
+        module.register_forward_hook(lambda *_: seen.append("called"))
+    assert is_norm(norm)
+    assert standardizes(convolution)
+    assert seen == []
+
+
+@pytest.mark.parametrize("norm", [*TORCHS[:-2], PerPixel(), RootMeanSquare()], ids=str)
 def test_a_restarted_norm_is_a_new_one(norm):
     fresh = {name: value.clone() for name, value in norm.state_dict().items()}
     for value in norm.state_dict().values():
