@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -71,6 +72,16 @@ def test_its_parts_train_and_its_figure_is_in_the_paper(bench, home):
     bench("report", "study=mine", "output=here", "tracking=off")
     page = (home / "here" / "report.html").read_text(encoding="utf-8")
     assert "The highest mean of each block." in page
+
+
+def test_a_teams_net_is_swept_by_the_command_of_the_page_on_a_teams_data(bench, home):
+    assert (home / "team_net.py").read_text() == (HOME / "tests" / "team_net.py").read_text()
+    (line,) = re.findall(r"^python -m bench (sweep study=team .*)$", PAGE, re.MULTILINE)
+    tiny = ("dataset=team_data:load", "dataset.noise=0.2", "dataset.subset=64", "batch_size=32", "model.width=4")
+    text = bench(*shlex.split(line), *tiny, "epochs=1", "tracking=off", "hydra/launcher=basic")
+    assert "model=team_net:TeamNet normalization=own: GroupNorm activation=own: SiLU" in text
+    assert all(name in text for name in ("he_normal", "glorot_uniform", "torch_default", "15 runs"))
+    assert "nothing wrong" in bench("verify", "study=team")
 
 
 def test_its_command_runs_and_describes_its_key(bench):

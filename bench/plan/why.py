@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.registry import OPEN, SOURCE
 from bench.rows.store import Reading
 from bench.schema import FAILED, FINAL, Row, Run, UserError
 
@@ -66,7 +67,9 @@ class Reason:
         sentence = f"study {self.study}: {self.id} {verdict}: {self.because}"
         changes = ", ".join(f"{key} {_shown(was)} -> {_shown(now)}" for key, (was, now) in self.changed.items())
         kind = "row" if self.again else "run that it asks for"
-        return f"{sentence}. The nearest {kind} is {self.nearest}: {changes}" if changes else sentence
+        same = [word for word in OPEN if word not in self.changed]
+        other = [f", as the source of its {word} has changed" for word in same if f"{word}.{SOURCE}" in self.changed]
+        return f"{sentence}. The nearest {kind} is {self.nearest}: {changes}{''.join(other)}" if changes else sentence
 
 
 def explain(state: StudyState, id: str) -> Reason:

@@ -86,3 +86,11 @@ def test_the_nearest_differs_in_the_fewest_choices_and_a_truth_value_is_no_numbe
     others = {"b": {"x": 1, "y": 2}, "a": {"x": 1, "y": 3}, "c": {"x": True, "y": 4}}
     assert nearest({"x": 1, "y": 4}, others) == "a"
     assert nearest({"x": True, "y": 4}, others) == "c"
+
+
+def test_another_source_of_the_same_model_is_named_as_the_cause():
+    was, now = (run(model="nets:Net", **{"model.source": source}) for source in ("sha256:1", "sha256:2"))
+    text = explain(place([now], row(was)), now.id).text
+    assert "model.source sha256:1 -> sha256:2, as the source of its model has changed" in text
+    other = run(model="nets:Other", **{"model.source": "sha256:3"})
+    assert "as the source" not in explain(place([other], row(was)), other.id).text
