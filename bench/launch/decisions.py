@@ -95,7 +95,7 @@ def processes(setting: int | str, threads: int, launcher: ChosenLauncher, here: 
     if "n_jobs" not in configuration:
         return Decision("as launched", f"{name} decides how many jobs run at once")
     if count == AUTO and here == "cuda":
-        text = f"one per GPU; up to {PER_GPU}, where {MEASURED}"
+        text = f"one per GPU; {MEASURED}, up to {PER_GPU} on each"
         return Decision(one_each(here, threads), reason("processes", AUTO, text))
     if count == AUTO:
         unit = "core" if threads == 1 else f"{threads} cores, for as many threads"
@@ -123,7 +123,7 @@ def graph(setting: bool | str, here: str) -> Decision:
     """
     captured, *others = graphs(setting, here, worth=True)
     if others:
-        return Decision(AUTO, reason("graph", AUTO, f"as is faster, where {MEASURED}"))
+        return Decision(AUTO, reason("graph", AUTO, MEASURED))
     return Decision(captured, reason("graph", setting, "steps are captured on a GPU alone"))
 
 

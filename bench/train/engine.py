@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from bench.train.stacked_autocast import StackedAutocast
 
 TRIALS = 3  # of a step before it is captured
-PLAIN = int | float | complex | str | bytes | None  # attributes by which a forward pass may go
+PLAIN = int | float | complex | str | bytes | None  # attributes that a forward pass may depend on
 
 # an operator without a batched form is slower, but right
 torch._C._functorch._set_vmap_fallback_warning_enabled(False)  # type: ignore[attr-defined]
