@@ -62,7 +62,8 @@ def aliases(word: str) -> dict[str, str]:
 def load(file: Path) -> dict[str, Any]:
     """One yaml file as a dictionary. Raises UserError for a file of anything but keys."""
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        with file.open(encoding="utf-8") as text:  # by which yaml names the file in what it raises
+            found = yaml.safe_load(text) or {}
     except UnicodeDecodeError as refused:
         raise UserError(f"{file} is not UTF-8: {refused.reason} at byte {refused.start}") from refused
     if not isinstance(found, dict):

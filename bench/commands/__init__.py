@@ -32,7 +32,8 @@ class Command:
 
 
 ROWS = ("study", "results")
-PLANNING = (*ROWS, "format", "device", "study.axes", "study.skip")
+STAGES = ("study.until", "study.tune.*", "study.screen.*")
+PLANNING = (*ROWS, "format", "device", "study.axes", "study.skip", "study.looks", *STAGES)
 MACHINE = ("device", "threads", "data", "cache", "graph")
 MEASURING = (*MACHINE, "processes", "packing")
 JUDGING = ("study.margin", "study.rate_margin", "study.line")
@@ -43,13 +44,18 @@ COMMANDS = {
     "sweep": Command("sweep", "sweep", planned=True),
     "run": Command("sweep", "run", planned=True, settings=(*ROWS, LAUNCHER, *MACHINE, "download", "compile", *WORKING)),
     "plan": Command(
-        "sweep", "plan", planned=True, settings=(*PLANNING, LAUNCHER, *MEASURING, "download", "compile", "retry")
+        "sweep",
+        "plan",
+        planned=True,
+        settings=(*PLANNING, LAUNCHER, *MEASURING, "download", "compile", "retry", "unfit"),
     ),
     "status": Command("status", "status", settings=(*ROWS, "format", "lease_expiry")),
     "doctor": Command(
         "doctor", "doctor", settings=("results", "format", LAUNCHER, *MEASURING, "download", "checkpoint.every")
     ),
-    "report": Command("report", "report", settings=(*ROWS, "format", *JUDGING, "study.question", "study.looks")),
+    "report": Command(
+        "report", "report", settings=(*ROWS, "format", *JUDGING, "study.question", "study.looks", *STAGES)
+    ),
     "list": Command("list", "list_names", positional="kind", settings=("format",)),
     "why": Command("why", "why", planned=True, positional="runs", settings=PLANNING),
     "verify": Command("verify", "verify", planned=True, settings=PLANNING),
