@@ -86,15 +86,11 @@ def known(planned: Plan, study: Study, store: Store) -> Plan:
     return staged(planned, study, store.read(curves=False).rows) if in_stages(study) else planned
 
 
-def declared(planned: Plan, study: Study) -> list[str]:
+def declared(study: Study) -> list[str]:
     """How the study goes on by its rows, as words of a command line, for commands to come: their words may lack it."""
-    if not in_stages(study):
-        return []
-    shared = {run.choices.get(study.tune.key) for run in planned.runs}
     words: dict[str, Any] = {}
     if study.tune:
-        tuned = vars(study.tune) | {"shared": shared.pop() if len(shared) == 1 else None}
-        words |= {f"study.tune.{key}": value for key, value in tuned.items()}
+        words |= {f"study.tune.{key}": value for key, value in vars(study.tune).items()}
     if study.screen:
         words |= {f"study.screen.{key}": value for key, value in vars(study.screen).items()}
     if study.until:
@@ -107,7 +103,7 @@ def sweep_stages(planned: Plan, store: Store, launch: Launch, settings: Settings
 
     With `retry` only the runs of one stage are trained. Raises what `sweep` raises.
     """
-    now, words = known(planned, settings.study, store), declared(planned, settings.study)
+    now, words = known(planned, settings.study, store), declared(settings.study)
     sweep(now, store, launch, settings, words)
     while settings.retry is None:
         further = known(planned, settings.study, store)
