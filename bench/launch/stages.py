@@ -1,4 +1,4 @@
-"""The stages of a study whose rows decide what else it asks for: tuned values, and seeds until verdicts are decided.
+"""The stages of a study whose rows decide what else it asks for: arms that go on, tuned values, seeds until decided.
 
 In: the plan of a study, its rows, what a sweep takes. Out: a plan. Touches: what a sweep touches.
 """
@@ -46,7 +46,7 @@ def staged(planned: Plan, study: Study, rows: Mapping[str, Row]) -> Plan:
 
 
 def until_decided(final: Sequence[Final], study: Study, rows: Mapping[str, Row]) -> tuple[list[Final], list[Final]]:
-    """The final runs that are due at the look that each block is at, and those that may become due at a later one."""
+    """The final runs that are due at the look that each arm is at, and those that may become due at a later one."""
     from bench.report.analysis.blocks import blocks
     from bench.report.analysis.control import set_apart
     from bench.report.analysis.judge import judge
@@ -105,7 +105,7 @@ def sweep_stages(planned: Plan, store: Store, launch: Launch, settings: Settings
     """
     now, words = known(planned, settings.study, store), declared(settings.study)
     sweep(now, store, launch, settings, words)
-    while settings.retry is None:
+    while in_stages(settings.study) and settings.retry is None:
         further = known(planned, settings.study, store)
         if {run.id for run in further.runs} <= {run.id for run in now.runs}:
             return further
