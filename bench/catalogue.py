@@ -71,6 +71,12 @@ def load(file: Path) -> dict[str, Any]:
     return found
 
 
+def nested(prefix: str, found: Mapping[str, Any]) -> Iterator[str]:
+    """The keys of a dictionary and of those in it, as a command line has them: study.tune.values."""
+    for key, value in found.items():
+        yield from nested(f"{prefix}.{key}", value) if isinstance(value, Mapping) else [f"{prefix}.{key}"]
+
+
 def arguments(option: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that an option gives its function: its keys without those that are about it."""
     return {key: value for key, value in option.items() if key not in ABOUT}

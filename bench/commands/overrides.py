@@ -18,6 +18,7 @@ from bench.rows.store import DECLARED, Store
 from bench.schema import UserError
 
 TUNE = {"true": "auto", "false": "[]"}
+SHARED = "study.tune.shared="
 RESULTS, DEFAULT = "results", "default"  # as in conf/settings.yaml
 
 
@@ -41,7 +42,9 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     refuse_repeated(overrides)
     overrides = [quoted_arms(word) for word in overrides]
     results = Path(next((word.partition("=")[2] for word in overrides if word.startswith("results=")), RESULTS))
-    overrides += remembered(overrides, parsed.config_dir, results)
+    last = remembered(overrides, parsed.config_dir, results)
+    # the runs of a planned command say themselves what they share
+    overrides += [word for word in last if not (COMMANDS[command].planned and word.startswith(SHARED))]
     overrides = [part for word in overrides for part in named_study(word, parsed.config_dir, results)]
     if not COMMANDS[command].planned or parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
         return [*flags, *overrides]
@@ -135,17 +138,11 @@ def remembered(overrides: Sequence[str], config_dir: str | None, results: Path) 
     """
     given = dict(word.partition("=")[::2] for word in overrides)
     name = given.get("study.name", given.get("study", DEFAULT)).strip('"')
-    file = study_files(config_dir).get(name)
-    said = {f"study.{key}" for key in (catalogue.load(file) if file else {})} | {*given}
     if not (results / name / DECLARED).is_file():
         return []
-    words = Store(results, name).read_declared()
-    return [word for word in words if not any(re.match(rf"{of_key(word)}\b", key) for key in said)]
-
-
-def of_key(word: str) -> str:
-    """study.tune of study.tune.values=auto."""
-    return ".".join(word.partition("=")[0].split(".")[:2])
+    file = study_files(config_dir).get(name)
+    known = {*given, *(catalogue.nested("study", catalogue.load(file)) if file else ())}
+    return [word for word in Store(results, name).read_declared() if word.partition("=")[0] not in known]
 
 
 def study_files(config_dir: str | None) -> dict[str, Path]:

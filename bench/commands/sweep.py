@@ -7,6 +7,7 @@ touches.
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -19,24 +20,28 @@ from bench.machine.settings import PlannedSettings
 from bench.plan.plan import Compose, Plan
 from bench.plan.plan import plan as plan_runs
 from bench.plan.shape import shape
+from bench.plan.tune import with_shared
 from bench.rows import tracking
 from bench.rows.store import Store
 from bench.rows.unfit import sentences
 from bench.schema import FAILED, FINAL, UserError
 
 
-def planned_runs(compose: Compose, settings: PlannedSettings) -> tuple[Plan, Store]:
-    """The runs of the study and its store. A new study that no yaml declares is said to be one of the user's own."""
+def planned_runs(compose: Compose, settings: PlannedSettings) -> tuple[Plan, Store, PlannedSettings]:
+    """The runs of the study, its store, and the settings with what the runs say of it.
+
+    A new study that no yaml declares is said to be one of the user's own.
+    """
     planned = plan_runs(compose, settings.study, settings.overrides)
     store = Store(settings.results, planned.study)
     if planned.study not in catalogue.option_files("study", config_folders()) and not store.folder.exists():
         print(f"study {planned.study} is new: no yaml declares it, so it is one of your own", file=sys.stderr)
-    return planned, store
+    return planned, store, replace(settings, study=with_shared(settings.study, planned.runs))
 
 
 def sweep(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Train the missing runs of a study and print its table; 1 when a run failed."""
-    planned, store = planned_runs(compose, settings)
+    planned, store, settings = planned_runs(compose, settings)
     done = train(planned, store, launch, settings)
     show(table(store, settings))
     return outcome(store, done)
@@ -44,9 +49,11 @@ def sweep(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
 
 def run(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Train one run, if it has no row yet, and print its row; 1 when it failed."""
-    planned, store = planned_runs(compose, settings)
-    if len(planned.runs) > 1:
-        raise UserError(f"these are {len(planned.runs)} runs; `python -m bench sweep` takes more than one")
+    from bench.launch.stages import known
+
+    planned, store, settings = planned_runs(compose, settings)
+    if (count := len(known(planned, settings.study, store).runs)) > 1:
+        raise UserError(f"these are {count} runs; `python -m bench sweep` takes more than one")
     done = train(planned, store, launch, settings)
     row = store.read().rows[planned.runs[0].id]
     show(json.dumps({"id": row.id, "status": row.status, **row.measures, "error": row.error}, indent=1) + "\n")
@@ -76,7 +83,7 @@ def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     from bench.launch.stages import known
     from bench.launch.sweep import workload
 
-    base, store = planned_runs(compose, settings)
+    base, store, settings = planned_runs(compose, settings)
     planned = known(base, settings.study, store)
     work = workload(planned.runs, store.read(curves=False), store, settings)
     shapes = [one for run in [*work.missing, *planned.later] if (one := shape(run)) in work.expected]

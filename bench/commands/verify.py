@@ -8,8 +8,9 @@ from typing import Any
 
 from bench.commands.shared import answer, config_folders, known_store
 from bench.launch.stages import known
-from bench.machine.settings import PlannedSettings
+from bench.machine.settings import PlannedSettings, Study
 from bench.plan.plan import Compose, plan
+from bench.plan.tune import with_shared
 from bench.rows.registration import notes as about
 from bench.rows.registration import older, registration
 from bench.rows.store import Store
@@ -31,13 +32,13 @@ def verify(compose: Compose, launch: Any, settings: VerifySettings) -> int:
     study, reading = store.folder.name, store.read()
     if not reading.rows and not reading.remarks:
         raise UserError(f"study {study} has a plan and no row, so there is nothing to verify")
-    planned = planned_ids(compose, store, settings)
+    planned, declared = planned_ids(compose, store, settings)
     if planned is not None:
         planned = [id for id in planned if id not in reading.left_out]
     rows = list(reading.rows.values())
     registered = registration(study, config_folders())
     before = older(rows, registered)
-    wrong = check(study, reading, planned, settings.mixed, settings.study)
+    wrong = check(study, reading, planned, settings.mixed, declared)
     remarks = [*notes(rows, planned), *sentences(reading.unfit), *about(registered, before)]
     record = {"study": study, "rows": len(rows), "wrong": wrong, "notes": remarks}
     record["registered"] = {key: getattr(registered, key) for key in ("file", "commit", "date", "missing")}
@@ -48,9 +49,13 @@ def verify(compose: Compose, launch: Any, settings: VerifySettings) -> int:
     return int(bool(wrong))
 
 
-def planned_ids(compose: Compose, store: Store, settings: VerifySettings) -> list[str] | None:
-    """The ids that the study should hold: by its yaml or this command line, else by the plan of its last sweep."""
+def planned_ids(compose: Compose, store: Store, settings: VerifySettings) -> tuple[list[str] | None, Study]:
+    """The ids that the study should hold, by its yaml or this command line, else by the plan of its last sweep.
+
+    Also the study, with what the runs say of it.
+    """
     if settings.study.axes or settings.overrides:
         planned = plan(compose, settings.study, settings.overrides)
-        return [run.id for run in known(planned, settings.study, store).runs]
-    return store.read_plan()
+        study = with_shared(settings.study, planned.runs)
+        return [run.id for run in known(planned, study, store).runs], study
+    return store.read_plan(), settings.study

@@ -1,4 +1,4 @@
-"""The stages of a study whose rows decide what else it asks for: tuned values, and seeds until verdicts are decided.
+"""The stages of a study whose rows decide what else it asks for: arms that go on, tuned values, seeds until decided.
 
 In: the plan of a study, its rows, what a sweep takes. Out: a plan. Touches: what a sweep touches.
 """
@@ -46,7 +46,7 @@ def staged(planned: Plan, study: Study, rows: Mapping[str, Row]) -> Plan:
 
 
 def until_decided(final: Sequence[Final], study: Study, rows: Mapping[str, Row]) -> tuple[list[Final], list[Final]]:
-    """The final runs that are due at the look that each block is at, and those that may become due at a later one."""
+    """The final runs that are due at the look that each arm is at, and those that may become due at a later one."""
     from bench.report.analysis.blocks import blocks
     from bench.report.analysis.control import set_apart
     from bench.report.analysis.judge import judge
@@ -91,15 +91,11 @@ def known(planned: Plan, study: Study, store: Store) -> Plan:
     return staged(replace(planned, runs=fitting), study, reading.rows)
 
 
-def declared(planned: Plan, study: Study) -> list[str]:
+def declared(study: Study) -> list[str]:
     """How the study goes on by its rows, as words of a command line, for commands to come: their words may lack it."""
-    if not in_stages(study):
-        return []
-    shared = {run.choices.get(study.tune.key) for run in planned.runs}
     words: dict[str, Any] = {}
     if study.tune:
-        tuned = vars(study.tune) | {"shared": shared.pop() if len(shared) == 1 else None}
-        words |= {f"study.tune.{key}": value for key, value in tuned.items()}
+        words |= {f"study.tune.{key}": value for key, value in vars(study.tune).items()}
     if study.screen:
         words |= {f"study.screen.{key}": value for key, value in vars(study.screen).items()}
     if study.until:
@@ -113,7 +109,7 @@ def sweep_stages(planned: Plan, store: Store, launch: Launch, settings: Settings
     Returns the plan of the last stage, without the runs that do not fit their model. With `retry` only the runs of one
     stage are trained. Raises what `sweep` raises.
     """
-    now, words = known(planned, settings.study, store), declared(planned, settings.study)
+    now, words = known(planned, settings.study, store), declared(settings.study)
     while True:
         fit = sweep(now, store, launch, settings, words)
         further = known(planned, settings.study, store)

@@ -65,6 +65,14 @@ def stage(runs: Sequence[Run], study: Study, rows: Mapping[str, Row]) -> Stage:
     )
 
 
+def with_shared(study: Study, runs: Iterable[Run]) -> Study:
+    """The study with the one value that its runs share, which a command line may have changed; as it is for several."""
+    shared = {run.choices.get(study.tune.key) for run in runs} if study.tune else set()
+    if len(shared) != 1 or study.tune.shared is not None:
+        return study
+    return replace(study, tune=replace(study.tune, shared=shared.pop()))
+
+
 def check(runs: Sequence[Run], study: Study) -> None:
     """Raise UserError where the study cannot tune: an unknown key, several shared values, a seed that is used twice."""
     tune, key = study.tune, study.tune.key
@@ -76,7 +84,9 @@ def check(runs: Sequence[Run], study: Study) -> None:
             ]
             raise UserError(f"study.tune.key: {registry.unknown('number to tune', key, known)}")
         if not isinstance(value, float) or value <= 0:
-            raise UserError(f"study.tune.key: {key} is {value!r}; only a number above 0 can be tuned")
+            raise UserError(
+                f"study.tune.key: {key} is {value!r}; only a number above 0 that need not be whole can be tuned"
+            )
         if tune.shared not in (None, value):
             raise UserError(f"study.tune.shared is {tune.shared:g}, but {key} is {value:g}; give both the same value")
     if both := sorted({run.choices["seed"] for run in runs} & {*tune.seeds}):

@@ -80,3 +80,26 @@ def test_a_merge_takes_over_how_the_study_tunes(bench, sweep, tmp_path):
     assert (tmp_path / "results" / "mine" / "study.txt").read_text() == (
         tmp_path / "other" / "mine" / "study.txt"
     ).read_text()
+
+
+def test_a_rate_of_the_command_line_is_the_shared_one_also_where_it_is_not_repeated(bench, sweep):
+    words = ("optimizer.learning_rate=0.2", *TUNE)
+    table = json.loads(sweep(*words, "format=json").stdout)
+    for said in (table, json.loads(bench("report", "study=mine", "format=json").stdout)):
+        assert {arm["shared_value"] for arm in said["tuning"]["arms"]} == {0.2}
+    again = json.loads(bench("plan", "study=mine", *TINY, *AXES, "format=json").stdout)  # at the rate of conf/, 0.05
+    assert again["left"] == 2 * 2
+    assert "neither" not in bench("verify", "study=mine", *TINY, *AXES, *words, "mixed=true").stdout
+
+
+def test_a_yaml_that_tunes_is_not_changed_by_what_a_sweep_left(bench, tmp_path):
+    study = tmp_path / "conf" / "study"
+    study.mkdir(parents=True)
+    axes = "{dataset: synthetic, model: resnet8, initializer: 'he_normal,glorot_uniform', steps: 1, batch_size: 16}"
+    declared = "{name: team, law: a, source: a, axes: %s, tune: {values: [0.05, 0.2], seeds: [100], extend: %d}}"
+    (study / "team.yaml").write_text(declared % (axes, 0))
+    words = ("study=team", "--config-dir", "conf", "processes=1", "hydra/launcher=basic", "tracking=off")
+    bench("sweep", *words)
+    (study / "team.yaml").write_text(declared % (axes, 1))
+    grown = json.loads(bench("plan", *words, "format=json").stdout)
+    assert grown["left"] > 0

@@ -91,7 +91,13 @@ def test_a_failed_tuning_run_ends_the_choice_for_its_arm_with_a_sentence(staged)
         ((f"{KEY}=0.1",), {}, "the shared optimizer.learning_rate 0.1 among them"),
         ((), {"key": "optimizer.learnin_rate"}, "no number to tune is named 'optimizer.learnin_rate'; did you mean"),
         ((), {"key": "initializer.gain"}, "no number to tune is named 'initializer.gain'"),
-        ((), {"key": "optimizer.nesterov"}, "optimizer.nesterov is False; only a number above 0 can be tuned"),
+        ((), {"key": "epochs"}, "epochs is 10; only a number above 0 that need not be whole can be tuned"),
+        ((), {"key": "seed"}, "no number to tune is named 'seed'"),
+        (
+            (),
+            {"key": "optimizer.nesterov"},
+            "optimizer.nesterov is False; only a number above 0 that need not be whole",
+        ),
     ],
 )
 def test_what_cannot_be_tuned_is_refused_in_a_sentence(staged, overrides, changes, sentence):

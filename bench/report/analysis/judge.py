@@ -18,9 +18,9 @@ from bench.report import statistics
 from bench.report.analysis.blocks import Block, compared, names, natural
 from bench.report.analysis.finding import Finding, find, measure
 from bench.report.analysis.interim import InterimLook, interim_look, seeds_of
-from bench.report.analysis.pairs import UNDECIDED, Pair, decide
+from bench.report.analysis.pairs import UNDECIDED, Comparison, Pair, decide
 from bench.report.analysis.question import Question, ask
-from bench.report.analysis.rules import ALPHA, Rules
+from bench.report.analysis.rules import ALPHA, ENOUGH, Rules
 from bench.report.statistics import sequential
 from bench.report.statistics.power import chance_to_decide
 from bench.schema import FINAL, Row
@@ -143,19 +143,20 @@ def _open(found: Sequence[Pairs], rules: Rules, families: int, count: int) -> li
 
 
 def _is_open(pair: Pair, count: int, last: int, level: float, rates: bool) -> bool:
-    """Whether more seeds may decide a pair. `rates`: whether the last look may show that training rates are equal.
-
-    Where all runs of both arms train, or none, only accuracies can decide, and they have to have some chance to.
-    """
+    """Whether more seeds may decide a pair. `rates`: whether the last look may show that all runs of both train."""
     if pair.look is not None or count >= last:
         return False
-    if pair.rate.difference:
-        return True
-    accuracy, n = pair.accuracy, pair.seeds
-    if pair.rate_open or accuracy.difference is None or accuracy.high is None or n < count:
-        return rates or not pair.rate_open
-    reach = accuracy.high - accuracy.difference
-    return chance_to_decide(accuracy.difference, reach, n, last, accuracy.margin, level / 2, level) >= FUTILE
+    chances = [_chance(pair.rate, count, last, level)] if pair.rate.difference else [float(rates and pair.rate_open)]
+    chances += [] if pair.rate_open else [_chance(pair.accuracy, pair.seeds, last, level)]
+    return max(chances) >= FUTILE
+
+
+def _chance(found: Comparison, n: int, last: int, level: float) -> float:
+    """The chance that the last look decides an endpoint, from its n seeds; 1 where they are too few to tell."""
+    if n < ENOUGH or found.difference is None or found.low is None or found.high is None:
+        return 1.0
+    reach = (found.high - found.low) / 2
+    return chance_to_decide(found.difference, reach, n, last, found.margin, level / 2, level)
 
 
 def _close(found: Sequence[Pairs], active: Sequence[frozenset[str]], count: int) -> None:

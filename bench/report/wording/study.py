@@ -178,6 +178,8 @@ def title(summaries: Sequence[Summary]) -> str:
 def judged(summary: Summary) -> str:
     """The margins, the line and the level of the tests."""
     level = f"each family of tests has the level {summary.alpha:.2g}" if summary.alpha else "no verdict is due"
+    if summary.decided and summary.alpha:
+        level = f"each family of tests has the level {ALPHA:g} over all looks"
     return (
         f"Study {summary.name} is judged by these rules: a difference matters from {margin(summary.rules)} of accuracy "
         f"or {rate_margin(summary.rules)} of training rate; a run has trained above {threshold(summary)} of validation "
