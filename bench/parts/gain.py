@@ -50,7 +50,7 @@ def gain(activation: Function | nn.Module, kind: str = "second_moment", q: float
         raise UserError(
             f"pre-activations of variance q={q} carry no signal; give a positive, finite number such as 1.0"
         )
-    moment = KINDS[kind](_elementwise(activation), q)
+    moment = KINDS[kind](elementwise(activation), q)
     if not 0 < moment < math.inf:
         raise UserError(
             f"this activation has no {kind} gain: the moment it divides by is {moment}, not positive and finite"
@@ -65,7 +65,7 @@ def critical_bias(activation: Function | nn.Module, q: float = 1.0) -> float:
     With both, pre-activations of variance q keep it from layer to layer (Schoenholz et al. 2017, eq. 3).
     Raises UserError where there is no such sigma_b, because sigma_w alone makes them grow.
     """
-    signal = gain(activation, "critical", q) ** 2 * expectation(_square(_elementwise(activation)), q)
+    signal = gain(activation, "critical", q) ** 2 * expectation(square(elementwise(activation)), q)
     if signal > q * (1 + TOLERANCE):
         raise UserError(f"no bias makes variance q={q} a critical fixed point: weights alone bring it to {signal:.4g}")
     return math.sqrt(q - signal) if signal < q * (1 - TOLERANCE) else 0.0
@@ -101,6 +101,11 @@ def expectation(function: Function, q: float = 1.0) -> float:
 
     Kinks and jumps cost panels, not digits. Infinite where the tails dominate the integral or it does not converge.
     """
+    return integrated(function, q)[0]
+
+
+def integrated(function: Function, q: float = 1.0) -> tuple[float, Tensor]:
+    """The expectation, and the left edges (panels,) in z of the panels that it took, dense at kinks and jumps."""
 
     def integral(left: Tensor, width: Tensor) -> Tensor:
         z = left[:, None] + width[:, None] * (NODES + 1) / 2
@@ -113,6 +118,7 @@ def expectation(function: Function, q: float = 1.0) -> float:
     left, total, size = torch.arange(-EDGE, EDGE, dtype=torch.float64), 0.0, 0.0
     width = torch.ones_like(left)
     whole = integral(left, width)
+    edges = left[:0]
     tails = float(whole[[0, -1]].abs().sum())
     while len(left) <= PANELS and bool(whole.isfinite().all()):
         left = torch.stack([left, left + width / 2])
@@ -120,22 +126,40 @@ def expectation(function: Function, q: float = 1.0) -> float:
         halves = integral(left.flatten(), width.flatten()).reshape(2, -1)
         allowed = tolerance * (size + float(halves.abs().sum()))
         converged = (halves.sum(0) - whole).abs() <= allowed / len(whole)
+        edges = torch.cat([edges, left[0, converged]])
         total += float(halves[:, converged].sum())
         size += float(halves[:, converged].abs().sum())
         if converged.all():
-            return total if tails <= tolerance * size else math.inf
+            return (total if tails <= tolerance * size else math.inf), edges
         left, width, whole = (panels[:, ~converged].flatten() for panels in (left, width, halves))
-    return math.inf
+    return math.inf, edges
 
 
-def _elementwise(activation: Function | nn.Module) -> Function:
+def squared_slope(phi: Function, q: float = 1.0) -> float:
+    """E[phi'(sqrt(q) z)²]."""
+    return expectation(square(functools.partial(derivative, phi)), q)
+
+
+def square(function: Function) -> Function:
+    """The function whose values are the squares of this one's."""
+    return lambda z: function(z).square()
+
+
+def derivative(phi: Function, z: Tensor) -> Tensor:
+    """phi'(z) by autograd: a jump has the slopes beside it. z is a leaf, and requires gradients afterwards."""
+    values = phi(z.requires_grad_())
+    slopes = torch.autograd.grad(values.sum(), z)[0] if values.requires_grad else torch.zeros_like(z)
+    return slopes.to(values.dtype)
+
+
+def elementwise(activation: Function | nn.Module) -> Function:
     """The activation on float64 tensors; raises UserError where it does not act value by value."""
     if isinstance(activation, nn.Module):
         with _explained():
             activation = _shared_slope(copy.deepcopy(activation).cpu().double().eval())
     phi = functools.partial(_values, activation)
     points = torch.linspace(-2, 2, 6, dtype=torch.float64)
-    together, alone = phi(points.clone()), phi(points[:2].clone())
+    together, alone = phi(points), phi(points[:2])
     if together.shape != points.shape or not torch.allclose(together[:2], alone, equal_nan=True):
         raise UserError("a gain needs an elementwise activation: one value out for one value in, whatever is beside it")
     return phi
@@ -144,7 +168,7 @@ def _elementwise(activation: Function | nn.Module) -> Function:
 def _values(activation: Function, z: Tensor) -> Tensor:
     """The activation of z as float64, or float32 where it computes in that; raises UserError where it fails."""
     with _explained():
-        values = torch.as_tensor(activation(z))
+        values = torch.as_tensor(activation(z.clone()))  # it may work in place
     if values.is_complex() or values.dtype in (torch.float16, torch.bfloat16):
         raise UserError(f"a gain needs an activation in float64 or float32, and this one computes in {values.dtype}")
     return values if values.is_floating_point() else values.double()
@@ -171,25 +195,11 @@ def _shared_slope(module: nn.Module) -> nn.Module:
 
 
 def _second_moment(phi: Function, q: float) -> float:
-    return expectation(_square(phi), q) / q
+    return expectation(square(phi), q) / q
 
 
 def _variance(phi: Function, q: float) -> float:
-    return expectation(_square(phi), q) - expectation(phi, q) ** 2
+    return expectation(square(phi), q) - expectation(phi, q) ** 2
 
 
-def _slope(phi: Function, q: float) -> float:
-    return expectation(_square(functools.partial(_derivative, phi)), q)
-
-
-def _square(function: Function) -> Function:
-    return lambda z: function(z).square()
-
-
-def _derivative(phi: Function, z: Tensor) -> Tensor:
-    values = phi(z.requires_grad_().clone())
-    slopes = torch.autograd.grad(values.sum(), z)[0] if values.requires_grad else torch.zeros_like(z)
-    return slopes.to(values.dtype)
-
-
-KINDS = {"second_moment": _second_moment, "variance": _variance, "critical": _slope}
+KINDS = {"second_moment": _second_moment, "variance": _variance, "critical": squared_slope}

@@ -1,1 +1,1 @@
-"""What a network does with a signal at initialization, and what theory expects of it."""
+"""What a network does with a signal at initialization, and what theory expects."""
