@@ -39,6 +39,7 @@ class Weight:
     bias_std: float | None
     gradient: float
     update: float | None
+    is_constant: bool  # whether all units, or all values, have the same weights
 
     @property
     def gain(self) -> float:
@@ -266,6 +267,7 @@ def _weights(
             bias_std=float(bias.detach().square().mean().sqrt()) if isinstance(bias, Tensor) else None,
             gradient=norm,
             update=learning_rate * norm / size if size else None,
+            is_constant=bool((value == value[:1]).all()),
         )
     return found
 

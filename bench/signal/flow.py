@@ -1,0 +1,117 @@
+"""How the operations of a measured network hang together: what feeds a layer, what cancels its scale, where zeros are
+meant to be, and what theory expects at each place.
+
+In: a measurement. Out: a Flow. Touches: nothing.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from bench.parts.gain import expectation, square
+from bench.schema import UserError
+from bench.signal.maps import MeanField
+from bench.signal.measure import Measurement, Weight
+from bench.signal.operations import ACTIVATION, JOIN, LAYER, NORM, OTHER, Operation
+
+INPUT = -1  # the place of the model's input
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What theory expects of an output, given the measured inputs of the operation; None where it has no answer."""
+
+    second_moment: float | None = None
+    correlation: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """The operations of a measurement as a graph."""
+
+    measured: Measurement
+
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """All of them, in the order of the forward pass."""
+        return self.measured.operations
+
+    @cached_property
+    def layers(self) -> list[Operation]:
+        """The operations with a weight."""
+        return [one for one in self.operations if one.kind == LAYER and one.weight in self.measured.weights]
+
+    @cached_property
+    def consumers(self) -> dict[int, list[Operation]]:
+        """The operations that take the output of each."""
+        found: dict[int, list[Operation]] = {one.place: [] for one in self.operations}
+        for one in self.operations:
+            for place in one.inputs:
+                found.setdefault(place, []).append(one)
+        return found
+
+    def weight(self, layer: Operation) -> Weight:
+        """The weight of a layer."""
+        return self.measured.weights[str(layer.weight)]
+
+    def source(self, one: Operation) -> Operation | None:
+        """What feeds an operation, past reshapes, pools and the like; None for the input of the model."""
+        place = one.inputs[0]
+        while place != INPUT and self.operations[place].kind == OTHER:
+            place = self.operations[place].inputs[0]
+        return None if place == INPUT else self.operations[place]
+
+    def is_normalized(self, layer: Operation) -> bool:
+        """Whether a norm cancels the scale of the layer's output, whatever it is."""
+        users = self.consumers[layer.place]
+        return bool(users) and all(
+            user.kind == NORM or (user.kind == OTHER and self.is_normalized(user)) for user in users
+        )
+
+    def needed_gain(self, layer: Operation) -> float | None:
+        """The gain that keeps the second moment from one layer to the next, through the activation between them.
+
+        At the size that the activation's input has. None where the integral does not exist.
+        """
+        fed = self.source(layer)
+        if fed is None or fed.kind != ACTIVATION or fed.call is None:
+            return 1.0
+        q = self.moment(fed.inputs[0])
+        if not q or not math.isfinite(q):
+            return None
+        try:
+            moment = expectation(square(MeanField(fed.call, 1.0).phi), q)
+        except UserError:
+            return None
+        return math.sqrt(q / moment) if 0 < moment < math.inf else None
+
+    def moment(self, place: int) -> float | None:
+        """The second moment of an output; None for the input of the model."""
+        return None if place == INPUT else self.operations[place].second_moment
+
+    def is_meant_to_be_zero(self, layer: Operation) -> bool:
+        """Whether a layer of zeros ends a residual branch or the model, as Fixup and zero heads have it."""
+        return self.weight(layer).std == 0 and self._ends(layer)
+
+    def _ends(self, one: Operation) -> bool:
+        users = self.consumers[one.place]
+        return all(user.kind == JOIN or (user.kind in (NORM, OTHER) and self._ends(user)) for user in users)
+
+    def closed_branches(self) -> set[int]:
+        """The places of operations whose output a later zero, meant to be there, keeps from the rest of the model."""
+        found: set[int] = set()
+        for one in reversed(self.operations):
+            users = self.consumers[one.place]
+            zero = one.second_moment == 0 and (one.kind == NORM or one.kind == OTHER or one.kind == LAYER)
+            if (zero and self._ends(one)) or (users and all(user.place in found for user in users)):
+                found.add(one.place)
+        return found
+
+    def blocks(self) -> Iterator[tuple[Operation, float]]:
+        """Each join, and the factor by which it is larger than the larger of what it adds."""
+        for one in self.operations:
+            if one.kind == JOIN:
+                sides = [q for place in one.inputs if (q := self.moment(place))]
+                if sides:
+                    yield one, one.second_moment / max(sides)

@@ -1,0 +1,189 @@
+"""What is wrong with a network at initialization: the place, what was measured, what was expected, and what repairs it.
+
+In: a measurement. Out: problems, none for a healthy network. Touches: nothing.
+
+Each threshold stands beside the reason for it; `python -m bench probe_error_rates` measures how often they are wrong.
+"""
+
+import math
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.signal.flow import Flow
+from bench.signal.measure import Measurement
+from bench.signal.operations import ACTIVATION, Operation
+
+SLOW = 1e-5  # of its own size, by which a weight changes in a step: a thousand steps then change it by 1 %
+STEEP = 3.0  # times log(classes): the loss of a network that is sure of wrong answers before it has learned
+ALIKE = 1e-3  # 1 - cosine of two examples' features: the last layer then sees one input
+KEPT = 0.05  # of log2 of the signal, per layer: less is not named as a cause
+DEAD = 0.99  # of the units of an activation
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that keeps a network from learning.
+
+    layer: where, by its name in the model. what: what was measured there. expected: what a healthy network has.
+    fix: the line of code that repairs it.
+    """
+
+    layer: str
+    what: str
+    expected: str
+    fix: str
+
+    @property
+    def text(self) -> str:
+        """In two sentences and a line of code."""
+        return f"{self.layer}: {self.what}. Expected: {self.expected}.\n    {self.fix}"
+
+
+def problems(measured: Measurement) -> list[Problem]:
+    """The problems of a network, the first cause first: what is not finite hides the rest."""
+    flow = Flow(measured)
+    for rule in (_not_finite, _silent, _steep, _alike, _slow, _dead):
+        if found := [*rule(flow)]:
+            return found
+    return []
+
+
+def _not_finite(flow: Flow) -> Iterator[Problem]:
+    for one in flow.operations:
+        if not one.finite:
+            yield Problem(one.name, "its output is not finite", "finite numbers", _remedy(flow))
+            return
+
+
+def _silent(flow: Flow) -> Iterator[Problem]:
+    """A layer of zeros, or an output of zeros, that is not the end of a residual branch or of the model."""
+    for layer in flow.layers:
+        weight = flow.weight(layer)
+        if weight.std == 0 and not flow.is_meant_to_be_zero(layer):
+            yield Problem(layer.name, "all its weights are 0", "weights that differ", _remedy(flow))
+        elif weight.shape[0] > 1 and weight.is_constant:
+            yield Problem(
+                layer.name,
+                "all its units have the same weights and learn the same",
+                "weights that differ",
+                _remedy(flow),
+            )
+
+
+def _steep(flow: Flow) -> Iterator[Problem]:
+    """Logits so large that the loss before training is far above that of a guess."""
+    measured = flow.measured
+    if measured.loss is None or measured.classes is None:
+        return
+    guess = math.log(measured.classes)
+    if measured.loss > STEEP * guess:
+        where, cause = _growth(flow)
+        yield Problem(
+            where,
+            f"the loss before training is {measured.loss:.3g}{cause}",
+            f"about log({measured.classes}) = {guess:.3g}",
+            _remedy(flow),
+        )
+
+
+def _alike(flow: Flow) -> Iterator[Problem]:
+    """Features that are the same for all inputs."""
+    layers = flow.layers
+    last = flow.source(layers[-1]) if layers else None
+    if last is None or last.correlation is None or last.correlation < 1 - ALIKE:
+        return
+    where = next((one for one in flow.operations if one.correlation is not None and one.correlation > 1 - ALIKE), last)
+    yield Problem(
+        where.name,
+        f"from here on two inputs look alike: their cosine is {where.correlation:.5f}, and {last.correlation:.6f} before "
+        "the last layer",
+        f"a cosine below {1 - ALIKE}",
+        _remedy(flow),
+    )
+
+
+def _slow(flow: Flow) -> Iterator[Problem]:
+    """Gradients so small that a step changes nothing."""
+    closed = flow.closed_branches()
+    updates = [
+        update
+        for layer in flow.layers
+        if layer.place not in closed and (update := flow.weight(layer).update) is not None
+    ]
+    if not updates or statistics.median(updates) >= SLOW:
+        return
+    where, cause = _decay(flow)
+    yield Problem(
+        where,
+        f"a step at learning rate {flow.measured.learning_rate:g} changes the weights by "
+        f"{statistics.median(updates):.1g} of their size{cause}",
+        f"more than {SLOW:g}",
+        _remedy(flow),
+    )
+
+
+def _dead(flow: Flow) -> Iterator[Problem]:
+    for one in flow.operations:
+        if (
+            one.kind == ACTIVATION
+            and one.dead is not None
+            and one.dead > DEAD
+            and one.place not in flow.closed_branches()
+        ):
+            yield Problem(
+                one.name,
+                f"{100 * one.dead:.0f} % of its units have one output for the whole batch",
+                "units that vary with the input",
+                _remedy(flow),
+            )
+            return
+
+
+def _factors(flow: Flow) -> list[tuple[Operation, float, float, float]]:
+    """Each layer whose scale no norm cancels: the layer, its gain, the gain it needs, log2 of what it makes of a signal."""
+    found = []
+    for layer in flow.layers:
+        needed = flow.needed_gain(layer)
+        gain = flow.weight(layer).gain
+        if needed and gain and not flow.is_normalized(layer):
+            found.append((layer, gain, needed, 2 * math.log2(gain / needed)))
+    return found
+
+
+def _decay(flow: Flow) -> tuple[str, str]:
+    return _trend(flow, -1)
+
+
+def _growth(flow: Flow) -> tuple[str, str]:
+    joins = [(one, factor) for one, factor in flow.blocks() if factor > 1]
+    total = math.prod(factor for _, factor in joins)
+    trend = [one for one in _factors(flow) if one[3] > KEPT]
+    if joins and total > 2 ** sum(one[3] for one in trend):
+        each = total ** (1 / len(joins))
+        return joins[0][0].name, (
+            f"; each of {len(joins)} sums of a branch and a shortcut makes the signal {each:.2g} times larger, "
+            f"{total:.1g} times in all"
+        )
+    return _trend(flow, 1)
+
+
+def _trend(flow: Flow, sign: int) -> tuple[str, str]:
+    """The first of the layers that shrink (-1) or enlarge (1) the signal, and how fast they do it together."""
+    found = [one for one in _factors(flow) if sign * one[3] > KEPT]
+    if not found:
+        return flow.layers[0].name if flow.layers else "the model", ""
+    per_layer = statistics.fmean(abs(one[3]) for one in found)
+    layer, gain, needed, _ = max(found, key=lambda one: sign * one[3]) if len(found) < 3 else found[0]
+    fed = flow.source(layer)
+    by = f"{fed.function} needs" if fed is not None and fed.kind == ACTIVATION else "the layer needs"
+    verb = "halves" if sign < 0 else "doubles"
+    pace = f"every {1 / per_layer:.2g} layers" if per_layer < 1 else f"{per_layer:.2g} times per layer"
+    return layer.name, f"; the signal {verb} {pace} from here on: gain {gain:.2f} where {by} {needed:.2f}"
+
+
+def _remedy(flow: Flow) -> str:
+    """The line that draws the weights anew so that the signal keeps its size."""
+    names = {one.function.rstrip("_") for one in flow.operations if one.kind == ACTIVATION}
+    activation = f', activation="{names.pop()}"' if len(names) == 1 else ""
+    return f'initialize(model, "he_normal", gain="auto"{activation}, others="keep")'
