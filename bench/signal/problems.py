@@ -25,10 +25,11 @@ DEAD = 0.99  # of the units of an activation
 class Problem:
     """One thing that keeps a network from learning.
 
-    layer: where, by its name in the model. what: what was measured there. expected: what a healthy network has.
+    kind: not_finite, silent, steep, alike, slow or dead. layer: where, by its name in the model. what: what was measured there. expected: what a healthy network has.
     fix: the line of code that repairs it.
     """
 
+    kind: str
     layer: str
     what: str
     expected: str
@@ -52,7 +53,7 @@ def problems(measured: Measurement) -> list[Problem]:
 def _not_finite(flow: Flow) -> Iterator[Problem]:
     for one in flow.operations:
         if not one.finite:
-            yield Problem(one.name, "its output is not finite", "finite numbers", _remedy(flow))
+            yield Problem("not_finite", one.name, "its output is not finite", "finite numbers", _remedy(flow))
             return
 
 
@@ -61,9 +62,10 @@ def _silent(flow: Flow) -> Iterator[Problem]:
     for layer in flow.layers:
         weight = flow.weight(layer)
         if weight.std == 0 and not flow.is_meant_to_be_zero(layer):
-            yield Problem(layer.name, "all its weights are 0", "weights that differ", _remedy(flow))
+            yield Problem("silent", layer.name, "all its weights are 0", "weights that differ", _remedy(flow))
         elif weight.shape[0] > 1 and weight.is_constant:
             yield Problem(
+            "silent",
                 layer.name,
                 "all its units have the same weights and learn the same",
                 "weights that differ",
@@ -80,6 +82,7 @@ def _steep(flow: Flow) -> Iterator[Problem]:
     if measured.loss > STEEP * guess:
         where, cause = _growth(flow)
         yield Problem(
+            "steep",
             where,
             f"the loss before training is {measured.loss:.3g}{cause}",
             f"about log({measured.classes}) = {guess:.3g}",
@@ -95,6 +98,7 @@ def _alike(flow: Flow) -> Iterator[Problem]:
         return
     where = next((one for one in flow.operations if one.correlation is not None and one.correlation > 1 - ALIKE), last)
     yield Problem(
+            "alike",
         where.name,
         f"from here on two inputs look alike: their cosine is {where.correlation:.5f}, and {last.correlation:.6f} before "
         "the last layer",
@@ -115,6 +119,7 @@ def _slow(flow: Flow) -> Iterator[Problem]:
         return
     where, cause = _decay(flow)
     yield Problem(
+            "slow",
         where,
         f"a step at learning rate {flow.measured.learning_rate:g} changes the weights by "
         f"{statistics.median(updates):.1g} of their size{cause}",
@@ -132,6 +137,7 @@ def _dead(flow: Flow) -> Iterator[Problem]:
             and one.place not in flow.closed_branches()
         ):
             yield Problem(
+            "dead",
                 one.name,
                 f"{100 * one.dead:.0f} % of its units have one output for the whole batch",
                 "units that vary with the input",

@@ -1,0 +1,33 @@
+"""Diagnoses any torch module at its initialization.
+
+In: a module, a batch. Out: a Diagnosis. Touches: nothing.
+"""
+
+from torch import Tensor, nn
+
+from bench.bounds import Positive, checked
+from bench.schema import UserError
+from bench.signal.diagnosis import Diagnosis
+from bench.signal.measure import measure
+
+Batch = Tensor | tuple[Tensor, Tensor]
+
+
+def diagnose(model: nn.Module, batch: Batch, *, learning_rate: float = 0.1, seed: int = 0) -> Diagnosis:
+    """Measure a model as it is, on one batch, and say what keeps it from learning, where, and which line repairs it.
+
+    batch: inputs (n, ...), or (inputs, labels (n,)), normalized as for training; 16 examples or more. Labels that are
+        not given are drawn from `seed`.
+    learning_rate: the one that training will begin with.
+
+    print() shows the diagnosis; `.problems` is a list, empty for a healthy model; `.layers` is a frame; `.plot()` draws
+    it. Nothing is trained: the model is copied, and its weights, statistics, hooks and all generators are as before.
+    Raises UserError for a model or a batch that cannot be measured.
+    """
+    if not isinstance(model, nn.Module):
+        raise UserError(f"diagnose takes a torch.nn.Module, not {type(model).__name__}")
+    inputs, labels = batch if isinstance(batch, tuple | list) else (batch, None)
+    if not isinstance(inputs, Tensor) or inputs.dim() < 1 or len(inputs) == 0:
+        raise UserError("a batch is a tensor of inputs (n, ...), or (inputs, labels)")
+    rate = checked("learning_rate", learning_rate, Positive)
+    return Diagnosis(type(model).__name__, (measure(model, inputs, labels, rate, seed),))
