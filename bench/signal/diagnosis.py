@@ -70,13 +70,13 @@ class Diagnosis:
         return f"<Diagnosis of {self.model}: {self._verdict()}>"
 
     def _repr_pretty_(self, printer: object, cycle: bool) -> None:  # IPython shows a diagnosis as it prints
-        getattr(printer, "text")(str(self))
+        printer.text(str(self))
 
     def plot(self) -> "Figure":
         """The second moment, the gradient and the correlation along depth, with what theory expects."""
         from bench.signal.figure import drawn
 
-        return drawn(self)
+        return drawn(self.layers, f"{self.model}: {self._verdict()}")
 
     def _verdict(self) -> str:
         count = len(self.problems)

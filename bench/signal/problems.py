@@ -65,7 +65,7 @@ def _silent(flow: Flow) -> Iterator[Problem]:
             yield Problem("silent", layer.name, "all its weights are 0", "weights that differ", _remedy(flow))
         elif weight.shape[0] > 1 and weight.is_constant:
             yield Problem(
-            "silent",
+                "silent",
                 layer.name,
                 "all its units have the same weights and learn the same",
                 "weights that differ",
@@ -98,7 +98,7 @@ def _alike(flow: Flow) -> Iterator[Problem]:
         return
     where = next((one for one in flow.operations if one.correlation is not None and one.correlation > 1 - ALIKE), last)
     yield Problem(
-            "alike",
+        "alike",
         where.name,
         f"from here on two inputs look alike: their cosine is {where.correlation:.5f}, and {last.correlation:.6f} before "
         "the last layer",
@@ -119,7 +119,7 @@ def _slow(flow: Flow) -> Iterator[Problem]:
         return
     where, cause = _decay(flow)
     yield Problem(
-            "slow",
+        "slow",
         where,
         f"a step at learning rate {flow.measured.learning_rate:g} changes the weights by "
         f"{statistics.median(updates):.1g} of their size{cause}",
@@ -137,7 +137,7 @@ def _dead(flow: Flow) -> Iterator[Problem]:
             and one.place not in flow.closed_branches()
         ):
             yield Problem(
-            "dead",
+                "dead",
                 one.name,
                 f"{100 * one.dead:.0f} % of its units have one output for the whole batch",
                 "units that vary with the input",
