@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -116,7 +116,7 @@ class Diagnosis:
         step = math.ceil(len(shown) / SHOWN)
         columns = ["name", "second_moment", "correlation", "gradient", "gain", "needed_gain", "update"]
         part = shown.iloc[::step][columns]
-        text = part.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.3g}").splitlines()
+        text: list[str] = part.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.3g}").splitlines()
         rest = [f"every {step}th of {len(shown)} layers and sums; .layers has all"] if step > 1 else []
         return text + rest
 

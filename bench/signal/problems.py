@@ -100,8 +100,8 @@ def _alike(flow: Flow) -> Iterator[Problem]:
     yield Problem(
         "alike",
         where.name,
-        f"from here on two inputs look alike: their cosine is {where.correlation:.5f}, and {last.correlation:.6f} before "
-        "the last layer",
+        f"from here on two inputs look alike: their cosine is {where.correlation:.5f}, and {last.correlation:.6f} "
+        "before the last layer",
         f"a cosine below {1 - ALIKE}",
         _remedy(flow),
     )
@@ -147,7 +147,7 @@ def _dead(flow: Flow) -> Iterator[Problem]:
 
 
 def _factors(flow: Flow) -> list[tuple[Operation, float, float, float]]:
-    """Each layer whose scale no norm cancels: the layer, its gain, the gain it needs, log2 of what it makes of a signal."""
+    """Each layer whose scale no norm cancels, its gain, the gain it needs, log2 of the factor that it puts on a signal."""
     found = []
     for layer in flow.layers:
         needed = flow.needed_gain(layer)
