@@ -69,7 +69,8 @@ class Diagnosis:
     def __repr__(self) -> str:
         return f"<Diagnosis of {self.model}: {self._verdict()}>"
 
-    def _repr_pretty_(self, printer: object, cycle: bool) -> None:  # IPython shows a diagnosis as it prints
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """IPython shows a diagnosis as it prints."""
         printer.text(str(self))
 
     def plot(self) -> "Figure":

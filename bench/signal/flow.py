@@ -16,6 +16,7 @@ from bench.signal.measure import Measurement, Weight
 from bench.signal.operations import ACTIVATION, JOIN, LAYER, NORM, OTHER, Operation
 
 INPUT = -1  # the place of the model's input
+CLOSED = 1e-8  # of a sum's second moment: a residual branch below this is closed at first
 
 
 @dataclass(frozen=True)
@@ -98,15 +99,20 @@ class Flow:
         users = self.consumers[one.place]
         return all(user.kind == JOIN or (user.kind in (NORM, OTHER) and self._ends(user)) for user in users)
 
+    @cached_property
     def closed_branches(self) -> set[int]:
-        """The places of operations whose output a later zero, meant to be there, keeps from the rest of the model."""
+        """The places of operations that a sum, or the model's end, hardly sees yet: their branch starts near zero."""
         found: set[int] = set()
         for one in reversed(self.operations):
             users = self.consumers[one.place]
-            zero = one.second_moment == 0 and (one.kind == NORM or one.kind == OTHER or one.kind == LAYER)
-            if (zero and self._ends(one)) or (users and all(user.place in found for user in users)):
+            ends = one.second_moment == 0 and self._ends(one) and one.kind in (LAYER, NORM, OTHER)
+            if ends or (users and all(user.place in found or self._ignores(user, one) for user in users)):
                 found.add(one.place)
         return found
+
+    def _ignores(self, user: Operation, one: Operation) -> bool:
+        """Whether a sum has a term beside which this one is next to nothing, as layer scales of 1e-6 make it."""
+        return user.kind == JOIN and one.second_moment <= CLOSED * user.second_moment
 
     def blocks(self) -> Iterator[tuple[Operation, float]]:
         """Each join, and the factor by which it is larger than the larger of what it adds."""

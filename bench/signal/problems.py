@@ -25,8 +25,8 @@ DEAD = 0.99  # of the units of an activation
 class Problem:
     """One thing that keeps a network from learning.
 
-    kind: not_finite, silent, steep, alike, slow or dead. layer: where, by its name in the model. what: what was measured there. expected: what a healthy network has.
-    fix: the line of code that repairs it.
+    kind: not_finite, silent, steep, alike, slow or dead. layer: its name in the model. what: what was measured
+    there. expected: what a healthy network has. fix: the line of code that repairs it.
     """
 
     kind: str
@@ -63,7 +63,7 @@ def _silent(flow: Flow) -> Iterator[Problem]:
         weight = flow.weight(layer)
         if weight.std == 0 and not flow.is_meant_to_be_zero(layer):
             yield Problem("silent", layer.name, "all its weights are 0", "weights that differ", _remedy(flow))
-        elif weight.shape[0] > 1 and weight.is_constant:
+        elif weight.std > 0 and weight.shape[0] > 1 and weight.is_constant:
             yield Problem(
                 "silent",
                 layer.name,
@@ -109,7 +109,7 @@ def _alike(flow: Flow) -> Iterator[Problem]:
 
 def _slow(flow: Flow) -> Iterator[Problem]:
     """Gradients so small that a step changes nothing."""
-    closed = flow.closed_branches()
+    closed = flow.closed_branches
     updates = [
         update
         for layer in flow.layers
@@ -134,7 +134,7 @@ def _dead(flow: Flow) -> Iterator[Problem]:
             one.kind == ACTIVATION
             and one.dead is not None
             and one.dead > DEAD
-            and one.place not in flow.closed_branches()
+            and one.place not in flow.closed_branches
         ):
             yield Problem(
                 "dead",
@@ -147,7 +147,7 @@ def _dead(flow: Flow) -> Iterator[Problem]:
 
 
 def _factors(flow: Flow) -> list[tuple[Operation, float, float, float]]:
-    """Each layer whose scale no norm cancels, its gain, the gain it needs, log2 of the factor that it puts on a signal."""
+    """Each layer whose scale no norm cancels, its gain, the needed gain, log2 of its factor on a signal."""
     found = []
     for layer in flow.layers:
         needed = flow.needed_gain(layer)
