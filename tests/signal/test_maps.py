@@ -4,12 +4,16 @@ import math
 
 import pytest
 import torch
+from scipy import special
 from torch import nn
 
-from bench.parts.gain import gain
+from bench import catalogue
+from bench.parts.gain import expectation, gain
+from bench.registry import find
 from bench.schema import UserError
 from bench.signal.maps import FixedPoint, MeanField, critical_at, critical_line, jumps, pair, pair_slope
 
+OPTIONS = catalogue.options("activation")
 CORRELATIONS = (-1.0, -0.999, -0.5, 0.0, 0.3, 0.9, 0.999, 1 - 1e-6, 1.0)
 HE = MeanField(nn.ReLU(), math.sqrt(2))
 
@@ -36,6 +40,19 @@ def test_erf_has_the_arcsine_kernel_to_twelve_digits(c, q):
     net = MeanField(torch.erf, 1.5, 0.3)
     assert net.length(q) == pytest.approx(2.25 * kernel(1) + 0.09, abs=1e-12)
     assert net.correlation(c, q) == pytest.approx((2.25 * kernel(c) + 0.09) / (2.25 * kernel(1) + 0.09), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_activation_has_the_correlations_of_its_hermite_series(name):
+    module = find("activation", OPTIONS[name]["function"])(**catalogue.arguments(OPTIONS[name]))
+    net, c = MeanField(module, 1.0), -0.25
+    series = 0.0
+    for order in range(20):  # Mehler's formula: E[phi(u) phi(v)] = sum of c^k E[phi(z) He_k(z)]² / k!
+        hermite = special.hermitenorm(order)
+        coefficient = expectation(lambda z, hermite=hermite: net.phi(z) * torch.from_numpy(hermite(z.numpy())))
+        series += c**order * coefficient**2 / math.factorial(order)
+    assert pair(net.phi, 1.0, c) == pytest.approx(series, abs=1e-9 * net.length(1.0))
+    assert net.chi(1.0) == pytest.approx(gain(module, "critical") ** -2)
 
 
 @pytest.mark.parametrize("c", [-0.5, 0.0, 0.3, 0.99])
