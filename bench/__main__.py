@@ -11,28 +11,31 @@ from typing import Any
 
 from bench import __version__, catalogue, registry
 from bench.commands import COMMANDS
-from bench.commands.errors import MISTAKE, exit_code, from_hydra
+from bench.commands.errors import DONE, MISTAKE, exit_code, from_hydra
+from bench.machine import streams
 from bench.schema import UserError
 
-HELP = ("-h", "--help")
+HELP, VERSION = ("-h", "--help"), "--version"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
+    streams.make_safe()
     command, *words = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if command == "help" and words:
         command, *words = [*words, "--help"]
+    code = DONE
     try:
-        if command == "--version":
+        if VERSION in (command, *words):
             print(f"initbench {__version__}")
         elif command in (*HELP, "help") or not {*HELP}.isdisjoint(words):
             print(help_for(command, words))
         else:
-            return invoke(command, words)
+            code = invoke(command, words)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         return exit_code(command, error)
-    return 0
+    return code
 
 
 def help_for(command: str, words: Sequence[str]) -> str:
@@ -71,7 +74,7 @@ def invoke(command: str, words: list[str]) -> int:
         hydra.main(version_base="1.3", config_path=str(catalogue.CONF), config_name=command)(function)()
     except SystemExit as ended:
         return MISTAKE if ended.code == 1 and from_hydra(ended) else int(ended.code or 0)
-    return 0
+    return DONE
 
 
 if __name__ == "__main__":

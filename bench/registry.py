@@ -10,8 +10,11 @@ import inspect
 import pkgutil
 import typing
 from collections.abc import Callable, Iterable
+from enum import EnumType
+from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
+from bench import source
 from bench.bounds import checked
 from bench.schema import WORDS, Run, UserError
 
@@ -21,7 +24,18 @@ SHOWN = 20  # names in a sentence
 # by kind of name, the command that lists all of them
 LISTS = {word: f"list {word}" for word in WORDS} | {"key": "COMMAND --help", "law of one tensor": "list initializer"}
 
+OPEN = ("model", "dataset")  # words that take a class or function without a decorator
+BASES = {"model": "torch.nn.modules.module.Module", "dataset": "torch.utils.data.dataset.Dataset"}
+SHORT = {  # (word, library) -> its module that has such parts
+    ("model", "torchvision"): "torchvision.models",
+    ("model", "timm"): "timm.models",
+    ("dataset", "torchvision"): "torchvision.datasets",
+}
+
+SOURCE = "source"  # the argument that every part of the user's own has in its choices, beside those it takes
+
 _functions: dict[str, dict[str, Callable[..., Any]]] = {word: {} for word in WORDS}
+_openers: dict[str, Callable[..., Callable[..., Any]]] = {}
 
 
 def _register(word: str, function: Function) -> Function:
@@ -30,6 +44,16 @@ def _register(word: str, function: Function) -> Function:
     if (other.__module__, other.__qualname__) != (function.__module__, function.__qualname__):
         raise ValueError(f"two functions are called {name!r}: {other.__module__} and {function.__module__}")
     return function
+
+
+def opener(word: str) -> Callable[[Function], Function]:
+    """Register `function(name, found, arguments)`: what a class or function without a decorator becomes."""
+
+    def register(function: Function) -> Function:
+        _openers[word] = function
+        return function
+
+    return register
 
 
 def task(kind: Function) -> Function:
@@ -80,18 +104,62 @@ def schedule(function: Function) -> Function:
 
 
 def find(word: str, name: str) -> Callable[..., Any]:
-    """The function registered for `word` under `name`, or under "module:name" in a module of the user's own.
+    """The function registered for `word` under `name`, or "module:name" in a module of the user's own or a library.
 
-    Raises UserError, with the nearest known names, when there is none.
+    A model or a dataset of such a module needs no decorator. Raises UserError, with the nearest known names, when there
+    is none.
     """
-    home, _, bare = name.rpartition(":")
-    try:
-        _import_all(home or ("bench.train.task" if word == "task" else f"bench.parts.{word}"))
-    except ImportError as missing:
-        raise UserError(f"{word} {name}: cannot import {home or word}: {missing}") from missing
-    if bare not in _functions[word]:
-        raise UserError(unknown(word, bare, _functions[word]))
-    return _functions[word][bare]
+    if ":" in name:
+        return _find_own(word, _home(word, name), name.rpartition(":")[2])
+    _import_all("bench.train.task" if word == "task" else f"bench.parts.{word}")
+    if name not in _functions[word]:
+        raise UserError(unknown(word, name, _functions[word]))
+    return _functions[word][name]
+
+
+def _find_own(word: str, home: str, bare: str) -> Callable[..., Any]:
+    module = source.module(home)
+    found, registered = vars(module).get(bare), _functions[word].get(bare)
+    if registered and registered.__module__ in (home, getattr(found, "__module__", home)):
+        return registered
+    if found is None:
+        raise UserError(unknown(f"{word} in {home}", bare, _names(module) or ["none"]))
+    if reason := _unfit(word, module, found):
+        raise UserError(f"no {word} is named {home}:{bare}: {reason}")
+    function: Callable[..., Any] = found
+    return function
+
+
+def _unfit(word: str, module: ModuleType, found: object) -> str:
+    """Why what has no decorator cannot stand behind the word, "" where it can.
+
+    A yaml may be a stranger's, so a library's functions, such as subprocess.run, are out of its reach.
+    """
+    if not isinstance(found, type | FunctionType | functools.partial):
+        kind = "a module" if isinstance(found, ModuleType) else f"an object of {type(found).__name__}"
+        return f"this is {kind}, neither a class nor a function; name what makes the {word}"
+    if word not in OPEN:
+        return f"write @{word} above it, from bench.registry"
+    bases = [f"{base.__module__}.{base.__name__}" for base in getattr(found, "__mro__", ())]
+    library = source.is_library(getattr(module, "__file__", None) or "<built-in>")
+    if library and module.__name__ not in SHORT.values() and BASES[word] not in bases:
+        return f"of a library, only a class that extends {BASES[word]} can be; call it in a function of your own"
+    return ""
+
+
+def _names(module: ModuleType) -> list[str]:
+    """The public functions and classes of a module, without those that it imports from elsewhere."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type | FunctionType) and not isinstance(value, EnumType) and not name.startswith("_")
+        if value.__module__.startswith(module.__name__)
+    ]
+
+
+def is_registered(word: str, function: Callable[..., Any]) -> bool:
+    """Whether a function has a decorator, and so takes what the decorator says."""
+    return any(function is one for one in _functions[word].values())
 
 
 def functions(word: str) -> dict[str, Callable[..., Any]]:
@@ -102,9 +170,16 @@ def functions(word: str) -> dict[str, Callable[..., Any]]:
 def build(run: Run, word: str) -> Callable[..., Any]:
     """The function behind `word` in this run, its keyword arguments filled from the run's choices.
 
-    Raises UserError when conf/ and the function disagree about the arguments.
+    Raises UserError when conf/ and the function disagree about the arguments, or the source of the function has changed
+    since the run was planned.
     """
-    function, arguments = find(word, run.functions[word]), run.arguments(word)
+    name, arguments = run.functions[word], run.arguments(word)
+    function = find(word, name)
+    if is_own(word, name):
+        _refuse_changed(word, name, arguments.pop(SOURCE))
+        if not is_registered(word, function):
+            _import_all(f"bench.parts.{word}")
+            return _openers[word](name, function, arguments)
     wanted = keyword_arguments(function)
     if set(wanted) != set(arguments):
         takes, given = (", ".join(sorted(names)) or "none" for names in (wanted, arguments))
@@ -112,6 +187,26 @@ def build(run: Run, word: str) -> Callable[..., Any]:
     prefix = "" if word == "task" else f"{word}."
     fitting = {name: checked(f"{prefix}{name}", value, wanted[name]) for name, value in arguments.items()}
     return functools.partial(function, **fitting)
+
+
+def is_own(word: str, name: str) -> bool:
+    """Whether a function is of a module of the user's own or a library, and its word is open to such."""
+    return ":" in name and word in OPEN
+
+
+def source_of(word: str, name: str) -> str:
+    """What the source of "module:name" is: see `bench.source.source`."""
+    return source.source(_home(word, name))
+
+
+def _refuse_changed(word: str, name: str, planned: str) -> None:
+    if (now := source_of(word, name)) != planned:
+        raise UserError(f"the source of {name} was {planned} when this run was planned and is {now} now; start anew")
+
+
+def _home(word: str, name: str) -> str:
+    home = name.rpartition(":")[0]
+    return SHORT.get((word, home), home)
 
 
 @functools.cache

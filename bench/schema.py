@@ -27,6 +27,17 @@ class UserError(Exception):
     """A mistake in a command or in the data. Its text names the way out; the exit code is 2."""
 
 
+class Unfit(UserError):
+    """An initializer that does not fit the model of a run, for a `reason`; a sweep leaves such runs out.
+
+    `sentence` is the text where it says more than the reason, such as the way out.
+    """
+
+    def __init__(self, reason: str, sentence: str = "") -> None:
+        super().__init__(sentence or reason)
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class Run:
     """One fully specified choice of everything, seed included.

@@ -59,7 +59,13 @@ def bench(home: Path):
 
 
 def test_its_parts_train_and_its_figure_is_in_the_paper(bench, home):
-    words = ("study=mine", "model=tiny", "normalization=group", "initializer=halves,narrow,last_zero", "seed=0,1")
+    words = (
+        "study=mine",
+        "model=tiny",
+        "normalization=local_response",
+        "initializer=halves,narrow,last_zero",
+        "seed=0,1",
+    )
     text = bench("sweep", *words, "dataset=synthetic", "epochs=1", "tracking=off", "hydra/launcher=basic")
     assert all(name in text for name in ("halves", "narrow", "last_zero", "6 runs"))
     bench("report", "study=mine", "output=here", "tracking=off")

@@ -46,6 +46,9 @@ SHAPES = (
     "range(2)",
     "glob(n*)",
     "interval(0,1)",
+    "he_leaky(slope=1|2)",
+    "a(x=1",
+    "a()",
 )
 TEXTS = (
     "",

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
+from bench.axes import parse
 from bench.catalogue import CONF, load, options
 from bench.commands import COMMANDS, errors
-from bench.plan.plan import parse
 from bench.rows.store import Store
 
 HOME = CONF.parent

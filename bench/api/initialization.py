@@ -5,7 +5,7 @@ In: a module, the name of an initializer in conf/. Out: the module, or a table. 
 
 import functools
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
@@ -13,14 +13,16 @@ import torch
 from torch import Generator, Tensor, nn
 
 from bench import catalogue, registry
-from bench.api.copies import Slot, on_copies, refuse_unwritable, values, write_back
-from bench.api.modules import finish, is_lstm, refuse_unfillable, stand_ins
 from bench.api.preview import Initializer, Preview, Recipe, Table, cell, previews
 from bench.parts import seeds
 from bench.parts.ambient import neutral
 from bench.parts.dataset.tensors import Split
 from bench.parts.gain import gain as gain_of
 from bench.parts.gain import resolved
+from bench.parts.initializer.any_module import BY_RESET, values_of
+from bench.parts.initializer.as_shipped import as_shipped
+from bench.parts.initializer.copies import Slot, refuse_unwritable, write_back
+from bench.parts.initializer.stand_ins import StandIns, is_lstm, refuse_unfillable
 from bench.schema import Run, UserError
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -91,7 +93,7 @@ def initialize(
     others: parameters of modules without a rule are an "error"; "keep" leaves them as they are (on the meta device:
         as their own reset_parameters() draws them); "fill" draws matrices by the law, sets biases to 0, and keeps
         other vectors, such as a scale per channel of any shape (1 on the meta device). For attention, recurrent,
-        transposed and embedding layers see `bench.api.modules.stand_ins`.
+        transposed and embedding layers see `bench.parts.initializer.stand_ins`.
     forget_bias: the bias of the forget gate of every nn.LSTM and nn.LSTMCell, such as 1.0 (Jozefowicz et al. 2015);
         None leaves it to the initializer.
     recurse: False fills only what the module itself holds, as FSDP's param_init_fn and Module.apply want it, and needs
@@ -137,7 +139,7 @@ def _filled(
 ) -> tuple[list[tuple[Slot, Tensor]], Table[Preview]]:
     """The values that a module gets, each with its place, and for a dry run their preview; the module is unchanged."""
     refuse_unfillable(module, recurse)
-    by_reset = recipe.function == "torch_default"
+    by_reset = recipe.function == BY_RESET
     recurse = recurse or (by_reset and isinstance(module, nn.MultiheadAttention))  # its reset sets a bias of its child
     if next(module.parameters(recurse), None) is None and recurse:
         raise UserError(
@@ -146,19 +148,24 @@ def _filled(
         )
     if recipe.forget_bias is not None and recurse and not any(map(is_lstm, module.modules())):
         raise UserError(f"forget_bias is for nn.LSTM and nn.LSTMCell, and {type(module).__name__} has none")
-    try:
-        with torch.random.fork_rng(devices=[]), on_copies(module, recurse) as slots:
-            with stand_ins(slots, stream, others, by_reset) as found:
-                function(module, stream, split)
-                finish(slots, recipe.forget_bias)
-                table = previews(module, slots, found, recipe) if dry_run else Table[Preview]()
-            copies = [(slot, slot.current) for slot in slots if slot.name not in found.kept]
-            return [(slot, copy) for slot, copy in copies if _checked(slot, copy, name)], table
-    except UserError:
-        raise
-    except Exception as error:
-        cause = str(error).partition("\n")[0] or type(error).__name__
-        raise UserError(f"{name} cannot fill this {type(module).__name__}: {cause}") from error
+    table: Table[Preview] = Table()
+
+    def look(slots: Sequence[Slot], found: StandIns) -> None:
+        table.extend(previews(module, slots, found, recipe))
+
+    copies = values_of(
+        module,
+        name,
+        function,
+        stream,
+        split,
+        others=others,
+        by_reset=by_reset,
+        recurse=recurse,
+        forget_bias=recipe.forget_bias,
+        look=look if dry_run else None,
+    )
+    return copies, table
 
 
 def gain(activation: Activation, kind: str = "second_moment", q: float = 1.0) -> float:
@@ -190,6 +197,11 @@ def _recipe(
     if not isinstance(known, str) or known not in options:
         raise UserError(registry.unknown("initializer", str(name), options))
     option = options[known]
+    if option["function"] == as_shipped.__name__:
+        raise UserError(
+            f"{name} keeps what the constructor of a model draws, and initialize calls no constructor: build the model "
+            "again after torch.manual_seed(SEED), or take torch_default, the default of torch's layers"
+        )
     torchs = name != known and "fans" in option  # an alias is torch's name, so its fans are torch's
     counted = f"torch_{option['function']}" if torchs else option["function"]
     defaults = catalogue.arguments(option)
@@ -254,23 +266,3 @@ def _device(device: str | torch.device) -> torch.device:
         return torch.device(device)
     except RuntimeError as error:
         raise UserError(f"no device is named {device!r}; for example cpu or cuda") from error
-
-
-def _checked(slot: Slot, copy: Tensor, name: str) -> bool:
-    """Whether the module has to be written to; raises UserError for values that its dtype cannot hold."""
-    if slot.is_buffer and slot.original.is_meta:
-        if bool(copy.isnan().any()) or not hasattr(slot.owner, "reset_parameters"):
-            raise UserError(
-                f"{slot.name} is a buffer on the meta device, whose values are unknown; build it on another device"
-            )
-    elif slot.is_buffer or not slot.original.is_floating_point():
-        return not torch.equal(copy, values(slot))
-    elif copy.numel():
-        if bool(copy.isnan().any()):
-            raise UserError(f"{name} leaves values of {slot.name} that are no numbers")
-        largest = max(map(abs, torch.stack(copy.detach().aminmax()).tolist()))
-        if not largest <= torch.finfo(slot.original.dtype).max:
-            raise UserError(
-                f"{name} gives {slot.name} values that {slot.original.dtype} does not hold, up to {largest}"
-            )
-    return True

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from bench.api.copies import Slot
-from bench.api.modules import StandIns, has_forget_gate
+from bench.parts.initializer.copies import Slot
 from bench.parts.initializer.fans import Layer, exact, fans
 from bench.parts.initializer.layers import laws
 from bench.parts.initializer.roles import roles
+from bench.parts.initializer.stand_ins import StandIns, has_forget_gate
 from bench.parts.initializer.variance_scaling import MODES, TRUNCATED_STD
 
 WIDEST = 72  # characters of a column

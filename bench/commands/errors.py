@@ -1,23 +1,25 @@
 """How a command ends with an error: a sentence on standard error, and an exit code.
 
-In: an exception. Out: an exit code. Touches: standard error; standard output, once nobody reads it.
+In: an exception. Out: an exit code. Touches: standard error; standard output, once it takes nothing more.
 """
 
-import os
 import re
 import sys
 import traceback
 
 from bench import catalogue, registry
-from bench.schema import UserError
+from bench.machine import streams
+from bench.machine.files import os_reason
+from bench.schema import WORDS, UserError
 
 DONE, MISTAKE, INTERRUPTED = 0, 2, 130
 
 
 def exit_code(command: str, error: BaseException) -> int:
-    """Print a sentence for a mistake, for missing memory or for an interrupt; raise any other error again."""
+    """Print a sentence for a mistake, for what the system refuses or for an interrupt; raise any other error again."""
+    if isinstance(error, OSError):
+        streams.discard_output()  # its remainder would be refused again at the end
     if isinstance(error, BrokenPipeError):  # the reader of the output, such as `head`, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     if isinstance(error, KeyboardInterrupt):
         print("bench: interrupted; finished runs are kept, the same command goes on from here", file=sys.stderr)
@@ -27,17 +29,19 @@ def exit_code(command: str, error: BaseException) -> int:
 
 
 def sentence(command: str, error: BaseException) -> str:
-    """A mistake or missing memory in one sentence. Raises any other error again."""
+    """A mistake, or what the system refuses, in one sentence. Raises any other error again."""
     if isinstance(error, UserError):
         return str(error)
-    if from_hydra(error):
-        return explained(command, error)
     from bench.launch.failure import OUT_OF_MEMORY, failure_class, first_line
 
-    if not isinstance(error, Exception) or failure_class(error) != OUT_OF_MEMORY:
-        raise error
-    cause = first_line(str(error)) or type(error).__name__
-    return f"not enough memory ({cause}). Finished runs are kept; with more, the same command goes on"
+    if isinstance(error, Exception) and failure_class(error) == OUT_OF_MEMORY:
+        cause = first_line(str(error)) or type(error).__name__
+        return f"not enough memory ({cause}). Finished runs are kept; with more, the same command goes on"
+    if isinstance(error, OSError) and error.errno:
+        return f"cannot {f'use {error.filename}' if error.filename else 'write the output'}: {os_reason(error)}"
+    if from_hydra(error):
+        return explained(command, error)
+    raise error
 
 
 def from_hydra(error: BaseException) -> bool:
@@ -60,6 +64,8 @@ def explained(command: str, error: BaseException) -> str:
         return registry.unknown(word, name, error.options)
     if isinstance(error, OverrideParseException):
         key, _, value = str(error.override).partition("=")
+        if key in WORDS and "(" in value:
+            return f"one configuration takes the arguments of an option as keys: {key}=NAME {key}.ARGUMENT=VALUE"
         quoted = f"; quote a value with other signs than letters and digits: '{key}=\"{value}\"'" if value else ""
         return f"cannot read {error.override!r} ({first}); write key=value or key=value,value{quoted}"
     if first.startswith("Config group override"):

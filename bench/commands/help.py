@@ -48,7 +48,8 @@ FLAGS = (
 )
 CHOICES = (
     "A value with commas is an axis of the study. WORD.ARGUMENT=VALUE sets an argument of an option, as model.width=8; "
-    "`python -m bench list WORD` names the arguments."
+    "`python -m bench list WORD` names the arguments. Parentheses give one option values of its own: "
+    "'initializer=he_normal,variance_scaling(scale=0.5|1|2)'."
 )
 
 

@@ -34,6 +34,7 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     if command == "report":
         overrides = for_report(overrides, parsed.config_dir)
     refuse_repeated(overrides)
+    overrides = [quoted_arms(word) for word in overrides]
     results = next((word.partition("=")[2] for word in overrides if word.startswith("results=")), RESULTS)
     overrides = [part for word in overrides for part in named_study(word, parsed.config_dir, Path(results))]
     if not COMMANDS[command].planned or parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
@@ -48,6 +49,18 @@ def refuse_repeated(overrides: list[str]) -> None:
     keys = [word.partition("=")[0] for word in overrides if not word.startswith("where.")]
     if twice := [key for key, count in Counter(keys).items() if count > 1]:
         raise UserError(f"{twice[0]} is given twice; name it once")
+
+
+def quoted_arms(word: str) -> str:
+    """study.question=[a(x=1),b] as study.question=["a(x=1)",b]: Hydra would take the arm for a call of its own.
+
+    Raises UserError for parentheses that do not close.
+    """
+    if not word.startswith("study.question="):
+        return word
+    if word.count("(") != word.count(")"):
+        raise UserError(f"cannot read {word!r}; an arm with arguments is written NAME(ARGUMENT=VALUE, ...)")
+    return re.sub(r"(?<![\w\"'-])[\w-]+\([^()]*\)", lambda arm: json.dumps(arm[0], ensure_ascii=False), word)
 
 
 def with_retry(words: list[str]) -> list[str]:

@@ -16,6 +16,7 @@ from bench.commands.shared import config_folders
 from bench.machine.settings import Settings
 from bench.rows.registration import notes, older, registration
 from bench.rows.store import Store, studies
+from bench.rows.unfit import UnfitArm
 from bench.schema import Row
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class ReportSettings(Settings):
     studies: list[list[str]]  # the overrides that name each of several studies
 
 
-Studies = Sequence[tuple[ReportSettings, Sequence[Row]]]  # of each study, its settings and its rows
+# of each study, its settings, its rows, and the arms that its sweeps left out
+Studies = Sequence[tuple[ReportSettings, Sequence[Row], Sequence[UnfitArm]]]
 
 
 def folder(settings: ReportSettings) -> Path | None:
@@ -67,11 +69,12 @@ def paper(named: Studies, place: Path) -> int:
 
     settings, folders = named[0][0], config_folders()
     simulated = rows_of(settings, "coverage")
-    summaries = [summarize_study(rows, one, simulated, one.where) for one, rows in named if not table_of(rows)]
+    compared = [(one, rows, unfit) for one, rows, unfit in named if not table_of(rows)]
+    summaries = [summarize_study(rows, one, simulated, one.where, unfit) for one, rows, unfit in compared]
     template = {"template": settings.template} if settings.template else {}
     options = cache(lambda word: catalogue.options(word, folders))
-    sources = Sources(options, tuple(_registered(rows, one) for one, rows in named if not table_of(rows)), **template)
-    made = document(summaries, sources, [_benchmark(rows) for _, rows in named if table_of(rows)])
+    sources = Sources(options, tuple(_registered(rows, one) for one, rows, _ in compared), **template)
+    made = document(summaries, sources, [_benchmark(rows) for _, rows, _ in named if table_of(rows)])
     if settings.check:
         differences = files.stale(place, made)
         print("\n".join(differences) or f"{place} is what the rows say", file=sys.stderr)

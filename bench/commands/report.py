@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from hydra import compose
 
 from bench.commands.paper import ReportSettings, folder, measured, paper, rows_of, table_of
-from bench.commands.shared import known_store
+from bench.commands.shared import known_store, show
 from bench.machine.settings import Settings
 from bench.plan.plan import declared
 from bench.rows.store import Reading, Store
+from bench.rows.unfit import UnfitArm, sentences
 from bench.schema import Row, UserError
 
 if TYPE_CHECKING:
@@ -29,11 +30,12 @@ def report(settings: ReportSettings) -> int:
             "check=true compares a paper, and these settings make none; leave out format, or write output=DIR"
         )
     readings = [(one, _read(known_store(one), curves=place is not None)) for one in _each(settings)]
-    studies = [(one, _chosen(reading, settings.where)) for one, reading in readings]
+    studies = [(one, _chosen(reading, settings.where), reading.unfit) for one, reading in readings]
     if not settings.check:
         for _, reading in readings:
             _remark(reading)
-        print("\n".join(rendered(rows, one, one.where) for one, rows in studies), end="")
+        text = "\n".join(rendered(rows, one, one.where, unfit) for one, rows, unfit in studies)
+        show(text) if place else print(text, end="")
     if place is None:
         return 0
     if remarks := [remark for _, reading in readings for remark in reading.remarks]:
@@ -45,23 +47,29 @@ def table(store: Store, settings: Settings) -> str:
     """The report of the rows of a store in the format of the settings; remarks about the rows go to standard error."""
     reading = store.read()
     _remark(reading)
-    return rendered(list(reading.rows.values()), settings)
+    return rendered(list(reading.rows.values()), settings, unfit=reading.unfit)
 
 
-def rendered(rows: Sequence[Row], settings: Settings, where: Sequence[str] = ()) -> str:
-    """The report of rows, those that meet the conditions `where`, in the format of the settings."""
+def rendered(rows: Sequence[Row], settings: Settings, where: Sequence[str] = (), unfit: Sequence[UnfitArm] = ()) -> str:
+    """The report of rows, those that meet the conditions `where`, in the format of the settings.
+
+    `unfit`: the arms that the sweeps of the study left out.
+    """
     from bench.report.terminal import render
 
-    return render(sheet_of(rows, settings, where), settings.format)
+    return render(sheet_of(rows, settings, where, unfit), settings.format)
 
 
-def sheet_of(rows: Sequence[Row], settings: Settings, where: Sequence[str] = ()) -> "Sheet":
+def sheet_of(
+    rows: Sequence[Row], settings: Settings, where: Sequence[str] = (), unfit: Sequence[UnfitArm] = ()
+) -> "Sheet":
     """A comparison of the arms, the table of a benchmark, or the means of any other task."""
     if table_of(rows):
-        return measured(rows)
+        found = measured(rows)
+        return replace(found, parts=(*found.parts, *sentences(unfit)))
     from bench.report import sheet, summarize_study
 
-    return sheet(summarize_study(rows, settings, rows_of(settings, "coverage"), where))
+    return sheet(summarize_study(rows, settings, rows_of(settings, "coverage"), where, unfit))
 
 
 def _each(settings: ReportSettings) -> list[ReportSettings]:

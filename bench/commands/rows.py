@@ -3,7 +3,7 @@
 In: settings. Out: text, and an exit code. Touches: what bench/rows touches.
 """
 
-from bench.commands.shared import known_store
+from bench.commands.shared import known_store, log_of
 from bench.machine.settings import Settings
 from bench.rows.store import SEALED
 
@@ -20,6 +20,6 @@ def sync(settings: Settings) -> int:
     from bench.rows import tracking
 
     store = known_store(settings)
-    sent, skipped = tracking.sync(store.read().rows.values(), settings.tracking, store.folder)
+    sent, skipped = tracking.sync(lambda: log_of(store), settings.tracking, store.folder)
     print(f"study {store.folder.name}: {sent} rows sent to W&B, {skipped} were there already")
     return 0

@@ -4,14 +4,18 @@ In: settings. Out: a store, text. Touches: nothing.
 """
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 
+from bench.machine import streams
+from bench.machine.files import os_reason
 from bench.machine.settings import Settings
 from bench.rows.store import Store, studies
+from bench.rows.tracking import StudyLog
 from bench.schema import UserError
 
 
@@ -29,11 +33,28 @@ def known_store(settings: Settings) -> Store:
     return Store(settings.results, name)
 
 
+def log_of(store: Store) -> StudyLog:
+    """A study as W&B shows it."""
+    from bench.report.analysis.study_log import study_log  # pandas, which most commands do without
+
+    return study_log(store.folder.name, list(store.read().rows.values()))
+
+
 def answer(record: Mapping[str, Any], text: str, settings: Settings) -> str:
     """The output of a command that prints no table: one JSON document, or text."""
     if settings.format not in ("text", "json"):
         raise UserError(f"format={settings.format} is not known here; there are text and json")
     return json.dumps(record, indent=1, ensure_ascii=False) if settings.format == "json" else text
+
+
+def show(text: str) -> None:
+    """Print the text of a command that also writes files. An output that refuses it does not change the exit code."""
+    try:
+        print(text, end="", flush=True)
+    except OSError as refused:
+        streams.discard_output()
+        if not isinstance(refused, BrokenPipeError):  # whose reader has enough
+            print(f"the answer cannot be printed: {os_reason(refused)}; what is written stays", file=sys.stderr)
 
 
 def config_folders() -> list[Path]:

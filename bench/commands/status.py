@@ -13,6 +13,7 @@ from bench.commands.shared import answer, known_store
 from bench.launch.progress import minutes
 from bench.machine.settings import Settings
 from bench.rows.leases import Lease
+from bench.rows.unfit import sentences
 from bench.schema import FINAL, Row
 
 SHOWN = 20  # runs under way, in the text; all of them in JSON
@@ -28,7 +29,7 @@ def status(settings: Settings) -> int:
     record = {"study": store.folder.name, "total": len(planned), "done": len(planned) - len(left), "left": len(left)}
     record |= {one: count[one] for one in ("ok", "diverged", "failed", "preempted")}
     record |= {"running": running, "seconds_left": seconds_left(rows.values(), len(left), len(running))}
-    record |= {"rows": len(reading.rows), "remarks": reading.remarks}
+    record |= {"rows": len(reading.rows), "unfit": sentences(reading.unfit), "remarks": reading.remarks}
     print(answer(record, as_text(record), settings))
     return 0
 
@@ -69,4 +70,6 @@ def as_text(record: Mapping[str, Any]) -> str:
     more = [f"... and {len(running) - SHOWN} more"] if len(running) > SHOWN else []
     ahead = [f"about {minutes(record['seconds_left'])} to go"] if record["seconds_left"] else []
     nothing = ["nothing runs; the same sweep again does what is left"] if record["left"] and not running else []
-    return "\n".join([text.format(**record), *running[:SHOWN], *more, *ahead, *nothing, *record["remarks"]])
+    return "\n".join(
+        [text.format(**record), *running[:SHOWN], *more, *ahead, *nothing, *record["unfit"], *record["remarks"]]
+    )

@@ -10,14 +10,16 @@ from collections.abc import Sequence
 
 from bench import catalogue
 from bench.commands.report import table
-from bench.commands.shared import answer, config_folders
+from bench.commands.shared import answer, config_folders, log_of, show
 from bench.launch.scheduler import Launch
 from bench.machine.settings import PlannedSettings
 from bench.plan.plan import Compose, Plan
 from bench.plan.plan import plan as plan_runs
 from bench.plan.shape import shape
+from bench.rows import tracking
 from bench.rows.store import Store
-from bench.schema import FAILED, FINAL, UserError
+from bench.rows.unfit import sentences
+from bench.schema import FAILED, FINAL, Run, UserError
 
 
 def planned_runs(compose: Compose, settings: PlannedSettings) -> tuple[Plan, Store]:
@@ -32,9 +34,9 @@ def planned_runs(compose: Compose, settings: PlannedSettings) -> tuple[Plan, Sto
 def sweep(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Train the missing runs of a study and print its table; 1 when a run failed."""
     planned, store = planned_runs(compose, settings)
-    train(planned, store, launch, settings)
-    print(table(store, settings), end="")
-    return outcome(store, [run.id for run in planned.runs])
+    fit = train(planned, store, launch, settings)
+    show(table(store, settings))
+    return outcome(store, [run.id for run in fit])
 
 
 def run(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
@@ -44,37 +46,40 @@ def run(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
         raise UserError(f"these are {len(planned.runs)} runs; `python -m bench sweep` takes more than one")
     train(planned, store, launch, settings)
     row = store.read().rows[planned.runs[0].id]
-    print(json.dumps({"id": row.id, "status": row.status, **row.measures, "error": row.error}, indent=1))
+    show(json.dumps({"id": row.id, "status": row.status, **row.measures, "error": row.error}, indent=1) + "\n")
     return outcome(store, [row.id])
 
 
-def train(planned: Plan, store: Store, launch: Launch, settings: PlannedSettings) -> None:
-    """Train the runs that have no row yet."""
+def train(planned: Plan, store: Store, launch: Launch, settings: PlannedSettings) -> list[Run]:
+    """Train the runs that have no row yet, then show the study in W&B.
+
+    Returns the runs of the plan whose initializer fits their model.
+    """
     from bench.launch.sweep import sweep
 
-    sweep(planned, store, launch, settings)
+    fit = sweep(planned, store, launch, settings)
+    tracking.mirror_study(lambda: log_of(store), settings.tracking, store.folder)
+    return fit
 
 
 def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Print what a sweep with the same overrides would train, and how long it would take; train nothing."""
-    from bench.launch.sweep import left, try_out
+    from bench.launch.sweep import workload
 
     planned, store = planned_runs(compose, settings)
-    missing = left(planned.runs, store.read(curves=False), settings.retry, store.retried())
-    minutes = 0.0
-    if missing:
-        expected, workers = try_out(missing, settings)
-        minutes = sum(expected[shape(run)].seconds for run in missing) / workers.processes / 60
+    work = workload(planned.runs, store.read(curves=False), store, settings)
+    seconds = sum(work.expected[shape(run)].seconds for run in work.missing)
     record = {
         "study": planned.study,
-        "total": len(planned.runs),
-        "done": len(planned.runs) - len(missing),
-        "left": len(missing),
+        "total": len(work.runs),
+        "done": len(work.runs) - len(work.missing),
+        "left": len(work.missing),
         "skipped": planned.skipped,
-        "minutes": round(minutes, 4),
+        "unfit": sentences(work.unfit),
+        "minutes": round(seconds / work.workers.processes / 60, 4),
     }
     text = "study {study}: {total} runs, {done} done, {left} left ({skipped} skipped); about {minutes:.1f} minutes"
-    print(answer(record, text.format(**record), settings))
+    print(answer(record, "\n".join([text.format(**record), *sentences(work.unfit)]), settings))
     return 0
 
 

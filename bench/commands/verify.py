@@ -12,6 +12,7 @@ from bench.plan.plan import Compose, plan
 from bench.rows.registration import notes as about
 from bench.rows.registration import older, registration
 from bench.rows.store import Store
+from bench.rows.unfit import sentences
 from bench.rows.verify import check, notes
 from bench.schema import UserError
 
@@ -30,11 +31,13 @@ def verify(compose: Compose, launch: Any, settings: VerifySettings) -> int:
     if not reading.rows and not reading.remarks:
         raise UserError(f"study {study} has a plan and no row, so there is nothing to verify")
     planned = planned_ids(compose, store, settings)
+    if planned is not None:
+        planned = [id for id in planned if id not in reading.left_out]
     rows = list(reading.rows.values())
     registered = registration(study, config_folders())
     before = older(rows, registered)
     wrong = check(study, reading, planned, settings.mixed)
-    remarks = [*notes(rows, planned), *about(registered, before)]
+    remarks = [*notes(rows, planned), *sentences(reading.unfit), *about(registered, before)]
     record = {"study": study, "rows": len(rows), "wrong": wrong, "notes": remarks}
     record["registered"] = {key: getattr(registered, key) for key in ("file", "commit", "date", "missing")}
     record["older"] = asdict(before)

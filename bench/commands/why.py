@@ -4,6 +4,7 @@ In: how to compose a configuration, settings. Out: text, and an exit code. Touch
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -66,7 +67,12 @@ def elsewhere(compose: Compose, settings: WhySettings) -> Iterator[StudyState]:
     """The other studies under results/, each as its yaml declares it."""
     for name in studies(settings.results):
         if name != settings.study.name:
-            yield state_of(Store(settings.results, name), declared_runs(compose, name))
+            try:
+                state = state_of(Store(settings.results, name), declared_runs(compose, name))
+            except UserError as unreadable:
+                print(f"study {name} is left out: {unreadable}", file=sys.stderr)
+            else:
+                yield state
 
 
 def declared_runs(compose: Compose, study: str) -> list[Run] | None:

@@ -1,13 +1,18 @@
-"""How many runs to stack and how many processes to use: measured for a few seconds, then kept in a file.
+"""How many runs to stack and how many processes to use: on a GPU measured for a few seconds, then kept in a file.
 
 In: a run and the machine. Out: numbers, and the speeds that decide them. Touches: the device, processes, a file in a
 cache folder.
+
+Another program can only slow a step down. So the best of several times counts, each number is measured on the way up
+and once more on the way down, and what a busy machine has measured is used once and not kept. On a CPU nothing is
+measured to decide: no pack is faster there than runs one after the other, and each core gets a process.
 """
 
 import contextlib
 import json
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -20,16 +25,18 @@ from typing import TypeVar
 import torch
 
 from bench.launch.failure import OUT_OF_MEMORY, failure_class, first_line
-from bench.machine import allocator
-from bench.machine.files import write_whole
+from bench.machine import allocator, environment
+from bench.machine.files import read_whole, write_whole
 from bench.schema import AUTO, Machine, Run, UserError
 from bench.train.contract import Cost, task_of
 from bench.train.segment import device_name
 
-PACKINGS = (1, 2, 4, 8, 16, 32, 64)  # on a GPU; on a CPU no pack pays, and a busy machine makes one look as if it did
+PACKINGS = (1, 2, 4, 8, 16, 32, 64)
 PER_GPU = 4  # processes on one GPU, at most
 ENOUGH = 1.05  # a larger number has to be this many times as fast: it holds more memory, and all its runs end as one
+STEADY = 1.1  # times as fast as the worse of two measurements is the better on a quiet machine, at most
 SECONDS, LONG_SECONDS = 0.2, 1.0  # of measuring, in one process and in several; at least one step
+WINDOWS = 4  # of these seconds, the best of which counts
 WORTH_S = 300.0  # of training; a shorter sweep is not worth a long measurement
 PATIENCE_S = 120.0  # for processes to start
 
@@ -46,8 +53,16 @@ class Form:
     steps_per_second: float  # over all runs
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Speeds, and whether the machine was quiet while they were measured."""
+
+    speeds: Speeds
+    quiet: bool
+
+
 class Memory:
-    """Speeds that were measured before, by what they depend on. Without a writable file, each sweep measures again."""
+    """Speeds that a quiet machine has measured, by what they depend on; without a writable file, none are kept."""
 
     def __init__(self, folder: Path | None) -> None:
         default = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "initbench"
@@ -56,20 +71,24 @@ class Memory:
     def everything(self) -> dict[str, dict[int, float]]:
         """All speeds by key, which names what they depend on."""
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            read = json.loads(self.path.read_text(encoding="utf-8"))
+            read = json.loads(read_whole(self.path))
             return {
                 key: {int(count): float(speed) for count, speed in by_count.items()} for key, by_count in read.items()
             }
         return {}
 
-    def speeds(self, key: str, measure: Callable[[], Speeds]) -> Speeds:
-        """The speeds of this key; measured where the file has none."""
+    def speeds(self, key: str, measure: Callable[[], Measured]) -> Speeds:
+        """The speeds of this key; measured where the file has none. Prints a remark where they are not kept."""
         known = self.everything()
-        if not known.get(key):
-            known[key] = dict(measure())
-            with contextlib.suppress(UserError):
-                write_whole(self.path, json.dumps(known, indent=1, sort_keys=True))
-        return known[key]
+        if known.get(key):
+            return known[key]
+        found = measure()
+        if not found.quiet:
+            print(f"this machine is busy: its speeds are for this sweep alone, and not kept ({key})", file=sys.stderr)
+            return found.speeds
+        with contextlib.suppress(UserError):
+            write_whole(self.path, json.dumps(known | {key: dict(found.speeds)}, indent=1, sort_keys=True))
+        return found.speeds
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,17 +116,25 @@ class Trial:
         device = device_name(self.machine)
         return f"{device}, torch {torch.__version__}, threads={self.machine.threads} {self.cost.key}"
 
-    def packings(self, packing: int | str, graphed: bool, most: int, worth: bool) -> Speeds:
+    def obstacle(self) -> str:
+        """Why these runs have to train one by one; "" where they can be stacked."""
+        try:
+            self.cost.try_stacking()
+        except Exception as raised:  # of vmap, or of a part of the user's
+            return "" if failure_class(raised) == OUT_OF_MEMORY else first_line(str(raised))
+        return ""
+
+    def packings(self, packing: int | str, graphed: bool, most: int) -> Speeds:
         """The speed of packs by their size, at most `most`: of the size `packing`, or of several sizes for auto."""
-        if packing != AUTO or not worth or not self.cost.stacks or self.machine.device == "cpu":
-            size = 1 if packing == AUTO or not self.cost.stacks else min(int(packing), most)
+        if packing != AUTO:
+            size = min(int(packing), most)
             return {size: self.demanded(size, graphed)}
-        key = f"{self.key} graph={graphed}: runs side by side"
-        speeds = self.memory.speeds(key, lambda: climb(partial(self.speed, graphed=graphed), PACKINGS))
+        key = f"{self.key} graph={graphed}: runs side by side, up and down"
+        speeds = self.memory.speeds(key, lambda: up_and_down(partial(self.speed, graphed=graphed), PACKINGS))
         return {size: speed for size, speed in speeds.items() if size <= most}
 
     def demanded(self, size: int, graphed: bool) -> float:
-        """As `speed`. A pack too large for memory is split later; UserError for a model that cannot be stacked."""
+        """As `speed`. A pack too large for memory is split later; UserError for a form that this model cannot have."""
         if size == 1 and not graphed:
             return self.alone
         try:
@@ -115,21 +142,25 @@ class Trial:
         except (RuntimeError, MemoryError) as raised:
             if failure_class(raised) == OUT_OF_MEMORY:
                 return self.alone
-            chosen = f"{self.run.choices['model']} in {self.run.choices['precision']} on {self.machine.device}"
-            cause = first_line(str(raised))
-            raise UserError(
-                f"packing={size}: {chosen} cannot be stacked ({cause}); write packing=1, or auto"
-            ) from raised
+            form = f"packing={size} graph={str(graphed).lower()}"
+            raise UserError(f"{form}: {self} cannot train so ({first_line(str(raised))}); write auto") from raised
 
-    def speed(self, size: int, graphed: bool, seconds: float = SECONDS) -> float:
-        """Steps per second over all of `size` runs side by side, measured for `seconds`."""
+    def __str__(self) -> str:
+        choices = self.run.choices
+        return f"{choices['model']} in {choices['precision']} on {self.machine.device}"
+
+    def speed(self, size: int, graphed: bool, seconds: float = SECONDS, windows: int = WINDOWS) -> float:
+        """Steps per second over all of `size` runs side by side: in the best of `windows` parts of `seconds`."""
         step = self.cost.step(size, graphed)
         step()
-        done, started = 0, time.perf_counter()
-        while not done or time.perf_counter() - started < seconds:
-            step()
-            done += 1
-        return size * done / (time.perf_counter() - started)
+        best, began = 0.0, time.perf_counter()
+        while not best or time.perf_counter() - began < seconds:
+            done, started = 0, time.perf_counter()
+            while not done or time.perf_counter() - started < seconds / windows:
+                step()
+                done += 1
+            best = max(best, size * done / (time.perf_counter() - started))
+        return best
 
 
 def trial_of(run: Run, machine: Machine, memory: Memory) -> Trial:
@@ -156,15 +187,38 @@ def climb(measure: Callable[[int], float], numbers: Iterable[int]) -> dict[int, 
     return speeds
 
 
+def up_and_down(measure: Callable[[int], float], numbers: Iterable[int]) -> Measured:
+    """The better of two speeds of rising numbers: on the way up, as far as `climb` goes, and on the way down.
+
+    The machine was quiet where a core was free before and both ways agree. Raises what the first number raises.
+    """
+    free = environment.has_free_core()
+    up = climb(measure, numbers)
+    try:
+        down = {number: measure(number) for number in reversed(up)}
+    except (RuntimeError, MemoryError):  # what fitted before does not fit now
+        return Measured(up, quiet=False)
+    best = {number: max(speed, down[number]) for number, speed in up.items()}
+    agree = all(best[number] <= STEADY * min(speed, down[number]) for number, speed in up.items())
+    return Measured(best, free and agree)
+
+
 def form_of(trial: Trial, packing: int | str, graph: bool | str, most: int, worth: bool) -> Form:
     """The form in which up to `most` runs train fastest; `worth`: they train long enough to measure several.
 
-    Raises UserError where `packing` or `graph` names a form that this model or device cannot have.
+    Runs that cannot be stacked train one by one, with a remark. Raises UserError where `packing` or `graph` names a
+    form that this model or device cannot have.
     """
+    device = trial.machine.device
+    if most == 1 or not trial.cost.stacks or (packing == AUTO and not (worth and device == "cuda")):
+        packing = 1
+    if packing != 1 and (obstacle := trial.obstacle()):
+        print(f"packing={packing}: runs of {trial} train one by one: {obstacle}", file=sys.stderr)
+        packing = 1
     speeds = {
         (size, graphed): speed
-        for graphed in graphs(graph, trial.machine.device, worth)
-        for size, speed in sorted(trial.packings(packing, graphed, most, worth).items())
+        for graphed in graphs(graph, device, worth)
+        for size, speed in sorted(trial.packings(packing, graphed, most).items())
     }
     size, graphed = fastest(speeds)
     return Form(size, graphed, speeds[size, graphed])
@@ -190,10 +244,10 @@ def graphs(graph: bool | str, device: str, worth: bool) -> list[bool]:
 
 
 def processes(trial: Trial, packing: int, graphed: bool, most: int) -> int:
-    """The number of processes at once that is fastest, at most `most`."""
+    """The number of processes at once that is fastest on the GPUs here, at most `most`."""
     numbers = [2**power for power in range(most.bit_length()) if 2**power < most] + [most]
-    key = f"{trial.key} packing={packing} graph={graphed}: processes at once"
-    speeds = trial.memory.speeds(key, lambda: climb(partial(together, trial, packing, graphed), numbers))
+    key = f"{trial.key} packing={packing} graph={graphed}: processes at once, up and down"
+    speeds = trial.memory.speeds(key, lambda: up_and_down(partial(together, trial, packing, graphed), numbers))
     return fastest({number: speed for number, speed in sorted(speeds.items()) if number <= most})
 
 
@@ -221,4 +275,4 @@ def _steps(run: Run, machine: Machine, packing: int, graphed: bool, place: int) 
     trial = trial_of(run, machine, Memory(None))
     trial.cost.step(packing, graphed)()
     _barrier[0].wait(PATIENCE_S)
-    return trial.speed(packing, graphed, LONG_SECONDS)
+    return trial.speed(packing, graphed, LONG_SECONDS, windows=1)  # each at its best would add up to more than all do

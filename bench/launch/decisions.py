@@ -11,11 +11,13 @@ from typing import Any
 from bench import catalogue
 from bench.launch.autotune import PER_GPU, WORTH_S, Memory, graphs
 from bench.launch.launcher import processes_of, starts_all
-from bench.launch.preflight import process_counts
+from bench.launch.preflight import one_each
 from bench.machine import environment, precision
 from bench.machine.machine import machine_of
 from bench.machine.settings import Settings
 from bench.schema import AUTO, Interval
+
+MEASURED = f"a sweep of more than {WORTH_S:g} s measures what is fastest"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def decisions(settings: Settings, precision: str | None, launcher: ChosenLaunche
         "device": device(settings.device, here),
         "precision": numbers(precision, here),
         "threads": Decision(settings.threads, f"threads={settings.threads}: of torch, in each process"),
-        "processes": processes(settings.processes, launcher, here),
+        "processes": processes(settings.processes, settings.threads, launcher, here),
         "packing": packing(settings.packing, settings.cache, here),
         "graph": graph(settings.graph, here),
         "checkpoints": checkpoints(settings.checkpoint.interval),
@@ -82,8 +84,8 @@ def flags() -> list[str]:
     return [flag for flag in precision.FLAGS if flag in environment.processor_flags()]
 
 
-def processes(setting: int | str, launcher: ChosenLauncher, here: str) -> Decision:
-    """How many processes train at once; `launcher.processes_of` and `preflight.process_counts` decide it."""
+def processes(setting: int | str, threads: int, launcher: ChosenLauncher, here: str) -> Decision:
+    """How many processes train at once; `launcher.processes_of` and `preflight.workers` decide it."""
     name, configuration = f"hydra/launcher={launcher.name}", launcher.configuration
     count = processes_of(setting, configuration)
     if configuration["_target_"].endswith("basic_launcher.BasicLauncher"):
@@ -92,10 +94,13 @@ def processes(setting: int | str, launcher: ChosenLauncher, here: str) -> Decisi
         return Decision(count, reason("processes", setting, f"{name} starts one per core"))
     if "n_jobs" not in configuration:
         return Decision("as launched", f"{name} decides how many jobs run at once")
+    if count == AUTO and here == "cuda":
+        text = f"one per GPU; up to {PER_GPU}, where {MEASURED}"
+        return Decision(one_each(here, threads), reason("processes", AUTO, text))
     if count == AUTO:
-        unit = f"GPU; up to {PER_GPU}" if here == "cuda" else "core; fewer"
-        text = f"one per {unit}, where a sweep measures that to be faster"
-        return Decision(process_counts(here)[0], reason("processes", AUTO, text))
+        unit = "core" if threads == 1 else f"{threads} cores, for as many threads"
+        text = f"one per {unit}, or fewer where memory is short"
+        return Decision(one_each(here, threads), reason("processes", AUTO, text))
     if setting == AUTO:
         return Decision(count, f"hydra.launcher.n_jobs={configuration['n_jobs']}")
     return Decision(count, reason("processes", setting))
@@ -106,8 +111,9 @@ def packing(setting: int | str, cache: Path | None, here: str) -> Decision:
     if setting == AUTO and here == "cpu":
         return Decision(1, reason("packing", AUTO, "on a CPU no pack is faster than runs one after the other"))
     known = len(Memory(cache).everything())
-    lasting = f"where more than {WORTH_S:g} s of training are left, a sweep measures what is fastest and remembers it"
-    return Decision(setting, reason("packing", setting, f"{lasting} ({known} so far)"))
+    busy = "" if environment.has_free_core() else ", unlike now"
+    lasting = f"{MEASURED}; it keeps what it has measured on a quiet machine{busy} ({known} kept so far)"
+    return Decision(setting, reason("packing", setting, lasting))
 
 
 def graph(setting: bool | str, here: str) -> Decision:
@@ -117,7 +123,7 @@ def graph(setting: bool | str, here: str) -> Decision:
     """
     captured, *others = graphs(setting, here, worth=True)
     if others:
-        return Decision(AUTO, reason("graph", AUTO, "where it is worth it, a sweep measures which way is faster"))
+        return Decision(AUTO, reason("graph", AUTO, f"as is faster, where {MEASURED}"))
     return Decision(captured, reason("graph", setting, "steps are captured on a GPU alone"))
 
 

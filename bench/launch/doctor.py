@@ -4,7 +4,6 @@ In: settings, and the decisions that follow from them. Out: facts, peaks, senten
 device, and the folders of the settings, in each of which it writes a file and removes it.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -55,7 +54,7 @@ def machine(launcher: ChosenLauncher) -> dict[str, Any]:
         "flags": flags(),
         "cores": about["cores"],
         "quota_cores": container.cores(),
-        "load": load(),
+        "load": environment.load(),
         "memory_bytes": total,
         "free_memory_bytes": free,
         "memory_limit_bytes": memory_limit(total),
@@ -73,14 +72,6 @@ def memory_limit(total: int | None) -> int | None:
     """The memory limit of a container; None where it may use all memory."""
     limit = container.memory_bytes()
     return None if limit is None or (total is not None and limit >= total) else limit
-
-
-def load() -> float | None:
-    """The load: how many threads wanted a core at once, on average over the last minute."""
-    try:
-        return os.getloadavg()[0]
-    except OSError:
-        return None
 
 
 def seen_gpus() -> list[dict[str, Any]] | None:

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from types import FrameType
 
@@ -50,7 +50,8 @@ def stoppable(leases: Leases, sweep: str) -> Iterator[None]:
         if stop.requested():
             raise KeyboardInterrupt
         stop.request(number)
-        os.write(2, SENTENCE)  # print may have been interrupted itself
+        with suppress(OSError):  # its disk is full
+            os.write(2, SENTENCE)  # print may have been interrupted itself
         leases.stop(sweep)
         if any(holder.pid == os.getpid() for holder in under_way(leases, sweep)):
             return  # this process trains: it comes to `raise_if_stopped` by itself

@@ -1,10 +1,12 @@
 """The sweep: it trains the runs of a plan that have no final row.
 
-In: a plan, a launcher, settings. Out: rows in the store. Touches: results/ through rows, processes through Hydra.
+In: a plan, a launcher, settings. Out: rows in the store, and the runs that fit their model. Touches: results/ through
+rows, processes through Hydra.
 """
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bench import failpoint
 from bench.launch.progress import Progress
@@ -14,11 +16,26 @@ from bench.plan.job import Expected, Workers
 from bench.plan.plan import Plan
 from bench.plan.shape import Shape
 from bench.rows.store import Reading, Store
+from bench.rows.unfit import UnfitArm, sentences, unfit_arms
 from bench.schema import FAILED, FINAL, Run, UserError
 
 
-def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> None:
-    """Train the runs of the plan that have no final row.
+@dataclass(frozen=True)
+class Workload:
+    """What a sweep has to do: the runs of its plan that fit, those of them to train, what is expected of these.
+
+    `unfit` are the arms that are left out.
+    """
+
+    runs: list[Run]
+    missing: list[Run]
+    expected: Mapping[Shape, Expected]
+    workers: Workers
+    unfit: list[UnfitArm]
+
+
+def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> list[Run]:
+    """Train the runs of the plan that have no final row, and return the runs of the plan that fit their model.
 
     Raises UserError, before anything is trained, for a mistake in the plan or the data; also raises what
     `Scheduler.train` raises.
@@ -26,18 +43,34 @@ def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings) -> None:
     reading = store.read(curves=False)
     for remark in reading.remarks:
         print(remark, file=sys.stderr)
-    missing = left(plan.runs, reading, settings.retry, store.retried())
-    if missing:
-        expected, workers = try_out(missing, settings)
+    work = workload(plan.runs, reading, store, settings)
+    for sentence in sentences(work.unfit):
+        print(sentence, file=sys.stderr)
     store.prepare()  # a mistake leaves no folder behind
-    if missing:
-        store.make_way(run.id for run in missing if run.id in reading.unread or failed(run, reading))
-    store.write_plan(run.id for run in plan.runs)
+    if work.missing:
+        store.make_way(run.id for run in work.missing if run.id in reading.unread or failed(run, reading))
+    store.write_plan([run.id for run in work.runs], work.unfit)
     failpoint.reach("after_plan")
-    if missing:
-        progress = Progress(store, plan.runs, missing)
-        Scheduler(missing, expected, workers, store, launch, settings, progress).train()
+    if work.missing:
+        progress = Progress(store, work.runs, work.missing)
+        Scheduler(work.missing, work.expected, work.workers, store, launch, settings, progress).train()
     store.leases(settings.lease_expiry_seconds).tidy({run.id for run in plan.runs})
+    return work.runs
+
+
+def workload(runs: Sequence[Run], reading: Reading, store: Store, settings: Settings) -> Workload:
+    """The preflight of a plan. Raises UserError for a mistake in it, and where no run of it fits its model."""
+    missing = left(runs, reading, settings.retry, store.retried())
+    expected, workers, reasons = try_out(missing, settings) if missing else ({}, Workers(1, 0.0), {})
+    tried = {run.id for run in missing}
+    reasons |= {
+        id: arm.reason for id, arm in reading.left_out.items() if id not in tried
+    }  # with retry, those of before
+    unfit = unfit_arms(runs, reasons)
+    fit = [run for run in runs if run.id not in reasons]
+    if not fit:
+        raise UserError(f"no run is left. {'; '.join(sentences(unfit))}; take another model or initializer")
+    return Workload(fit, [run for run in missing if run.id not in reasons], expected, workers, unfit)
 
 
 def left(runs: Sequence[Run], reading: Reading, retry: str | None, retried: Mapping[str, int]) -> list[Run]:
@@ -63,12 +96,12 @@ def failed(run: Run, reading: Reading, failure: str = "failed") -> bool:
     return row is not None and row.status == FAILED and failure in ("failed", (row.error or {}).get("class"))
 
 
-def try_out(runs: Sequence[Run], settings: Settings) -> tuple[dict[Shape, Expected], Workers]:
-    """The preflight of the runs: what is expected of each shape, and which processes train. Imports torch."""
+def try_out(runs: Sequence[Run], settings: Settings) -> tuple[dict[Shape, Expected], Workers, dict[str, str]]:
+    """The preflight of the runs: see `preflight.preflight`. Imports torch."""
     from bench.launch.preflight import preflight
     from bench.machine import allocator
     from bench.machine.machine import machine_of
 
-    expected, workers = preflight(runs, machine_of(settings), settings)
+    found = preflight(runs, machine_of(settings), settings)
     allocator.release_memory()  # the memory of the trials: other processes train now
-    return expected, workers
+    return found

@@ -20,7 +20,7 @@ from bench import failpoint
 from bench.launch import shutdown
 from bench.launch.failure import OUT_OF_MEMORY, failed_row, failure_class, first_line
 from bench.launch.timeout import limited
-from bench.machine import allocator
+from bench.machine import allocator, streams
 from bench.machine.gpus import own_gpu
 from bench.machine.machine import machine_of
 from bench.machine.settings import MINUTE_S, Settings
@@ -39,6 +39,7 @@ atexit.register(gc.freeze)
 
 def work(config: DictConfig) -> None:
     """Train the runs of `config.job`. Hydra's launcher calls this, here or in another process."""
+    streams.make_safe()
     configuration: Any = OmegaConf.to_container(config, resolve=True)
     settings, job = Settings.read(configuration), from_text(configuration["job"])
     store = Store(settings.results, job.runs[0].study)

@@ -60,6 +60,26 @@ def usable_cores() -> int:
     return cores if quota is None else max(1, min(cores, int(quota)))
 
 
+def load() -> float | None:
+    """The load: how many threads of this machine wanted a core at once, on average over the last minute."""
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None
+
+
+def has_free_core() -> bool:
+    """Whether this machine had a core to spare in the last minute, as far as is known."""
+    return (load() or 0.0) + 1 <= (os.cpu_count() or 1)
+
+
+def free_memory_bytes() -> int | None:
+    """The main memory that new processes may take, within the limit of the control group; None where it is unknown."""
+    (_, free), limit = memory_bytes(), cgroup.memory_bytes()
+    left = None if limit is None else limit - peak_memory_bytes()
+    return min((bytes for bytes in (free, left) if bytes is not None), default=None)
+
+
 def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
     """The features of the processor, such as avx512_bf16; none where the system lists none."""
     return set(_value("flags", cpuinfo).split())

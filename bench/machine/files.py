@@ -1,13 +1,16 @@
-"""Files that are written whole or not at all.
+"""Files that are written whole or not at all, and read only if they are files.
 
-In: a path and its content. Out: the file. Touches: the folder of the path.
+In: a path, a content. Out: the file, or its content. Touches: the folder of the path.
 """
 
 import contextlib
+import errno
 import os
 import secrets
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from bench import failpoint
 from bench.schema import UserError
@@ -40,6 +43,24 @@ def write_whole(path: Path, content: str | bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file, open for reading within this context.
+
+    Raises OSError for anything but a regular file, such as a FIFO, where `open` would wait until somebody writes to it.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        yield file
+
+
+def read_whole(path: Path) -> bytes:
+    """The content of a file. Raises OSError as `opened` does."""
+    with opened(path) as file:
+        return file.read()
 
 
 def names_in(folder: Path) -> list[str]:

@@ -19,6 +19,7 @@ MINUTE_S = 60.0
 UNITS_S = {"s": 1.0, "min": MINUTE_S, "h": 60 * MINUTE_S}
 INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h)|(\d+) ?epochs?")
 MOST_THREADS = 1024
+SKIP = "skip"  # of the setting `unfit`
 
 Points = Annotated[float, Bound(above=0, most=100)]
 Expiry = Annotated[float, Bound(least=0.5)]  # minutes: a lease is renewed every 10 s, and a renewal may come late
@@ -118,6 +119,7 @@ class Tracking(Options):
 
     name: Literal["wandb", "off"]
     mode: Literal["offline", "online"]
+    per: Literal["study", "run"]
     project: str
     entity: str | None
     init_timeout: Annotated[float, Bound(least=0)]  # seconds
@@ -148,6 +150,7 @@ class Settings(Options):
     timeout_seconds: float | None = field(metadata=stored_from("timeout", Positive | None, _seconds))
     lease_expiry_seconds: float = field(metadata=stored_from("lease_expiry", Expiry, _seconds))
     retry: Literal["failed"] | Failure | None
+    unfit: Literal["skip", "refuse"]
 
 
 @dataclass(frozen=True, kw_only=True)

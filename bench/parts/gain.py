@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bench.parts.ambient import neutral
 from bench.parts.arguments import BY_ACTIVATION, GAINS
 from bench.registry import unknown
-from bench.schema import UserError
+from bench.schema import Unfit, UserError
 
 Function = Callable[[Tensor], Tensor]
 
@@ -52,7 +52,7 @@ def gain(activation: Function | nn.Module, kind: str = "second_moment", q: float
         )
     moment = KINDS[kind](elementwise(activation), q)
     if not 0 < moment < math.inf:
-        raise UserError(
+        raise Unfit(
             f"this activation has no {kind} gain: the moment it divides by is {moment}, not positive and finite"
         )
     return 1 / math.sqrt(moment)
@@ -67,7 +67,7 @@ def critical_bias(activation: Function | nn.Module, q: float = 1.0) -> float:
     """
     signal = gain(activation, "critical", q) ** 2 * expectation(square(elementwise(activation)), q)
     if signal > q * (1 + TOLERANCE):
-        raise UserError(f"no bias makes variance q={q} a critical fixed point: weights alone bring it to {signal:.4g}")
+        raise Unfit(f"no bias makes variance q={q} a critical fixed point: weights alone bring it to {signal:.4g}")
     return math.sqrt(q - signal) if signal < q * (1 - TOLERANCE) else 0.0
 
 
@@ -161,7 +161,7 @@ def elementwise(activation: Function | nn.Module) -> Function:
     points = torch.linspace(-2, 2, 6, dtype=torch.float64)
     together, alone = phi(points), phi(points[:2])
     if together.shape != points.shape or not torch.allclose(together[:2], alone, equal_nan=True):
-        raise UserError("a gain needs an elementwise activation: one value out for one value in, whatever is beside it")
+        raise Unfit("a gain needs an elementwise activation: one value out for one value in, whatever is beside it")
     return phi
 
 

@@ -6,17 +6,14 @@ In: Hydra's composer, the study, the overrides of the command line. Out: runs. T
 import itertools
 import json
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from bench import catalogue, registry
+from bench.axes import MOST_RUNS, Option, as_text, named, options, parse, plain
 from bench.bounds import Natural, checked
 from bench.machine.settings import Study
 from bench.parts.arguments import BY_ACTIVATION
@@ -24,8 +21,6 @@ from bench.schema import AUTO, WORDS, Run, UserError
 
 Compose = Callable[[list[str]], DictConfig]
 Axes = Mapping[str, Sequence[Any]]
-
-MOST_RUNS = 1_000_000  # rows that a store is made for
 
 
 @dataclass(frozen=True)
@@ -50,31 +45,28 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
 
     Raises UserError for a name, a key or a value that does not fit, and when nothing is left to run.
     """
-    typed_axes = {**axes_of(study), **parse(overrides)}
-    axes = {key: [named(key, value) for value in values] for key, values in typed_axes.items()}
+    typed_axes = parse(overrides)
+    axes = {**axes_of(study), **typed_axes}
+    refuse_without_effect(axes, typed_axes)
     count = math.prod(map(len, axes.values()))
     if count > MOST_RUNS:
         raise UserError(f"study {study.name} asks for {count:,} runs; a study has at most {MOST_RUNS:,}")
-    base = compose([f"{key}={as_word(key, values[0])}" for key, values in axes.items() if key in WORDS])
+    base = compose([f"{key}={values[0].name}" for key, values in axes.items() if key in WORDS])
+    for arm in study.question:
+        check_arm(compose, base, arm)
     slots = [slot(compose, base, word, of_word) for word, of_word in by_word(axes).items()]
     rest = fixed(base, axes)
     combinations = [merged([rest, *parts]) for parts in itertools.product(*slots)]
     for entry in study.skip:
         check_skip(entry, {*catalogue.keys(), *merged([rest, *itertools.chain(*slots)]).choices})
-    kept = [combination for combination in combinations if not skips(study.skip, combination.choices)]
+    skipped = [one for entry in study.skip for one in skipped_by(entry)]
+    kept = [combination for combination in combinations if not skips(skipped, combination.choices)]
     if not kept:
         raise UserError(f"study {study.name} has no runs: {len(combinations)} combinations, all of them skipped")
     runs = [Run(study.name, combination.choices, combination.functions) for combination in kept]
     if len({run.id for run in runs}) < len(runs):
         raise UserError(f"study {study.name} asks for the same run twice: two values of an axis mean the same")
     return Plan(study.name, runs, len(combinations) - len(kept))
-
-
-def as_word(word: str, name: Any) -> str:
-    """The name of an option. Raises UserError for a value that is no text."""
-    if not isinstance(name, str):
-        raise UserError(f"{word} takes a name, not {name!r}; `python -m bench list {word}` lists them")
-    return name
 
 
 def declared(config: DictConfig) -> Study:
@@ -87,58 +79,25 @@ def axes_of(study: Study) -> dict[str, list[Any]]:
     return parse([f"{key}={as_text(value)}" for key, value in study.axes.items()])
 
 
-def parse(overrides: Sequence[str]) -> dict[str, list[Any]]:
-    """Hydra's override grammar -> key: values. A single value is an axis of one."""
-    axes: dict[str, list[Any]] = {}
-    hydra = GlobalHydra.instance()
-    loader = hydra.config_loader() if hydra.is_initialized() else None  # finds the names of glob(...)
-    for override in OverridesParser.create(loader).parse_overrides(list(overrides)):
-        key, values = override.key_or_group, values_of(override)
-        if key in axes:
-            raise UserError(f"{key} is given twice; name it once, with its values separated by commas")
-        if twice := [value for value, count in Counter(map(repr, values)).items() if count > 1]:
-            raise UserError(f"{key} is given the value {', '.join(sorted(twice))} twice")
-        axes[key] = values
-    return axes
+def refuse_without_effect(axes: Axes, typed_axes: Axes) -> None:
+    """Raise UserError for an argument of all options that each option has in parentheses, which win.
 
-
-def named(key: str, value: Any) -> Any:
-    """The value of a key; the name that an alias stands for, such as he_normal for kaiming_normal.
-
-    An option that a user's --config-dir has under that name comes first.
+    A study's yaml may have one for options that the command line replaces.
     """
-    word = key.partition(".")[0]
-    own = word in WORDS and value in GlobalHydra.instance().config_loader().get_group_options(word)
-    return value if own or word not in WORDS else catalogue.canonical(word, value)
+    for key in axes:
+        word = key.partition(".")[0]
+        values = axes.get(word, []) if word in WORDS and word != key else []
+        if values and all(key in one.arguments for one in values) and (key in typed_axes or word not in typed_axes):
+            raise UserError(f"{key} has no effect: each {word} has it in parentheses; leave out one of them")
 
 
-def values_of(override: Override) -> list[Any]:
-    """The values of one override, as Python values."""
-    if override.is_add() or override.is_delete() or override.is_force_add():
-        raise UserError(f"{override.input_line}: a run has fixed keys; write {override.key_or_group}=VALUE")
-    if not override.is_sweep_override():
-        values = [plain(override.value())]
-    elif override.is_discrete_sweep():
-        values = [plain(value) for value in swept(override)]
-    else:
-        raise UserError(f"{override.input_line}: list the values (a,b,c) or write range(start,stop,step)")
-    if not values or any(value == "" for value in values):
-        raise UserError(f"{override.key_or_group} has no value; write {override.key_or_group}=VALUE[,VALUE...]")
-    return values
-
-
-def swept(override: Override) -> Iterable[Any]:
-    """The values of a list, a range or a glob. Raises UserError for a range of step 0, or of too many values."""
-    if override.is_range_sweep():
-        found: Any = override.value()
-        start, stop, step = (
-            checked(override.key_or_group, one, float) for one in (found.start, found.stop, found.step)
-        )
-        if step == 0 or abs(stop - start) > MOST_RUNS * abs(step):
-            raise UserError(
-                f"{override.input_line}: a range takes a step other than 0 and {MOST_RUNS:,} values at most"
-            )
-    return override.sweep_iterator()
+def check_arm(compose: Compose, base: DictConfig, arm: str) -> None:
+    """Raise UserError for an arm of a question whose option does not have its arguments, or that stands for several."""
+    found = options("initializer", arm)
+    if len(found) > 1:
+        raise UserError(f"study.question takes two arms, and {arm} is {len(found)}; give each argument one value")
+    if found[0].arguments:
+        slot(compose, base, "initializer", {"initializer": found})
 
 
 def by_word(axes: Axes) -> dict[str, dict[str, Sequence[Any]]]:
@@ -154,14 +113,27 @@ def slot(compose: Compose, base: DictConfig, word: str, axes: Axes) -> list[Choi
     if word not in WORDS:
         return [Choice(setting(base, key, value), {}) for key, values in axes.items() for value in values]
     name = as_declared(base, word)["name"]
-    names = axes.get(word, [name])
-    options = [base if one == name else compose([f"{word}={as_word(word, one)}"]) for one in names]
-    arguments = {key: values for key, values in axes.items() if key != word}
-    return [
-        option(config, word, dict(zip(arguments, values, strict=True)))
-        for config in options
-        for values in itertools.product(*arguments.values())
-    ]
+    options: Sequence[Option] = axes.get(word, [Option(name)])
+    configs = {one: base if one == name else compose([f"{word}={one}"]) for one in {one.name: None for one in options}}
+    check_shared(word, configs, axes)
+    found = []
+    for one in options:
+        shared = {key: values for key, values in axes.items() if key != word and key not in one.arguments}
+        for values in itertools.product(*shared.values()):
+            changes = {**one.arguments, **dict(zip(shared, values, strict=True))}
+            found.append(option(configs[one.name], word, changes))
+    return found
+
+
+def check_shared(word: str, configs: Mapping[str, DictConfig], axes: Axes) -> None:
+    """Raise UserError for an argument of all options that some of them have and others have not."""
+    for key in axes:
+        argument = key.partition(".")[2]
+        having = [name for name, config in configs.items() if argument in config[word]]
+        if argument and 0 < len(having) < len(configs):
+            lacking = next(name for name in configs if name not in having)
+            way_out = f"give it to those that have it, as {having[0]}({argument}=VALUE|VALUE)"
+            raise UserError(f"no argument of {word} {lacking} is named {key!r}; {way_out}")
 
 
 def as_declared(config: DictConfig, word: str) -> dict[str, Any]:
@@ -230,11 +202,19 @@ def check_skip(entry: Mapping[str, Any], known: Collection[str]) -> None:
         raise UserError(f"study.skip takes {{KEY: VALUE, because: REASON}}, not {json.dumps(entry)}")
 
 
-def skips(skip: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) -> bool:
-    """Whether an entry of the study's skip list, each with its `because`, names this combination."""
-    return any(
-        all(choices.get(key) == named(key, value) for key, value in entry.items() if key != "because") for entry in skip
-    )
+def skipped_by(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The choices that an entry of a skip list names; several where an option has several values of an argument."""
+    named_by = [
+        [one.choices(key) for one in options(key, value)] if key in WORDS else [{key: named(key, value)}]
+        for key, value in entry.items()
+        if key != "because"
+    ]
+    return [dict(itertools.chain(*map(dict.items, parts))) for parts in itertools.product(*named_by)]
+
+
+def skips(skipped: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) -> bool:
+    """Whether the study skips this combination: it has all choices of one of these."""
+    return any(all(choices.get(key) == value for key, value in one.items()) for one in skipped)
 
 
 def typed(key: str, value: Any, default: Any) -> Any:
@@ -252,17 +232,3 @@ def kind_of(key: str, default: Any) -> Any:
     if words := BY_ACTIVATION.get(key.removeprefix("initializer.")):
         return float | Literal[words] if default is not None else Any
     return Any if default is None else list[Any] if isinstance(default, list) else type(default)
-
-
-def plain(value: Any) -> Any:
-    """OmegaConf's and Hydra's containers and quoted strings as Python's own."""
-    if OmegaConf.is_config(value):
-        return OmegaConf.to_container(value, resolve=True)
-    return getattr(value, "text", value)
-
-
-def as_text(value: Any) -> str:
-    """A yaml value in the syntax of the command line; a yaml list is an axis."""
-    if isinstance(value, list):
-        return ",".join(map(as_text, value))
-    return value if isinstance(value, str) else json.dumps(value)

@@ -29,7 +29,13 @@ class StudyState:
 
     def find(self, prefix: str) -> str | None:
         """The only id that begins with `prefix`; None where none does. Raises UserError for several."""
-        known = {*self.reading.rows, *self.reading.unread, *(self.declared or ()), *self.planned}
+        known = {
+            *self.reading.rows,
+            *self.reading.unread,
+            *self.reading.left_out,
+            *(self.declared or ()),
+            *self.planned,
+        }
         ids = sorted(id for id in known if id.startswith(prefix))
         if len(ids) > 1:
             some = ", ".join(ids[:SHOWN]) + (", ..." if len(ids) > SHOWN else "")
@@ -72,6 +78,8 @@ def explain(state: StudyState, id: str) -> Reason:
         near = nearest(row.choices, {other.id: other.choices for other in declared.values()})
         because = f"it has a row ({row.status}), but the study does not ask for this run now"
         return Reason(state.study, id, False, because, near, differences(row.choices, declared[near].choices))
+    if arm := state.reading.left_out.get(id):
+        return Reason(state.study, id, False, f"{arm.about}: {arm.reason}")
     because = state.reading.unread.get(id, "it has no row")
     if run and id not in state.reading.unread:
         near = nearest(run.choices, {other.id: other.choices for other in state.reading.rows.values()})

@@ -4,12 +4,15 @@ In: a Sheet. Out: text. Touches: nothing.
 """
 
 import json
+import re
 import textwrap
 from collections.abc import Callable
 
 from bench.report.document import Part, Section, Sheet, Table
 from bench.report.tables.export import labelled, piped, texts
 from bench.schema import UserError
+
+CODE = re.compile(r"`([^`]+)`")  # as the Markdown of a sentence has it
 
 
 def render(sheet: Sheet, format: str = "text", width: int = 100) -> str:
@@ -49,7 +52,7 @@ def _lines(part: Part, width: int, indent: str = "") -> str:
         case Section(heading, parts):
             return heading + "\n" + "\n\n".join(_lines(each, width, "  ") for each in parts)
         case str():
-            return "\n".join(wrapped(part, width, indent))
+            return "\n".join(wrapped(CODE.sub(r"\1", part), width, indent))
     return "\n".join(_lines(each, width, indent) for each in part)
 
 

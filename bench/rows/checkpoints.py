@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.machine.files import names_in, remove, write_whole
+from bench.machine.files import names_in, opened, read_whole, remove, write_whole
 
 KEPT = 2  # the newest, and the one before it in case the newest is damaged
 
@@ -47,7 +47,7 @@ class Checkpoints:
 
     def read(self, path: Path) -> bytes:
         """The content of a checkpoint. Raises ValueError when it is not whole, OSError when it cannot be read."""
-        digest, _, body = path.read_bytes().partition(b"\n")
+        digest, _, body = read_whole(path).partition(b"\n")
         if digest != _digest(body):
             raise ValueError("it is cut or damaged: its digest does not match")
         return body.partition(b"\n")[2]
@@ -91,7 +91,7 @@ def _steps(path: Path) -> int:
 
 def _differences(path: Path, made_with: Mapping[str, Any]) -> list[str]:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             _, line = file.readline(), file.readline()
         theirs = json.loads(line)
         return [f"{key} was {theirs[key]}, is {value}" for key, value in made_with.items() if theirs[key] != value]

@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import failpoint
-from bench.machine.files import names_in, os_reason, remove
+from bench.machine.files import names_in, os_reason, read_whole, remove
 from bench.machine.processes import is_alive, pid_namespace, start_time
 from bench.schema import UserError
 
@@ -194,7 +194,7 @@ def _read(path: Path) -> Holder | None:
     A file that is not a whole lease has an unknown holder, whose token is made of the file's name.
     """
     try:
-        holder = Holder(**json.loads(path.read_text(encoding="utf-8")))
+        holder = Holder(**json.loads(read_whole(path)))
         if re.fullmatch("[0-9a-f]{16}", holder.token) and isinstance(holder.pid, int) and holder.since >= 0:
             return holder
     except FileNotFoundError:

@@ -39,11 +39,17 @@ def merge(folders: Sequence[Path], results: str | Path, study: str | None = None
     merged, present = Merged(), dict[str, dict[str, Row]]()
     study_folders = [source for folder in folders for source in sources(folder)]  # all, before anything is written
     for folder in study_folders:
-        found = reading.read(folder)
+        try:
+            found = reading.read(folder)
+        except UserError as unreadable:
+            merged.remarks.append(str(unreadable))
+            continue
         merged.remarks += found.remarks
         for row in found.rows.values():
             if study in (None, row.study):
                 _take(row, folder, Path(results), present, merged)
+        for name in present.keys() & {row.study for row in found.rows.values()}:
+            Store(results, name).leave_out(found.unfit, present[name])
     if not any((merged.new, merged.replaced, merged.equal, merged.remarks)):
         of, where = f" of study {study}" if study else "", ", ".join(map(str, folders))
         raise UserError(f"there is no row{of} in {where}; name a results folder or one of its studies")

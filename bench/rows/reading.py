@@ -1,4 +1,5 @@
-"""Reads a study's folder: its rows, and a remark on each file or line that looks like a row and is not read as one.
+"""Reads a study's folder: its rows, a remark on each file or line that looks like a row and is not read as one, and
+the arms that its sweeps have left out.
 
 In: a folder. Out: rows and remarks. Touches: results/, which it only reads.
 """
@@ -11,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.machine.files import os_reason
+from bench.machine.files import opened, os_reason, read_whole
+from bench.rows import unfit
 from bench.rows.record import AnotherSchema, parse
+from bench.rows.unfit import UnfitArm
 from bench.schema import SCHEMA, Row, UserError
 
 SEALED = "rows.jsonl"
@@ -25,7 +28,7 @@ class Reading:
 
     `redundant` are the remarks on a damaged copy of a row of which another copy is whole. `unread` gives, by id, why a
     row that is present does not count. `differing` names the places of rows that differ from an
-    earlier whole row of the same run, which they replace.
+    earlier whole row of the same run, which they replace. `unfit` are the arms that do not fit their model.
     """
 
     rows: dict[str, Row]
@@ -33,6 +36,12 @@ class Reading:
     redundant: list[str] = field(default_factory=list)
     unread: dict[str, str] = field(default_factory=dict)
     differing: list[str] = field(default_factory=list)
+    unfit: list[UnfitArm] = field(default_factory=list)
+
+    @property
+    def left_out(self) -> dict[str, UnfitArm]:
+        """The arm of each run that is left out, by its id; a run with a row is not."""
+        return {id: arm for arm in self.unfit for id in arm.runs if id not in self.rows}
 
 
 def read(folder: Path, curves: bool = True) -> Reading:
@@ -55,7 +64,7 @@ def read(folder: Path, curves: bool = True) -> Reading:
 
 def read_loose(path: Path) -> Row:
     """The row in a file of its own. Raises ValueError as `parse` does, and OSError where it cannot be read."""
-    return _named(parse(path.read_bytes()), path.stem)
+    return _named(parse(read_whole(path)), path.stem)
 
 
 def loose(folder: Path) -> Iterator[Path]:
@@ -116,7 +125,7 @@ class _Found:
         lost = [f"{what}; its run counts as not done" for id, what in self.damaged if id not in self.rows]
         unread = {id: what for id, what in self.unread.items() if id not in self.rows}
         remarks = [*self.remarks, *redundant, *lost, *self._on_foreign()]
-        return Reading(self.rows, remarks, redundant, unread, self.differing)
+        return Reading(self.rows, remarks, redundant, unread, self.differing, unfit.read(self.folder))
 
     def _damage(self, id: str, what: str) -> None:
         self.damaged.append((id, what))
@@ -157,9 +166,10 @@ def _id_in(line: bytes) -> str:
 
 def _lines(path: Path) -> Iterator[bytes]:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             yield from file
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise UserError(f"cannot read {path}: {os_reason(error)}") from error
+        way_out = "move it away, or choose another folder with results=DIR"
+        raise UserError(f"cannot read {path}: {os_reason(error)}; {way_out}") from error

@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from bench.machine.files import write_whole
-from bench.rows import reading
+from bench.machine.files import os_reason, read_whole, write_whole
+from bench.rows import reading, unfit
 from bench.rows.checkpoints import Checkpoints
 from bench.rows.leases import Leases
 from bench.rows.reading import SEALED, Reading
 from bench.rows.record import AnotherSchema, parse, text_of
+from bench.rows.unfit import UNFIT, UnfitArm
 from bench.schema import DIVERGED, FINAL, OK, SCHEMA, Row, UserError
 
 __all__ = ["PLAN", "SEALED", "Reading", "Store", "studies"]
@@ -134,16 +135,31 @@ class Store:
         """How often each failed run was to be tried again, whether it was or not, by id."""
         return Counter(path.name.partition(".")[0] for path in self.folder.glob("*.json.retried*"))
 
-    def write_plan(self, ids: Iterable[str]) -> None:
-        """Write down the runs of the sweep, for commands in another shell."""
+    def write_plan(self, ids: Iterable[str], left_out: Iterable[UnfitArm] = ()) -> None:
+        """Write down the runs of the sweep and what it leaves out, for reports and for commands in another shell."""
+        ids = list(ids)
+        self.leave_out(left_out, ids)
         write_whole(self.folder / PLAN, "".join(f"{id}\n" for id in ids))
 
+    def leave_out(self, arms: Iterable[UnfitArm], fitting: Iterable[str]) -> None:
+        """Add these arms to those that do not fit their model, and drop those with a run among the fitting ones."""
+        earlier = unfit.read(self.folder)
+        if (found := unfit.after(earlier, arms, fitting)) != earlier:
+            write_whole(self.folder / UNFIT, unfit.text_of(found))
+
     def read_plan(self) -> list[str] | None:
-        """The ids of the runs of the last sweep; None when there was no sweep."""
+        """The ids of the runs of the last sweep; None when there was no sweep.
+
+        Raises UserError for a plan that cannot be read.
+        """
+        path = self.folder / PLAN
         try:
-            return (self.folder / PLAN).read_text(encoding="utf-8").split()
+            return read_whole(path).decode(errors="replace").split()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            way_out = "move it away, and the next sweep writes another"
+            raise UserError(f"cannot read {path}: {os_reason(error)}; {way_out}") from error
 
     def _remove_stale(self) -> None:
         for path in self.folder.glob(".*.tmp"):
@@ -156,9 +172,16 @@ class Store:
 
 
 def studies(results: str | Path) -> list[str]:
-    """The studies under `results`: its folders with a row or a plan."""
+    """The studies under `results`: its folders with a row or a plan, and those that cannot be read."""
     found = [name for name in reading.names(Path(results)) if _is_study_name(name)]
-    return [name for name in found if holds_a_study(Path(results) / name)]
+    return [name for name in found if _may_hold_a_study(Path(results) / name)]
+
+
+def _may_hold_a_study(folder: Path) -> bool:
+    try:
+        return holds_a_study(folder)
+    except UserError:
+        return True
 
 
 def _is_study_name(name: str) -> bool:
@@ -166,14 +189,14 @@ def _is_study_name(name: str) -> bool:
 
 
 def holds_a_study(folder: Path) -> bool:
-    """Whether a folder is that of a study: it has a row or a plan."""
+    """Whether a folder is that of a study: it has a row or a plan. Raises UserError where it cannot be read."""
     return folder.is_dir() and any(name in (PLAN, SEALED) or name.endswith(".json") for name in reading.names(folder))
 
 
 def _holds_a_row(path: Path) -> bool:
     """Whether the file holds a row. Raises UserError for a row of another schema, which must not be overwritten."""
     try:
-        parse(path.read_bytes())
+        parse(read_whole(path))
     except AnotherSchema as schema:
         raise UserError(
             f"{path} holds a row of {schema}, this version writes schema {SCHEMA}: it is not overwritten; "

@@ -25,7 +25,7 @@ Faults = defaultdict[str, list[str]]  # what is wrong -> the ids of the rows, or
 
 
 def check(study: str, reading: Reading, planned: Sequence[str] | None, mixed: bool) -> list[str]:
-    """Every fault as a line. `planned`: the ids of the study's plan, if it has one; `mixed`: versions may differ."""
+    """Every fault as a line. `planned`: the ids of the study's plan, if any; `mixed`: versions and packs may differ."""
     rows = [reading.rows[id] for id in sorted(reading.rows)]
     faults: Faults = defaultdict(list)
     faults["another row of the same run differs"] += reading.differing
@@ -36,6 +36,7 @@ def check(study: str, reading: Reading, planned: Sequence[str] | None, mixed: bo
     machine(rows, faults)
     if not mixed:
         versions(rows, faults)
+        packing(rows, faults)
     for row in rows:
         for what in outcome(row) if trained(row) else []:
             faults[what].append(row.id)
@@ -78,8 +79,7 @@ def seeds(rows: Iterable[Row], faults: Faults) -> None:
     blocks: dict[str, dict[str, set[Any]]] = defaultdict(lambda: defaultdict(set))
     for row in rows:
         if "seed" in row.choices and "initializer" in row.choices:
-            mine = {key: value for key, value in row.choices.items() if key.partition(".")[0] == "initializer"}
-            rest = {key: value for key, value in row.choices.items() if key not in (*mine, "seed")}
+            mine, rest = _parts(row)
             blocks[_text(rest)][_text(mine)].add(row.choices["seed"])
     for block, arms in blocks.items():
         every = set().union(*arms.values())
@@ -122,6 +122,18 @@ def versions(rows: Sequence[Row], faults: Faults) -> None:
     dirty = [row.id for row in rows if row.environment.get("git_dirty")]
     if dirty:
         faults["its code was changed after its commit, so nothing names it (mixed=true allows it)"] += dirty
+
+
+def packing(rows: Iterable[Row], faults: Faults) -> None:
+    """All runs of a block trained alone, or all in packs, whose sums round otherwise; mixed=true skips this check."""
+    blocks: dict[str, dict[bool, list[str]]] = defaultdict(lambda: {False: [], True: []})
+    for row in rows:
+        if isinstance(together := row.environment.get("packed"), int):
+            blocks[_text(_parts(row)[1])][together > 1].append(row.id)
+    for block in blocks.values():
+        packed, few = min(block.items(), key=lambda item: len(item[1]))
+        how = "in a pack" if packed else "alone"
+        faults[f"trained {how}, unlike others of its block, and so rounded otherwise (mixed=true allows it)"] += few
 
 
 def outcome(row: Row) -> list[str]:
@@ -190,6 +202,12 @@ def counts_tests(row: Row) -> bool:
 
 def _values(rows: Iterable[Row], key: str) -> list[str]:
     return sorted({json.dumps(row.environment[key]) for row in rows if key in row.environment})
+
+
+def _parts(row: Row) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The choices of a row that make its arm, and those that make its block: all others but the seed."""
+    arm = {key: value for key, value in row.choices.items() if key.partition(".")[0] == "initializer"}
+    return arm, {key: value for key, value in row.choices.items() if key not in (*arm, "seed")}
 
 
 def _text(choices: Mapping[str, Any]) -> str:

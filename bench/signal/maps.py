@@ -31,7 +31,6 @@ from bench.parts.gain import (
     square,
     squared_slope,
 )
-from bench.schema import UserError
 
 TINY = 1e-12  # the q that stands for the limit q -> 0: a kink at 0 has no slope of its own
 LENGTHS = [10 ** (power / 4) for power in range(-24, 25)]  # where fixed points are looked for
@@ -70,7 +69,7 @@ class DepthScales:
 
 @dataclass(frozen=True)
 class MeanField:
-    """The maps of one activation, gain and bias_std. Raises UserError for an activation that is not elementwise."""
+    """The maps of one activation, gain and bias_std; each raises UserError if the activation is not elementwise."""
 
     activation: Function | nn.Module
     gain: float
@@ -159,27 +158,34 @@ class MeanField:
 
 def critical_line(activation: Function | nn.Module, lengths: Sequence[float]) -> tuple[Critical, ...]:
     """The critical line's points at these q > 0; a q that no bias makes a fixed point is left out."""
-    points = ((q, _bias(activation, q)) for q in lengths)
-    return tuple(Critical(q, gain(activation, "critical", q), bias) for q, bias in points if bias is not None)
+    points = []
+    for q in lengths:
+        weight = _critical_gain(activation, q)
+        if weight is not None and MeanField(activation, weight).length(q) <= q * (1 + SAME):
+            points.append(Critical(q, weight, critical_bias(activation, q)))
+    return tuple(points)
 
 
 def critical_at(activation: Function | nn.Module, bias_std: float) -> Critical | None:
-    """The critical line's point of smallest q with this bias_std, or None. Without biases it is the limit q -> 0."""
-    if bias_std == 0:
-        return Critical(0.0, gain(activation, "critical", TINY), 0.0)
+    """The critical line's point of smallest q with this bias_std, or None; q 0 is the limit q -> 0, without biases."""
+
+    def growth(q: float) -> float:
+        weight = _critical_gain(activation, q)
+        return math.nan if weight is None else MeanField(activation, weight, bias_std).length(q) / q - 1
+
+    if bias_std == 0 and MeanField(activation, 1.0).length(0.0) == 0 and (weight := _critical_gain(activation, TINY)):
+        return Critical(0.0, weight, 0.0)
     for low, high in itertools.pairwise(LENGTHS):
-        ends = _bias(activation, low), _bias(activation, high)
-        if ends[0] is not None and ends[1] is not None and (ends[0] < bias_std) != (ends[1] < bias_std):
-            q = _root(lambda q: critical_bias(activation, q) - bias_std, low, high)
+        if growth(low) * growth(high) < 0:
+            q = _root(growth, low, high)
             return Critical(q, gain(activation, "critical", q), bias_std)
     return None
 
 
-def _bias(activation: Function | nn.Module, q: float) -> float | None:
-    try:
-        return critical_bias(activation, q)
-    except UserError:
-        return None
+def _critical_gain(activation: Function | nn.Module, q: float) -> float | None:
+    """None where phi is flat at this q. Raises UserError for an activation that is not elementwise."""
+    slope = MeanField(activation, 1.0).chi(q)
+    return slope**-0.5 if 0 < slope < math.inf else None
 
 
 @neutral()

@@ -19,8 +19,8 @@ normal (for relu: Hanin & Rolnick 2018, Hanin & Nica 2019). In a residual net th
 unit's influences add up before they are squared. Going back, the relative variance is
 (3 E[phi'^4] / E[phi'²]² - 1) / n, and E[phi'²] responds to the noise of q. Over a batch, two inputs' covariance takes
 the place of the variance. Weights of kurtosis k add (k - 3) E[x^4] / (E[x²]² fan_in) to the 2 of a unit's square: of
-order 1 / n² in the band, and left out. A band is too wide after layer norm and for orthogonal weights, too narrow where
-log variance and elasticity exceed 1.
+order 1 / n² in the band, and left out. A band is too wide after layer norm, in a rectified residual stream and for
+orthogonal weights, and too narrow where log variance and elasticity exceed 1.
 
 A convolution has fan_in = channels x kernel, width = channels, and for inputs the images x positions. Zero padding
 takes connections from the edges: give the mean number that is left, weighted by the signal's square at each position.

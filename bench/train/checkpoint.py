@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from bench.rows.store import Store
 from bench.schema import Interval, Machine, Run, UserError
@@ -99,8 +101,13 @@ class Keeper:
 def saved(state: Mapping[str, Any]) -> bytes:
     """A state as bytes."""
     buffer = io.BytesIO()
-    torch.save(state, buffer)
+    torch.save(tree_map_only(Tensor, owned, state), buffer)
     return buffer.getvalue()
+
+
+def owned(tensor: Tensor) -> Tensor:
+    """The tensor, as a copy if it is a part of a larger one: torch saves the whole of that, as of a pack's stack."""
+    return tensor.clone() if tensor.untyped_storage().nbytes() > tensor.nbytes else tensor
 
 
 def loaded(content: bytes) -> dict[str, Any]:

@@ -22,13 +22,14 @@ class Cost:
 
     `step(count, graphed)` returns a function that takes one step of `count` runs side by side and waits for the device.
     `key` names what the time of a step depends on besides the machine. A run whose task does not `stack` is
-    always alone.
+    always alone; so is one for which `try_stacking` raises an error, with the reason.
     """
 
     steps: float
     step: Callable[[int, bool], Callable[[], None]]
     key: str
     stacks: bool = True
+    try_stacking: Callable[[], None] = lambda: None
 
 
 class Task(ABC):

@@ -8,6 +8,7 @@ In: trainings. Out: how each of them ended. Touches: the device.
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from typing import NamedTuple, Protocol
 
@@ -16,7 +17,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
+from bench.train.stacked_autocast import StackedAutocast
+
 TRIALS = 3  # of a step before it is captured
+PLAIN = int | float | complex | str | bytes | None  # attributes by which a forward pass may go
 
 # an operator without a batched form is slower, but right
 torch._C._functorch._set_vmap_fallback_warning_enabled(False)  # type: ignore[attr-defined]
@@ -100,23 +104,31 @@ class Alone:
 
 
 class Stacked:
-    """R models of one shape: each parameter and buffer is one tensor (R, ...), and each model's own is a view of it."""
+    """R models of one shape: each parameter and buffer is one tensor (R, ...), and each model's own is a view of it.
+
+    Raises RuntimeError for models that differ in more than parameters and buffers.
+    """
 
     def __init__(self, models: Sequence[nn.Module], autocast: torch.autocast, compiled: bool) -> None:
-        self.models, self.autocast = models, autocast
+        self.models, self.autocast = [Learner(model) for model in models], autocast
+        for model in models[1:]:
+            if where := differing(models[0], model):
+                raise RuntimeError(f"the models differ outside their parameters and buffers, in {where}")
         # a module that draws random numbers as it trains, such as dropout, would draw others than alone: torch raises
         forward = vmap(self._loss, in_dims=(0, 0, 0, 0, None), randomness="error")
         self.forward = torch.compile(forward) if compiled else forward
-        self.form = deepcopy(models[0]).to("meta").train()
-        self.parameters = stacked(dict(model.named_parameters()) for model in models)
-        self.buffers = stacked(dict(model.named_buffers()) for model in models)
-        for place, model in enumerate(models):
+        self.form = copied(self.models[0])
+        with autocast:
+            enabled = torch.is_autocast_enabled(autocast.device)
+        self.casts = StackedAutocast(autocast.device) if enabled else nullcontext()
+        self.parameters = stacked(dict(model.named_parameters()) for model in self.models)
+        self.buffers = stacked(dict(model.named_buffers()) for model in self.models)
+        for place, model in enumerate(self.models):
             for name, parameter in model.named_parameters():
                 parameter.data = self.parameters[name].detach()[place]
                 self.parameters[name].requires_grad_(parameter.requires_grad)
-            for name in self.buffers:
-                module, _, buffer = name.rpartition(".")
-                model.get_submodule(module)._buffers[buffer] = self.buffers[name][place]
+            for name, buffer in model.named_buffers():
+                buffer.data = self.buffers[name][place]
 
     def losses(self, batches: Sequence[Batch]) -> list[Tensor]:
         """The losses of the R batches; the gradients are in the parameters of each model."""
@@ -125,9 +137,11 @@ class Stacked:
         for parameter in self.parameters.values():
             parameter.grad = None
         with self.autocast:
-            losses = self.forward(self.parameters, self.buffers, images, labels, batches[0].label_smoothing)
+            losses, replaced = self.forward(self.parameters, self.buffers, images, labels, batches[0].label_smoothing)
         # each loss depends on one model alone, so these are the gradients of each
         losses.sum().backward()  # type: ignore[no-untyped-call]
+        for name, buffer in replaced.items():
+            self.buffers[name].copy_(buffer.detach())
         for place, model in enumerate(self.models):
             for name, parameter in model.named_parameters():
                 gradient = self.parameters[name].grad  # None for a frozen or unused parameter, as alone
@@ -141,9 +155,24 @@ class Stacked:
         images: Tensor,
         labels: Tensor,
         label_smoothing: float,
-    ) -> Tensor:
-        logits = functional_call(self.form, (parameters, buffers), (images,))
-        return loss_of(logits, images, labels, label_smoothing)
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        with self.casts:
+            logits, replaced = functional_call(self.form, (parameters, buffers), (images,))
+        return loss_of(logits, images, labels, label_smoothing), replaced
+
+
+class Learner(nn.Module):
+    """A model that also returns those of its buffers which its forward pass replaced instead of writing into them."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits, and the replaced buffers by name."""
+        before = dict(self.named_buffers())
+        logits = self.model(images)
+        return logits, {name: new for name, new in self.named_buffers() if new is not before.get(name)}
 
 
 class Graphed:
@@ -197,6 +226,28 @@ def on_gpu(step: Callable[[], list[Tensor]]) -> tuple[Callable[[], None], list[T
 def loss_of(logits: Tensor, images: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
     """Cross-entropy in the precision of the images, even where autocast has bf16 logits: 8 bits are too few to sum."""
     return cross_entropy(logits.to(images.dtype), labels, label_smoothing=label_smoothing)
+
+
+def differing(ours: nn.Module, theirs: nn.Module) -> str:
+    """The first attribute, as layer.name, by which two models may differ outside parameters and buffers; "" for none.
+
+    Numbers and texts are compared. A tensor counts as different: it may be computed from parameters, or as the model
+    trains.
+    """
+    for (layer, one), other in zip(ours.named_modules(), theirs.modules(), strict=True):
+        for name in dict.fromkeys([*vars(one), *vars(other)]):
+            pair = vars(one).get(name), vars(other).get(name)
+            plain = [value for value in pair if isinstance(value, PLAIN)]
+            if plain[:1] != plain[1:] or any(isinstance(value, Tensor) for value in pair):
+                return f"{layer}.{name}".lstrip(".")
+    return ""
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A copy of a model in training. torch copies no tensor that was computed from others, as weight_norm keeps one."""
+    attributes = [value for layer in model.modules() for value in vars(layer).values()]
+    computed = [one for one in attributes if isinstance(one, Tensor) and not one.is_leaf]
+    return deepcopy(model, {id(one): one.detach() for one in computed}).train()
 
 
 def stacked(states: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:

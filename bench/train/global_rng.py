@@ -1,4 +1,4 @@
-"""The global random generators of a process. Nothing here draws from them; a part of the user's may, as dropout does.
+"""The global random generators of a process. A model's constructor draws from them, and so may dropout.
 
 In: a seed, or a state. Out: a state. Touches: the generators of random, numpy, torch and the GPU in use.
 """
@@ -41,3 +41,11 @@ def restore(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     if states["gpu"] is not None:
         torch.cuda.set_rng_state(states["gpu"])
+
+
+def equal(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    """Whether these are the same states."""
+    return all(
+        torch.equal(state, theirs[name]) if isinstance(state, torch.Tensor) else state == theirs[name]
+        for name, state in ours.items()
+    )

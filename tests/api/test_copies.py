@@ -123,6 +123,53 @@ def test_what_cannot_be_written_is_found_before_anything_is(second, sentence):
     assert torch.equal(model[0].weight, before)
 
 
+VIEWS = {
+    "rows": (lambda a: a[:5], lambda a: a[4:]),
+    "columns": (lambda a: a[:, :5], lambda a: a[:, 4:]),
+    "transposed": (lambda a: a, lambda a: a.t()),
+    "another shape": (lambda a: a, lambda a: a.view(4, 16)),
+    "other numbers": (lambda a: a, lambda a: a.view(torch.float16)),
+    "two tensors of one array": (
+        lambda a: torch.from_numpy(a.numpy()[:5]),
+        lambda a: torch.from_numpy(a.numpy()[4:]),
+    ),
+}
+
+
+def of_views(*views) -> nn.Module:
+    memory, model = torch.randn(8, 8), nn.Sequential()
+    for view in views:
+        model.append(nn.utils.skip_init(nn.Linear, 1, 1, bias=False))
+        model[-1].weight = nn.Parameter(view(memory))
+    return model
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_parameters_that_share_a_part_of_their_memory_are_refused_before_anything_is_written(name):
+    model = of_views(*VIEWS[name])
+    before = [weight.detach().nan_to_num() for weight in model.parameters()]
+    for dry_run in (True, False):
+        with pytest.raises(UserError, match=r"0\.weight and 1\.weight cannot be written to: they share memory"):
+            initialize(model, "he_normal", dry_run=dry_run)
+    assert all(torch.equal(one, weight.nan_to_num()) for one, weight in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "views",
+    [
+        (lambda a: a[:4], lambda a: a[4:]),
+        (lambda a: a[:, :4], lambda a: a[:, 4:]),
+        (lambda a: a[::2], lambda a: a[1::2]),
+        (lambda a: a[:], lambda a: a[:]),
+    ],
+    ids=["halves", "columns", "every other row", "all of it twice"],
+)
+def test_views_without_a_common_value_and_tied_parameters_are_written(views):
+    model = of_views(*views)
+    initialize(model, "constant", value=0.5)
+    assert all((weight == 0.5).all() for weight in model.parameters())
+
+
 @pytest.mark.parametrize("tie", ["parameter", "memory"])
 def test_the_padding_of_a_tied_embedding_stays_0(tie):
     embedding, head = nn.Embedding(10, 8, padding_idx=2), nn.Linear(8, 10, bias=False)

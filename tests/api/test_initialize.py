@@ -669,3 +669,11 @@ def test_the_code_of_the_readme_runs():
         for block in blocks:
             exec(block, names)
     assert "layer1.0.conv1.weight" in printed.getvalue()
+
+
+def test_what_a_constructor_draws_cannot_be_had_from_initialize():
+    layer = nn.Linear(3, 3)
+    before = layer.weight.detach().clone()
+    with pytest.raises(UserError, match="calls no constructor: build the model again after"):
+        initialize(layer, "as_shipped")
+    assert torch.equal(layer.weight, before)

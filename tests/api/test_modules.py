@@ -112,3 +112,37 @@ def test_a_vector_has_one_long_axis_at_most(shape):
     initialize(module, "he_normal", others="fill")
     assert (module.scale == 3).all()
     assert (module.bias_of == 0).all()
+
+
+class Sequences(nn.Module):
+    """A net of layers that torch keeps in one parameter, around layers that it does not."""
+
+    def __init__(self, middle):
+        super().__init__()
+        self.first, self.middle, self.last = nn.Linear(6, 8), middle, nn.Linear(8, 3)
+
+    def forward(self, x):
+        x = self.first(x)
+        x = self.middle(x, x, x) if isinstance(self.middle, nn.MultiheadAttention) else self.middle(x)
+        return self.last((x[0] if isinstance(x, tuple) else x).mean(1))
+
+
+MIDDLES = {
+    "attention": lambda: nn.MultiheadAttention(8, 2, batch_first=True),
+    "transformer": lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation="gelu"),
+}
+
+
+@pytest.mark.parametrize(("name", "few"), [("metainit", {"steps": 2}), ("gradinit", {"iterations": 3})])
+@pytest.mark.parametrize("middle", MIDDLES)
+def test_a_scheme_that_learns_scales_learns_those_of_the_projections_of_attention(middle, name, few):
+    generator = torch.Generator().manual_seed(0)
+    batch = torch.randn(12, 5, 6, generator=generator), torch.arange(12) % 3
+    start, learned = (
+        initialize(Sequences(MIDDLES[middle]()), name, batch=batch, **(few | changed))
+        for changed in ({next(iter(few)): 0}, {})
+    )
+    ratios = {key: learned.get_parameter(key) / value for key, value in start.named_parameters() if value.dim() > 1}
+    for key in (key for key in ratios if key.endswith(("in_proj_weight", "out_proj.weight", "first.weight"))):
+        torch.testing.assert_close(ratios[key], ratios[key].mean().expand_as(ratios[key]), msg=key)
+        assert ratios[key].mean() != 1

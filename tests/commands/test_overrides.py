@@ -2,8 +2,8 @@
 
 import pytest
 
+from bench.axes import parse
 from bench.commands.overrides import for_hydra
-from bench.plan.plan import parse
 from bench.schema import UserError
 
 
@@ -37,3 +37,14 @@ def test_retry_may_be_written_as_a_flag():
 def test_a_condition_of_a_report_may_name_an_alias():
     words = for_hydra("report", ["study=own", "where.initializer=kaiming_normal,zeros", "where.seed=3"])
     assert 'where=["initializer=he_normal,zeros", "seed=3"]' in words
+
+
+@pytest.mark.parametrize("arm", ["variance_scaling(scale=2)", '"variance_scaling(scale=2)"'])
+def test_an_arm_of_a_question_needs_no_quotes(arm):
+    words = for_hydra("report", ["study=own", f"study.question=[he_normal,{arm}]"])
+    assert words == ["study=own", 'study.question=[he_normal,"variance_scaling(scale=2)"]']
+
+
+def test_an_arm_of_a_question_closes_its_parentheses():
+    with pytest.raises(UserError, match=r"an arm with arguments is written NAME\(ARGUMENT=VALUE"):
+        for_hydra("report", ["study=own", "study.question=[he_normal,variance_scaling(scale=2]"])

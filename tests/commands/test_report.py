@@ -95,6 +95,16 @@ def test_conditions_leave_the_runs_they_name(home: Path, quick: None, capsys: py
     assert json.loads((home / "paper/generated/keys.json").read_text())["runs.total"] == "2"
 
 
+def test_a_question_without_an_answer_says_why(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["report", "study=mine", "study.question=[he_normal,he_leaky(slope=1)]"]
+    reason = "he_normal or he_leaky(slope=1)? No arm is he_leaky(slope=1); there are fixup and he_normal."
+    assert door.main([*asked, "output=off"]) == 0
+    assert reason in " ".join(capsys.readouterr().out.split())
+    assert door.main([*asked, "format=json"]) == 0
+    question = json.loads(capsys.readouterr().out)["question"]
+    assert question == {"arms": ["he_normal", "he_leaky(slope=1)"], "answer": reason, "pairs": []}
+
+
 def test_one_arm_and_one_seed_still_make_a_paper(home: Path, quick: None) -> None:
     assert door.main(["report", "study=mine", "where.seed=0", "where.initializer=fixup"]) == 0
     page = (home / "paper/generated/report.html").read_text()

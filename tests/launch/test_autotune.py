@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from bench.launch import autotune
-from bench.launch.autotune import Form, Memory, Trial, climb, fastest, form_of, trial_of
+from bench.launch.autotune import Form, Measured, Memory, Trial, climb, fastest, form_of, trial_of, up_and_down
+from bench.machine import environment
 from bench.schema import UserError
 from bench.train.contract import task_of
 
@@ -39,10 +40,21 @@ def speeds(monkeypatch):
 
 
 @pytest.fixture
-def on_gpu(trial, monkeypatch):
-    """The trial as if its machine had a GPU; nothing is run on it."""
+def on_gpu(trial, quiet, monkeypatch):
+    """The trial as if its machine had a GPU and nothing else to do; nothing is run on it."""
     monkeypatch.setattr(autotune, "device_name", lambda machine: "H100")
-    return replace(trial, machine=replace(trial.machine, device="cuda"))
+    return replace(trial, machine=replace(trial.machine, device="cuda"), cost=replace(trial.cost, try_stacking=list))
+
+
+@pytest.fixture
+def quiet(monkeypatch):
+    monkeypatch.setattr(environment, "has_free_core", lambda: True)
+
+
+def in_turn(speeds):
+    """Measures each number once, and then once more, at these speeds."""
+    left = {number: list(both) for number, both in speeds.items()}
+    return lambda number: left[number].pop(0)
 
 
 def test_on_a_cpu_no_pack_is_chosen_that_was_not_asked_for(trial, speeds):
@@ -54,18 +66,50 @@ def test_on_a_cpu_no_pack_is_chosen_that_was_not_asked_for(trial, speeds):
 def test_the_pack_that_is_clearly_fastest_is_chosen_and_remembered(on_gpu, speeds):
     measured = speeds({1: 100.0, 2: 150.0, 4: 151.0, 8: 140.0})
     assert form_of(on_gpu, "auto", False, 9, worth=True) == Form(2, False, 150.0)
-    assert measured == [1, 2, 4, 8]
+    assert measured == [1, 2, 4, 8, 8, 4, 2, 1]
     again = replace(on_gpu, memory=Memory(on_gpu.memory.path.parent))
     assert form_of(again, "auto", False, 9, worth=True) == Form(2, False, 150.0)
+    assert len(measured) == 8
     assert form_of(again, "auto", False, 1, worth=True) == Form(1, False, 100.0)  # there is but one run
-    assert measured == [1, 2, 4, 8]
+
+
+def test_of_two_measurements_the_better_counts_and_a_quiet_machine_makes_both_alike(quiet):
+    assert up_and_down(in_turn({1: (100, 102), 2: (150, 148)}), (1, 2)) == Measured({1: 102, 2: 150}, quiet=True)
+    assert up_and_down(in_turn({1: (40, 100), 2: (150, 148)}), (1, 2)) == Measured({1: 100, 2: 150}, quiet=False)
+    assert up_and_down(in_turn({1: (100, 100), 2: (90, 150), 4: (9, 9)}), (1, 2, 4)) == Measured(
+        {1: 100, 2: 150}, False
+    )
+
+
+def test_what_fits_in_memory_once_alone_is_not_kept(quiet):
+    def measure(number):
+        if tried := measured.count(number):
+            raise MemoryError(tried)
+        measured.append(number)
+        return 100.0 * number
+
+    measured = []
+    assert up_and_down(measure, (1, 2)) == Measured({1: 100.0, 2: 200.0}, quiet=False)
+
+
+def test_what_a_busy_machine_has_measured_is_used_once(on_gpu, speeds, monkeypatch, capsys):
+    monkeypatch.setattr(environment, "has_free_core", lambda: False)
+    speeds({1: 100.0, 2: 150.0, 4: 140.0})
+    assert form_of(on_gpu, "auto", False, 9, worth=True) == Form(2, False, 150.0)
+    assert "this machine is busy: its speeds are for this sweep alone, and not kept" in capsys.readouterr().err
+    assert on_gpu.memory.everything() == {}
+    speeds({1: 200.0, 2: 150.0})
+    monkeypatch.setattr(environment, "has_free_core", lambda: True)
+    assert form_of(on_gpu, "auto", False, 9, worth=True) == Form(1, False, 200.0)
+    assert len(on_gpu.memory.everything()) == 1
+    assert capsys.readouterr().err == ""
 
 
 def test_no_larger_pack_is_tried_once_one_is_slower_or_fails(on_gpu, speeds):
     assert climb({1: 3.0, 2: 2.0, 4: 9.0}.get, (1, 2, 4)) == {1: 3.0, 2: 2.0}
     measured = speeds({1: 100.0, 2: RuntimeError("no batched form")})
     assert form_of(on_gpu, "auto", False, 9, worth=True).packing == 1
-    assert measured == [1, 2]
+    assert measured == [1, 2, 1]
     with pytest.raises(RuntimeError, match="not even one"):
         climb(lambda number: (_ for _ in ()).throw(RuntimeError("not even one")), (1, 2))
 
@@ -82,9 +126,25 @@ def test_a_pack_of_a_size_that_is_asked_for_is_taken_whatever_its_speed(trial, s
     assert trial.memory.everything() == {}
 
 
-def test_a_model_that_cannot_be_stacked_is_said_and_one_that_does_not_fit_is_split_later(trial, speeds):
-    speeds({1: 100.0, 8: RuntimeError("vmap: no such thing\nas this")})
-    with pytest.raises(UserError, match=r"packing=8: resnet8 in fp32 on cpu cannot be stacked \(vmap: no such thing\)"):
+@pytest.mark.parametrize("setting", [8, "auto"])
+def test_runs_that_cannot_be_stacked_train_one_by_one_and_that_is_said(on_gpu, speeds, capsys, setting):
+    def refuse():
+        raise RuntimeError("vmap: no such thing\nas this")
+
+    measured = speeds({1: 100.0})
+    apart = replace(on_gpu, cost=replace(on_gpu.cost, try_stacking=refuse))
+    assert form_of(apart, setting, False, 9, worth=True) == Form(1, False, 100.0)
+    assert measured == [1]
+    assert capsys.readouterr().err == (
+        f"packing={setting}: runs of resnet8 in fp32 on cuda train one by one: vmap: no such thing\n"
+    )
+    assert form_of(apart, setting, False, 1, worth=True).packing == 1
+    assert capsys.readouterr().err == ""  # there is but one run
+
+
+def test_a_form_that_a_model_cannot_have_is_said_and_one_that_does_not_fit_is_split_later(trial, speeds):
+    speeds({1: 100.0, 8: RuntimeError("no kernel\nfor this")})
+    with pytest.raises(UserError, match=r"packing=8 graph=false: resnet8 in fp32 on cpu cannot train so \(no kernel\)"):
         form_of(trial, 8, "auto", 9, worth=True)
     speeds({1: 100.0, 8: MemoryError()})
     assert form_of(trial, 8, "auto", 9, worth=True) == Form(8, False, 100.0)
@@ -107,7 +167,31 @@ def test_steps_are_captured_on_a_gpu_alone(trial):
 def test_a_speed_is_that_of_all_runs_side_by_side(trial, monkeypatch):
     seconds = iter(range(100))
     monkeypatch.setattr(autotune.time, "perf_counter", lambda: float(next(seconds)))
-    assert trial.speed(2, graphed=False, seconds=3.0) == 2 * 3 / 4  # the clock goes on by a second at each look
+    # the clock goes on by a second at each look
+    assert trial.speed(2, graphed=False, seconds=3.0, windows=1) == 2 * 3 / 4
+
+
+def test_the_best_part_of_a_measurement_counts(trial, monkeypatch):
+    now, steps = [0.0], iter([1.0, 9.0, 1.0, 2.0, 1.0, 1.0, 4.0])
+
+    def take():
+        now[0] += next(steps, 5.0)
+
+    monkeypatch.setattr(autotune.time, "perf_counter", lambda: now[0])
+    slow_at_times = replace(trial, cost=replace(trial.cost, step=lambda size, graphed: take))
+    assert slow_at_times.speed(2, graphed=False, seconds=16.0, windows=8) == 2 * 2 / 2
+
+
+def test_a_step_that_takes_longer_than_a_measurement_is_taken_twice(trial, monkeypatch):
+    now, taken = [0.0], []
+
+    def take():
+        now[0] += 60.0
+        taken.append(1)
+
+    monkeypatch.setattr(autotune.time, "perf_counter", lambda: now[0])
+    assert replace(trial, cost=replace(trial.cost, step=lambda size, graphed: take)).speed(1, graphed=False) == 1 / 60
+    assert len(taken) == 2
 
 
 def test_measuring_leaves_the_weights_and_statistics_of_the_model_alone(runs_of, machine):
@@ -131,10 +215,10 @@ def test_what_is_remembered_depends_on_device_model_and_batch(runs_of, machine, 
 
 def test_a_memory_that_cannot_be_read_or_kept_costs_a_measurement_and_no_more(tmp_path):
     (tmp_path / "speeds.json").write_text("{")
-    assert Memory(tmp_path).speeds("key", lambda: {1: 2.0}) == {1: 2.0}
+    assert Memory(tmp_path).speeds("key", lambda: Measured({1: 2.0}, quiet=True)) == {1: 2.0}
     assert json.loads((tmp_path / "speeds.json").read_text()) == {"key": {"1": 2.0}}
     (tmp_path / "file").write_text("")
-    assert Memory(tmp_path / "file").speeds("key", lambda: {1: 2.0}) == {1: 2.0}
+    assert Memory(tmp_path / "file").speeds("key", lambda: Measured({1: 2.0}, quiet=True)) == {1: 2.0}
 
 
 def test_by_default_it_is_in_the_users_cache_folder(tmp_path, monkeypatch):
@@ -142,7 +226,7 @@ def test_by_default_it_is_in_the_users_cache_folder(tmp_path, monkeypatch):
     assert Memory(None).path == tmp_path / "initbench" / "speeds.json"
 
 
-def test_processes_are_added_as_long_as_that_pays(trial, monkeypatch):
+def test_processes_are_added_as_long_as_that_pays(trial, quiet, monkeypatch):
     speeds = {1: 100.0, 2: 190.0, 4: 195.0, 6: 120.0}
     monkeypatch.setattr(autotune, "together", lambda trial, packing, graphed, number: speeds[number])
     assert autotune.processes(trial, 1, False, 6) == 2

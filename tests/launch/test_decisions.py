@@ -110,12 +110,12 @@ def test_there_are_as_many_processes_as_the_sweeper_will_start(wish):
     decided = processes_of(asked, hydra.launcher)
     launcher = ChosenLauncher(hydra.runtime.choices["hydra/launcher"], hydra.launcher, [])
     expected = environment.describe()["cores"] if decided == AUTO else decided
-    assert room.processes(asked, launcher, "cpu").value == expected
+    assert room.processes(asked, 1, launcher, "cpu").value == expected
 
 
 def test_a_launcher_of_a_cluster_decides_itself_how_many_jobs_run(use):
     slurm = ChosenLauncher("submitit_slurm", {"_target_": "a.submitit_launcher.SlurmLauncher"}, [])
-    assert room.processes(AUTO, slurm, "cpu").because == (
+    assert room.processes(AUTO, 1, slurm, "cpu").because == (
         "hydra/launcher=submitit_slurm decides how many jobs run at once"
     )
 
@@ -124,11 +124,24 @@ def test_on_a_cpu_runs_are_not_packed(use):
     assert use()["packing"] == Decision(1, "packing=auto: on a CPU no pack is faster than runs one after the other")
 
 
-def test_packing_tells_how_much_was_measured_before(use, tmp_path, two_gpus):
+def test_on_a_cpu_each_core_gets_a_process(use, monkeypatch):
+    monkeypatch.setattr(environment, "usable_cores", lambda: 7)
+    assert use()["processes"] == Decision(7, "processes=auto: one per core, or fewer where memory is short")
+    assert use(threads=3)["processes"] == Decision(
+        2, "processes=auto: one per 3 cores, for as many threads, or fewer where memory is short"
+    )
+
+
+def test_packing_tells_how_much_was_measured_before_and_whether_the_machine_is_quiet(
+    use, tmp_path, two_gpus, monkeypatch
+):
+    monkeypatch.setattr(environment, "has_free_core", lambda: True)
     assert use(device="auto")["packing"].value == AUTO
-    assert "(0 so far)" in use(device="auto")["packing"].because
+    assert use(device="auto")["packing"].because.endswith("measured on a quiet machine (0 kept so far)")
     Memory(tmp_path).path.write_text(json.dumps({"a shape": {"1": 2.0}, "another": {"1": 3.0}}))
-    assert "(2 so far)" in use(device="auto")["packing"].because
+    assert "(2 kept so far)" in use(device="auto")["packing"].because
+    monkeypatch.setattr(environment, "has_free_core", lambda: False)
+    assert "on a quiet machine, unlike now" in use(device="auto")["packing"].because
 
 
 @pytest.mark.parametrize(

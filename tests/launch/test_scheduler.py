@@ -217,7 +217,7 @@ def test_a_mirror_out_of_order_costs_no_row_and_keeps_no_sweep_waiting(runs_of, 
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=start, Settings=dict))
     monkeypatch.setattr(tracking, "GRACE_S", 0.2)
     monkeypatch.setattr(tracking, "_gave_up", False)
-    wandb = {"name": "wandb", "mode": "offline", "project": "p", "entity": None, "init_timeout": 0.0}
+    wandb = {"name": "wandb", "mode": "offline", "per": "run", "project": "p", "entity": None, "init_timeout": 0.0}
     runs = runs_of(*TINY, "seed=range(4)")
     swept(runs, tracking=wandb)
     released.set()

@@ -174,3 +174,22 @@ def test_all_memory_is_known_where_there_is_no_proc_and_none_where_nothing_tells
 def test_versions_are_those_installed_and_none_for_the_others() -> None:
     found = environment.versions(["pytest", "a-package-that-nobody-installed"])
     assert found == {"pytest": pytest.__version__, "a-package-that-nobody-installed": None}
+
+
+def test_a_core_is_free_where_fewer_threads_want_one_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    for load, free in ((2.9, True), (3.1, False), (9.0, False), (None, True)):
+        monkeypatch.setattr(environment, "load", lambda load=load: load)
+        assert environment.has_free_core() == free
+
+
+@pytest.mark.parametrize(
+    ("free", "limit", "left"), [(9, None, 9), (9, 5, 3), (2, 5, 2), (None, 5, 3), (None, None, None), (9, 1, -1)]
+)
+def test_free_memory_is_within_the_limit_of_a_container(
+    monkeypatch: pytest.MonkeyPatch, free: int | None, limit: int | None, left: int | None
+) -> None:
+    monkeypatch.setattr(environment, "memory_bytes", lambda: (100, free))
+    monkeypatch.setattr(environment.cgroup, "memory_bytes", lambda: limit)
+    monkeypatch.setattr(environment, "peak_memory_bytes", lambda: 2)
+    assert environment.free_memory_bytes() == left

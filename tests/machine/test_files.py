@@ -1,9 +1,10 @@
 import errno
 import os
+import socket
 
 import pytest
 
-from bench.machine.files import names_in, os_reason, remove, write_whole
+from bench.machine.files import names_in, os_reason, read_whole, remove, write_whole
 from bench.schema import UserError
 
 
@@ -46,3 +47,24 @@ def test_files_are_removed_and_those_that_cannot_be_are_passed_over(tmp_path):
 def test_the_reason_is_in_the_systems_words_or_in_those_of_the_error():
     assert os_reason(OSError(errno.EACCES, "Permission denied")) == "Permission denied"
     assert os_reason(OSError("the server is away")) == "the server is away"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_not_read_and_does_not_hang(tmp_path, make):
+    make(tmp_path / "odd")
+    with pytest.raises(OSError, match=r"directory|not a regular file"):
+        read_whole(tmp_path / "odd")
+
+
+def test_a_socket_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the name of a socket is short
+    with socket.socket(socket.AF_UNIX) as odd:
+        odd.bind("odd")
+        with pytest.raises(OSError, match="No such device"):
+            read_whole(tmp_path / "odd")
+
+
+def test_a_link_to_a_file_is_read_as_the_file(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    assert read_whole(tmp_path / "link") == b"content"

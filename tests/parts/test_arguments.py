@@ -3,7 +3,7 @@ import sys
 
 from bench import catalogue
 from bench.parts.arguments import BY_ACTIVATION, RESIDUAL, SUM
-from bench.parts.model.block import BLOCKS
+from bench.parts.model.block import FORMS
 
 INITIALIZERS = catalogue.options("initializer")
 
@@ -18,7 +18,7 @@ def test_the_residual_key_is_an_argument_of_initializers_and_names_blocks():
     word, _, name = RESIDUAL.partition(".")
     forms = {one[name] for one in catalogue.options(word).values() if name in one}
     assert forms
-    assert {*forms, SUM} <= BLOCKS.keys()
+    assert {*forms, SUM} <= FORMS.keys()
 
 
 def test_plans_may_use_them_without_torch():

@@ -26,8 +26,59 @@ def test_arguments_multiply_the_options_of_their_own_word(runs_of):
 
 
 def test_an_argument_of_the_second_option_alone_is_reported_for_the_first(runs_of):
-    with pytest.raises(UserError, match=r"no argument of initializer he_normal is named 'initializer\.slope'"):
+    with pytest.raises(
+        UserError, match=r"no argument of initializer he_normal is named 'initializer\.slope'; give"
+    ) as it:
         runs_of("initializer=he_normal,he_leaky", "initializer.slope=1,2")
+    assert "he_leaky(slope=VALUE|VALUE)" in str(it.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "other", "option", "argument", "values"),
+    [
+        ("initializer", "he_normal", "variance_scaling", "scale", ("0.5", "2")),
+        ("model", "plain8", "resnet8", "width", ("4", "8")),
+        ("optimizer", "sgd", "adam", "betas", ("[0.9,0.99]", "[0.8,0.99]")),
+        ("dataset", "synthetic", "digits", "split_seed", ("0", "1")),
+        ("activation", "relu", "leaky_relu", "negative_slope", ("0.1", "0.3")),
+        ("schedule", "cosine", "step", "drops", ("[0.5]", "[0.25,0.5]")),
+    ],
+)
+def test_an_argument_in_parentheses_is_that_of_its_option_alone(runs_of, word, other, option, argument, values):
+    def ids(*words, **study):
+        return [run.id for run in runs_of(*words, **study)]
+
+    alone = [one for value in values for one in ids(f"{word}={option}", f"{word}.{argument}={value}")]
+    expected = [*ids(f"{word}={other}"), *alone]
+    written = f"{option}({argument}={'|'.join(values)})"
+    assert ids(f"{word}={other},{written}") == expected
+    assert ids(axes={word: f"{other},{written}"}) == ids(axes={word: [other, written]}) == expected
+
+
+def test_an_argument_in_parentheses_wins_over_that_of_all_options(runs_of):
+    runs = runs_of("initializer=he_normal,variance_scaling(scale=1|2)", "initializer.scale=3,4")
+    assert [(run.choices["initializer"], run.choices["initializer.scale"]) for run in runs] == [
+        ("he_normal", 3.0),
+        ("he_normal", 4.0),
+        ("variance_scaling", 1.0),
+        ("variance_scaling", 2.0),
+    ]
+    declared = {"model": "resnet8", "model.width": 8}
+    assert [run.choices["model.width"] for run in runs_of("model=resnet8(width=4)", axes=declared)] == [4]
+
+
+def test_an_argument_of_all_options_that_each_has_in_parentheses_is_a_mistake(runs_of):
+    with pytest.raises(UserError, match=r"model\.width has no effect: each model has it in parentheses"):
+        runs_of("model=resnet8(width=4)", "model.width=8")
+    with pytest.raises(UserError, match=r"model\.width has no effect"):
+        runs_of("model.width=8", axes={"model": "resnet8(width=4)"})
+
+
+def test_a_skip_list_may_name_an_option_with_an_argument(runs_of):
+    skip = ({"initializer": "variance_scaling(scale=1|2)", "activation": "tanh", "because": "a test"},)
+    runs = runs_of("initializer=variance_scaling(scale=1|2|3)", "activation=relu,tanh", skip=skip)
+    assert [run.choices["initializer.scale"] for run in runs if run.choices["activation"] == "tanh"] == [3.0]
+    assert len(runs) == 4
 
 
 def test_an_alias_stands_for_its_option_so_that_ids_do_not_double(runs_of):
@@ -131,11 +182,29 @@ def test_a_study_skips_what_it_gives_a_reason_for(runs_of):
         (["+more=1"], "a run has fixed keys; write more=VALUE"),
         (["~seed"], "a run has fixed keys"),
         (["seed=interval(0,1)"], "list the values"),
+        (["initializer=variance_scaling(scal=1)"], "did you mean initializer.scale"),
+        (["initializer=he_normal,variance_scaling(scale=big)"], "initializer.scale takes a number, not 'big'"),
+        (["initializer=variance_scaling(scale=1|1.0)"], "asks for the same run twice"),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence(runs_of, overrides, sentence):
     with pytest.raises(UserError, match=sentence):
         runs_of(*overrides)
+
+
+@pytest.mark.parametrize(
+    ("arm", "sentence"),
+    [
+        ("variance_scaling(scal=2)", "did you mean initializer.scale"),
+        ("variance_scaling(scale=big)", "initializer.scale takes a number, not 'big'"),
+        ("variance_scaling(scale=2", "an option with arguments is written"),
+        ("variance_scaling(scale=1|2)", "study.question takes two arms, and variance_scaling.* is 2"),
+    ],
+)
+def test_a_mistake_in_an_arm_of_the_question_is_found_before_anything_is_trained(runs_of, arm, sentence):
+    assert len(runs_of(question=["he_normal", "variance_scaling(scale=2)"])) == 1
+    with pytest.raises(UserError, match=sentence):
+        runs_of(question=["he_normal", arm])
 
 
 def test_a_study_that_skips_everything_is_a_mistake(runs_of):

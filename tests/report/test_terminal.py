@@ -2,6 +2,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +41,12 @@ def test_text_shows_each_block_with_its_table_and_its_sentence(summary: Summary)
     assert all(each in text for each in [*map(sentence, summary.findings), answer(summary)])
     assert "6 runs" not in text
     assert "9 runs: 7 trained, 0 stalled, 1 diverged, 1 failed, 0 preempted." in text
+
+
+def test_code_in_a_sentence_has_marks_on_a_page_and_none_on_a_terminal(summary: Summary) -> None:
+    said = replace(sheet(summary), parts=["The study `coverage` has the laws."], page=None)
+    assert render(said, "text") == "The study coverage has the laws.\n"
+    assert render(said, "markdown") == "The study `coverage` has the laws.\n"
 
 
 def test_columns_of_text_are_aligned_and_sentences_wrapped(summary: Summary) -> None:

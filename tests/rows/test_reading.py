@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -31,6 +32,24 @@ def test_a_damaged_copy_of_a_row_that_is_whole_elsewhere_is_redundant(tmp_path):
     assert found.rows == {row(0).id: row(0)}
     assert found.remarks == found.redundant
     assert found.unread == {}
+
+
+def test_what_is_no_file_is_named_and_costs_no_other_row(tmp_path):
+    makers = (os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path))
+    odd = [tmp_path / f"{row(seed).id}.json" for seed in range(len(makers))]
+    for path, make in zip(odd, makers, strict=True):
+        make(path)
+    (tmp_path / f"{row(9).id}.json").write_text(text_of(row(9)))
+    found = read(tmp_path)
+    assert found.rows == {row(9).id: row(9)}
+    assert sorted(found.unread) == sorted(path.stem for path in odd)
+    assert all(f"{path} cannot be read (" in found.unread[path.stem] for path in odd)
+
+
+def test_sealed_rows_that_are_no_file_are_refused_with_the_way_out(tmp_path):
+    os.mkfifo(tmp_path / "rows.jsonl")
+    with pytest.raises(UserError, match=r"rows\.jsonl: it is not a regular file; move it away"):
+        read(tmp_path)
 
 
 def test_names_are_sorted_and_not_hidden_and_loose_rows_are_json_files(tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bench.machine.files import read_whole
 from bench.rows.record import text_of
 from bench.rows.store import Reading, Store, studies
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, SCHEMA, Row, Run, UserError
@@ -35,6 +37,22 @@ def store(tmp_path: Path) -> Store:
     store = Store(tmp_path / "results", "study")
     store.prepare()
     return store
+
+
+@pytest.fixture
+def closed(store: Store, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder beside the store whose names this user may not list."""
+    folder = store.folder.parent / "closed"
+    folder.mkdir()
+    listed = os.listdir
+
+    def refusing(path: Any) -> list[str]:
+        if Path(path) == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", refusing)
+    return folder
 
 
 # one row
@@ -150,6 +168,17 @@ def test_studies_are_the_folders_with_a_row_or_a_plan(tmp_path: Path, store: Sto
     (results / ".hidden").mkdir()
     (results / ".hidden" / "plan.txt").write_text("")
     assert studies(results) == ["study", "with_rows"]
+
+
+def test_a_folder_that_cannot_be_read_may_be_a_study_and_hides_no_other(store: Store, closed: Path) -> None:
+    store.write_plan([])
+    assert studies(store.folder.parent) == ["closed", "study"]
+
+
+def test_a_plan_that_is_no_file_is_refused_with_the_way_out(store: Store) -> None:
+    os.mkfifo(store.folder / "plan.txt")
+    with pytest.raises(UserError, match=r"plan\.txt: it is not a regular file; move it away"):
+        store.read_plan()
 
 
 def test_a_plan_is_read_as_it_was_written_and_replaced_by_the_next(store: Store) -> None:
@@ -415,13 +444,13 @@ def test_a_progress_bar_opens_no_file_twice(store: Store, monkeypatch: pytest.Mo
     for seed in range(3):
         store.write(row(seed))
     seen = store.finished(())
-    opened, read_bytes = [], Path.read_bytes
+    opened = []
 
     def watched(path: Path) -> bytes:
         opened.append(path)
-        return read_bytes(path)
+        return read_whole(path)
 
-    monkeypatch.setattr(Path, "read_bytes", watched)
+    monkeypatch.setattr("bench.rows.reading.read_whole", watched)
     store.write(row(3))
     opened.clear()
     store.finished(seen)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,24 +14,36 @@ from typing import Any
 import pytest
 
 from bench.machine.settings import Tracking
+from bench.report.analysis.study_log import study_log
 from bench.rows import tracking
+from bench.rows.tracking import StudyLog
 from bench.schema import OK, Row, Run, UserError
 
 ROOT = Path(__file__).parents[2]
-OFFLINE = Tracking(name="wandb", mode="offline", project="initbench", entity=None, init_timeout=20.0)
+OFFLINE = Tracking(name="wandb", mode="offline", per="run", project="initbench", entity=None, init_timeout=20.0)
 ONLINE = replace(OFFLINE, mode="online")
 OFF = replace(OFFLINE, name="off")
+STUDY = replace(OFFLINE, per="study")
 KEY = "0" * 40
 
 
 def row(seed: int) -> Row:
     choices = {"task": "train", "model": "resnet20", "initializer": "he_normal", "initializer.scale": 2.0, "seed": seed}
+    choices |= {"steps": None, "optimizer.betas": [0.9, 0.99]}
     curve: list[dict[str, float | int | None]] = [{"epoch": epoch, "loss": 1 / (1 + epoch)} for epoch in range(3)]
     return Row(Run("study", choices).id, "study", OK, choices, {"test_accuracy": 0.5, "lost": None}, curve)
 
 
+def log(rows: list[Row]) -> Callable[[], StudyLog]:
+    """What a command hands to the mirror: how to read the study as it is now."""
+    return lambda: study_log("study", rows)
+
+
 def ledger(folder: Path, mode: str = "offline") -> list[str]:
-    return (folder / "wandb" / f"seen-{mode}.txt").read_text().splitlines()
+    """The ids of the rows that were sent."""
+    lines = (folder / "wandb" / f"seen-{mode}.txt").read_text().splitlines()
+    assert all(line.endswith(" ok") for line in lines)
+    return [line.removesuffix(" ok") for line in lines]
 
 
 @pytest.fixture(autouse=True)
@@ -142,8 +154,8 @@ def test_a_mirror_that_cannot_write_stops_nothing(tmp_path: Path, capsys: pytest
 
 
 def test_there_is_nothing_to_sync_with_when_tracking_is_off(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="tracking=wandb"):
-        tracking.sync([row(0)], OFF, tmp_path)
+    with pytest.raises(UserError, match="W&B is off: choose tracking=wandb"):
+        tracking.sync(log([row(0)]), OFF, tmp_path)
 
 
 # sync, told from a W&B that is out of order
@@ -162,10 +174,10 @@ def test_a_sync_that_breaks_off_tells_what_waits_and_goes_on_from_there(
     rows = [row(seed) for seed in range(5)]
     monkeypatch.setattr(tracking, "_replay", take_two)
     with pytest.raises(UserError, match=r"took 2 rows, 3 wait, nothing is lost: .*no route to host"):
-        tracking.sync(rows, OFFLINE, _with_wandb(tmp_path))
+        tracking.sync(log(rows), OFFLINE, _with_wandb(tmp_path))
     monkeypatch.setattr(tracking, "_replay", lambda row, *_: arrived.append(row.id))
-    assert tracking.sync(rows, OFFLINE, tmp_path) == (3, 2)
-    assert tracking.sync(rows, OFFLINE, tmp_path) == (0, 5)
+    assert tracking.sync(log(rows), OFFLINE, tmp_path) == (3, 2)
+    assert tracking.sync(log(rows), OFFLINE, tmp_path) == (0, 5)
     assert arrived == [row.id for row in rows]
 
 
@@ -175,11 +187,11 @@ def test_a_ledger_line_cut_by_a_kill_sends_its_row_again_and_no_other(
     arrived: list[str] = []
     monkeypatch.setattr(tracking, "_replay", lambda row, *_: arrived.append(row.id))
     rows = [row(seed) for seed in range(3)]
-    tracking.sync(rows, OFFLINE, _with_wandb(tmp_path))
+    tracking.sync(log(rows), OFFLINE, _with_wandb(tmp_path))
     path = tmp_path / "wandb" / "seen-offline.txt"
     path.write_text(path.read_text()[:-5])
     arrived.clear()
-    assert tracking.sync(rows, OFFLINE, tmp_path) == (1, 2)
+    assert tracking.sync(log(rows), OFFLINE, tmp_path) == (1, 2)
     assert arrived == [rows[-1].id]
 
 
@@ -187,7 +199,7 @@ def test_offline_and_online_keep_their_own_ledgers(tmp_path: Path, monkeypatch: 
     clog(monkeypatch, refuse)
     monkeypatch.setattr(tracking, "_replay", lambda *_: None)
     tracking.mirror(row(0), OFFLINE, _with_wandb(tmp_path))
-    assert tracking.sync([row(0)], ONLINE, tmp_path) == (1, 0)
+    assert tracking.sync(log([row(0)]), ONLINE, tmp_path) == (1, 0)
 
 
 def _with_wandb(folder: Path) -> Path:
@@ -197,18 +209,23 @@ def _with_wandb(folder: Path) -> Path:
 
 # the real W&B, in a process of its own
 
+IGNORED = "ignore:Implicitly cleaning up:ResourceWarning"  # folders of W&B for the files of a table, at its exit
+
 SCRIPT = """
 import json, sys
 from pathlib import Path
 from bench.machine.settings import Tracking
+from bench.report.analysis.study_log import study_log
 from bench.rows import tracking
+from bench.rows.tracking import StudyLog
 from bench.schema import Row, UserError
 rows = [Row(**fields) for fields in json.loads(sys.argv[1])]
 conf, folder = Tracking(**json.loads(sys.argv[2])), Path(sys.argv[3])
 for row in rows:
     tracking.mirror(row, conf, folder)
+tracking.mirror_study(lambda: study_log("study", rows), conf, folder)
 try:
-    print(tracking.sync(rows, conf, folder))
+    print(tracking.sync(lambda: study_log("study", rows), conf, folder))
 except UserError as error:
     print("UserError:", error)
 """
@@ -221,7 +238,7 @@ def in_a_process(
     (tmp_path / "cwd").mkdir(exist_ok=True)
     arguments = [json.dumps([vars(row) for row in rows]), json.dumps(asdict(conf)), str(tmp_path / "study")]
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT, *arguments],
+        [sys.executable, "-W", "error", "-W", IGNORED, "-c", SCRIPT, *arguments],
         cwd=tmp_path / "cwd",
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         stdin=subprocess.DEVNULL,
@@ -340,6 +357,14 @@ class Handler(BaseHTTPRequestHandler):
     def graphql(self, request: dict[str, Any]) -> dict[str, Any]:
         query, variables = request["query"], request.get("variables") or {}
         project = {"id": "P", "name": "initbench", "entity": {"id": "E", "name": "someone"}}
+        if "Viewer" in query:
+            names = dict.fromkeys(("id", "entity", "username", "email"), "someone")
+            return {"viewer": {**names, "flags": "{}", "teams": {"edges": []}}}
+        if "ArtifactType" in query:
+            return {"project": {"artifact": None}}
+        if "CreateArtifact" in query:  # one that is there already, so that nothing is uploaded
+            known = {"id": "A", "state": "COMMITTED", "artifactSequence": {"latestArtifact": {"id": "A"}}}
+            return {"createArtifact": {"artifact": known}}
         if "RunResumeStatus" in query:
             return {"model": {**project, "bucket": None}}
         if "UpsertBucket" in query:
@@ -389,10 +414,115 @@ def test_the_mode_of_conf_wins_over_a_variable_left_in_the_shell(tmp_path: Path,
     online = in_a_process(
         [row(0)], ONLINE, tmp_path, WANDB_BASE_URL=server.address, WANDB_API_KEY=KEY, WANDB_MODE="offline"
     )
-    offline = in_a_process([row(0)], OFFLINE, tmp_path, WANDB_MODE="disabled")
+    offline = in_a_process([row(0)], OFFLINE, tmp_path, WANDB_MODE="online")
     assert online.stdout == offline.stdout == "(0, 1)\n"
     assert list(server.history) == [row(0).id]
     assert ledger(tmp_path / "study", "offline") == ledger(tmp_path / "study", "online") == [row(0).id]
+
+
+@pytest.mark.parametrize("conf", [OFFLINE, ONLINE, STUDY], ids=["offline", "online", "study"])
+def test_disabled_in_the_shell_wins_over_the_mode_of_conf(tmp_path: Path, conf: Tracking) -> None:
+    answer = in_a_process([row(0)], conf, tmp_path, WANDB_MODE="disabled", WANDB_API_KEY=KEY)
+    assert "UserError: W&B is off: choose tracking=wandb, and unset WANDB_MODE where it is disabled" in answer.stdout
+    assert answer.stderr == ""
+    assert not (tmp_path / "study").exists()
+
+
+# a study as one run of W&B
+
+
+def tables(folder: Path) -> dict[str, Any]:
+    """The tables of the one offline run of a study, by name, as a list of records each."""
+    (run,) = folder.glob("wandb/offline-run-*")
+    found = {}
+    for file in run.glob("files/media/table/*.json"):
+        content = json.loads(file.read_text())
+        found[file.name.rsplit("_", 2)[0]] = [
+            dict(zip(content["columns"], line, strict=True)) for line in content["data"]
+        ]
+    return found
+
+
+def test_a_study_is_one_run_with_a_line_for_each_row_and_a_curve_for_each_arm(tmp_path: Path) -> None:
+    rows = [row(seed) for seed in range(3)]
+    answer = in_a_process(rows, STUDY, tmp_path)
+    assert (answer.stdout, answer.stderr) == ("(0, 3)\n", "")
+    found = tables(tmp_path / "study")
+    wanted = {"optimizer.betas": "[0.9, 0.99]", "test_accuracy": 0.5, "status": "ok", "initializer.scale": 2.0}
+    for sent, line in zip(rows, found["runs"], strict=True):
+        assert {"id": sent.id, "seed": sent.choices["seed"], "steps": None, **wanted}.items() <= line.items()
+    curve = [{"step": entry["epoch"], "lineKey": "he_normal", "lineVal": entry["loss"]} for entry in rows[0].curve]
+    assert found["loss_table"] == [{**one, "lineVal": pytest.approx(one["lineVal"])} for one in curve]
+    assert os.listdir(tmp_path / "cwd") == os.listdir(tmp_path / "home") == []
+
+
+def test_a_study_that_grows_goes_on_in_the_same_run_and_repeats_no_row(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    files = []
+    for count in (1, 1, 3):
+        assert in_a_process([row(seed) for seed in range(count)], STUDY, tmp_path).stdout == f"(0, {count})\n"
+        assert [line["id"] for line in tables(study)["runs"]] == [row(seed).id for seed in range(count)]
+        files.append((sum(path.is_file() for path in study.rglob("*")), (study / "wandb/study-id.txt").read_text()))
+    assert len(set(files)) == 1
+
+
+def test_an_up_to_date_study_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sends: list[int] = []
+    monkeypatch.setattr(tracking, "_replay_study", lambda log, *_: sends.append(len(log.rows)))
+    failed = replace(row(0), status="failed")
+    for rows in ([row(1)], [row(1)], [row(1), failed], [row(1), row(0)], [row(1), row(0)]):
+        tracking.mirror_study(log(rows), STUDY, tmp_path)
+    assert sends == [1, 2, 2]
+    assert tracking.sync(log([row(0), row(1)]), STUDY, tmp_path) == (0, 2)
+
+
+def test_two_processes_that_end_together_leave_the_rows_of_both(tmp_path: Path) -> None:
+    """The rows are read once a process has its turn, so the second one sends what the first one did not know."""
+    script = SCRIPT.replace('lambda: study_log("study", rows)', "read").replace(
+        "for row in rows",
+        "def read():\n"
+        "    found = sorted(folder.glob('*.row'))\n"
+        "    return study_log('study', [Row(**json.loads(one.read_text())) for one in found])\n"
+        "(folder / f'{rows[0].id}.row').write_text(json.dumps(vars(rows[0])))\n"
+        "for row in rows",
+        1,
+    )
+    study = tmp_path / "study"
+    study.mkdir()
+    arguments = [json.dumps(asdict(STUDY)), str(study)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, json.dumps([vars(row(seed))]), *arguments],
+            env=environment,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for seed in range(2)
+    ]
+    printed = [process.communicate(timeout=100) for process in started]
+    assert [error for _, error in printed] == [b"", b""]
+    assert sorted(line["id"] for line in tables(study)["runs"]) == sorted(row(seed).id for seed in range(2))
+    assert len((study / "wandb/seen-offline-study.txt").read_text().splitlines()) == 2
+
+
+def test_a_study_arrives_online_under_one_id(tmp_path: Path, server: Server) -> None:
+    for count in (1, 2):
+        rows = [row(seed) for seed in range(count)]
+        answer = in_a_process(
+            rows, replace(STUDY, mode="online"), tmp_path, WANDB_BASE_URL=server.address, WANDB_API_KEY=KEY
+        )
+        assert (answer.stdout, answer.stderr) == (f"(0, {count})\n", "")
+    ((id, steps),) = server.history.items()
+    assert id == (tmp_path / "study/wandb/study-id.txt").read_text()
+    assert [step["runs"]["nrows"] for step in steps] == [1, 2]
+
+
+def test_a_study_waits_where_there_is_no_key(tmp_path: Path) -> None:
+    answer = in_a_process([row(0), row(1)], replace(STUDY, mode="online"), tmp_path)
+    assert "no W&B key: run `wandb login` or set WANDB_API_KEY; 2 rows wait, nothing is lost" in answer.stdout
+    assert len(answer.stderr.splitlines()) == 1
 
 
 def test_a_key_that_cannot_be_one_is_reported_at_once(tmp_path: Path) -> None:

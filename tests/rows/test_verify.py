@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.rows import verify
-from bench.rows.correctness import packed
+from bench.rows import correctness, verify
 from bench.rows.record import text_of
 from bench.rows.store import Store
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, Run, UserError
@@ -77,6 +76,25 @@ def test_rows_of_two_kinds_of_machine_or_code_are_told_apart(wrong, key):
     assert bool(wrong(row(environment={key: OTHER[key]}), mixed=True)) == (key in verify.MACHINE)
 
 
+def packed(*sizes: int, **choices: Any) -> list[Row]:
+    """The rows of the study, trained in packs of these sizes."""
+    known = [(one.choices["seed"], one.choices["initializer"]) for one in STUDY]
+    pairs = zip(known, sizes, strict=True)
+    return [row(*one, choices=choices, environment={"packed": size}) for one, size in pairs]
+
+
+@pytest.mark.parametrize(("sizes", "how"), [((4, 1, 1, 1), "in a pack"), ((1, 4, 4, 4), "alone")])
+def test_rows_that_were_packed_otherwise_than_others_of_their_block_are_named(wrong, sizes, how):
+    rows = packed(*sizes)
+    sentence = f"trained {how}, unlike others of its block, and so rounded otherwise (mixed=true allows it)"
+    assert wrong(*rows) == [f"{sentence}: {rows[0].id}"]
+    assert wrong(*rows, mixed=True) == []
+
+
+def test_packs_of_several_sizes_and_blocks_that_are_packed_otherwise_are_no_fault(wrong):
+    assert wrong(*packed(2, 2, 3, 3), *packed(1, 1, 1, 1, model="with_dropout")) == []
+
+
 WRONG = {
     "two datasets under one name": (row(environment={"dataset_checksum": "other"}), "checksum"),
     "a seed that one arm alone has": (row(7), "lacks seeds"),
@@ -95,9 +113,12 @@ WRONG = {
     "a failed row without an error": (row(status=FAILED), "failed row without an error"),
     "an ok row with an error": (row(error={"class": "error"}), "error in another"),
     "code that no commit names": (row(environment={"git_dirty": True}), "changed after its commit"),
-    "images that are not its accuracy": (row(correct=packed(~PREDICTED)), "do not add up"),
+    "images that are not its accuracy": (row(correct=correctness.packed(~PREDICTED)), "do not add up"),
     "images that cannot be read": (row(correct="eJx"), "do not add up"),
-    "images of a diverged run": (row(status=DIVERGED, correct=packed(PREDICTED), measures=NOTHING), "do not add up"),
+    "images of a diverged run": (
+        row(status=DIVERGED, correct=correctness.packed(PREDICTED), measures=NOTHING),
+        "do not add up",
+    ),
     "another study": (Row(**{**vars(row()), "study": "other"}), "its study is not mine"),
 }
 
@@ -112,7 +133,7 @@ def test_a_diverged_row_has_no_result_and_a_shorter_curve(wrong):
 
 
 def test_the_images_that_a_row_classified_correctly_add_up_to_its_accuracy(wrong):
-    assert wrong(row(correct=packed(PREDICTED))) == []
+    assert wrong(row(correct=correctness.packed(PREDICTED))) == []
 
 
 def test_a_budget_in_steps_may_end_inside_an_epoch(wrong):

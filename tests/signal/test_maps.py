@@ -128,6 +128,21 @@ def test_the_critical_line_has_the_gains_of_gain_and_leaves_out_what_no_bias_men
     assert critical_line(nn.Sigmoid(), [1.0]) == ()
 
 
+def test_sigmoid_is_tanh_at_half_the_size_but_has_no_fixed_point_at_zero():
+    assert MeanField(nn.Sigmoid(), 4.0).chi(4.0) == pytest.approx(MeanField(nn.Tanh(), 1.0).chi(1.0), rel=1e-9)
+    point = critical_at(nn.Sigmoid(), 0.0)
+    net = MeanField(nn.Sigmoid(), point.gain)
+    assert net.chi(point.q) == pytest.approx(1, rel=1e-9)
+    assert net.length(point.q) == pytest.approx(point.q, rel=1e-9)
+
+
+def test_an_activation_that_is_flat_at_zero_is_critical_elsewhere_or_nowhere():
+    assert critical_line(nn.Hardshrink(), [1e-4]) == ()
+    assert critical_at(nn.Softshrink(), 0.0) is None
+    point = critical_at(nn.Softshrink(), 0.1)
+    assert MeanField(nn.Softshrink(), point.gain, 0.1).length(point.q) == pytest.approx(point.q, rel=1e-9)
+
+
 def test_inputs_of_a_chaotic_net_part_and_of_an_ordered_one_meet():
     chaotic = MeanField(nn.Tanh(), 2.0, 0.2)
     (length,) = chaotic.lengths()
@@ -165,3 +180,5 @@ def test_an_activation_that_works_in_place_or_is_not_elementwise():
     assert MeanField(lambda z: z.relu_(), 1.0).length_slope(1.0) == pytest.approx(0.5, rel=1e-9)
     with pytest.raises(UserError, match="elementwise"):
         MeanField(nn.Softmax(0), 1.0).length(1.0)
+    with pytest.raises(UserError, match="elementwise"):
+        critical_at(nn.Softmax(0), 0.0)

@@ -23,27 +23,37 @@ def plain(phi, width, depth, gain, bias_std=0.0):
     return [*[weights, Activation(phi)] * depth, weights]
 
 
-def simulated(phi, width, depth, gain, bias_std, *, nets, inputs, correlation):
-    """Mean squares after each step, forward and backward, (nets,) each: fully connected nets of independent weights."""
+def simulated(steps, width, *, nets, inputs, correlation):
+    """Mean squares after each step, (nets,) each, of the signal and of the gradient relative to the last."""
     generator = torch.Generator().manual_seed(0)
-
-    def normal(*shape):
-        return torch.randn(*shape, generator=generator)
-
-    h = math.sqrt(correlation) * normal(nets, 1, width) + math.sqrt(1 - correlation) * normal(nets, inputs, width)
+    common, own = (torch.randn(nets, size, width, generator=generator) for size in (1, inputs))
+    h = math.sqrt(correlation) * common + math.sqrt(1 - correlation) * own
     h = (h / h.square().mean((1, 2), keepdim=True).sqrt()).requires_grad_()
-    signals = []
-    for layer in range(depth + 1):
-        h = h @ (normal(nets, width, width) * gain / math.sqrt(width)) + bias_std * normal(nets, 1, width)
-        signals.append(h)
-        if layer < depth:
-            h = phi(h)
-            signals.append(h)
-    gradients = torch.autograd.grad(h, signals, normal(*h.shape))
+    signals = [h]
+    for step in steps:
+        signals.append(passed(step, signals[-1], generator))
+    gradients = torch.autograd.grad(signals[-1], signals, torch.randn(signals[-1].shape, generator=generator))
     last = gradients[-1].square().mean((1, 2))
     return [one.detach().square().mean((1, 2)) for one in signals], [
         one.square().mean((1, 2)) / last for one in gradients
     ]
+
+
+def passed(step, h, generator):
+    """What a step makes of (nets, inputs, width): each net draws weights of its own."""
+    if isinstance(step, Weights):
+        weights = torch.randn(len(h), h.shape[2], step.width, generator=generator)
+        return step.std * h @ weights + step.bias_std * torch.randn(len(h), 1, step.width, generator=generator)
+    if isinstance(step, Norm):
+        return step.scale * nn.functional.layer_norm(h, h.shape[2:])
+    if isinstance(step, Activation):
+        return step.function(h)
+    kept = added = h
+    for one in step.shortcut:
+        kept = passed(one, kept, generator)
+    for one in step.branch:
+        added = passed(one, added, generator)
+    return kept + step.scale * added
 
 
 def inside(values, estimate, share=0.95):
@@ -80,21 +90,56 @@ def test_relu_adds_five_over_width_to_the_log_variance_of_each_layer():
 @pytest.mark.parametrize(("phi", "gain"), [(nn.ReLU(), math.sqrt(2)), (nn.Tanh(), 1.5), (nn.SiLU(), 1.8)])
 @pytest.mark.parametrize("inputs", [1, 12])
 def test_a_95_percent_band_holds_95_percent_of_200_narrow_nets(phi, gain, inputs):
-    width, depth, cosine = 80, 5, 1.0 if inputs == 1 else 80**-0.5
-    signals, gradients = simulated(phi, width, depth, gain, 0.1, nets=200, inputs=inputs, correlation=0.3)
-    start = Given(1.0, 0.3, width)
-    _, *expected = propagate(start, plain(phi, width, depth, gain, 0.1), Batch(inputs, cosine))
+    steps, batch = plain(phi, 80, 5, gain, 0.1), Batch(inputs, 1.0 if inputs == 1 else 80**-0.5)
+    signals, gradients = simulated(steps, 80, nets=200, inputs=inputs, correlation=0.3)
+    expected = propagate(Given(1.0, 0.3, 80), steps, batch)
     shares = [inside(signal, one.second_moment) for one, signal in zip(expected, signals, strict=True)]
-    assert 0.92 <= sum(shares) / len(shares) <= 0.98
-    shares = [inside(gradient, one.gradient) for one, gradient in zip(expected[:-1], gradients[:-1], strict=True)]
-    assert 0.90 <= sum(shares) / len(shares) <= 0.98
+    assert 0.92 <= sum(shares[1:]) / 11 <= 0.98
+    shares = [inside(gradient, one.gradient) for one, gradient in zip(expected, gradients, strict=True)]
+    assert 0.90 <= sum(shares[:-1]) / 11 <= 0.98
+
+
+PAIR = [RELU, he(80), RELU, he(80)]
+NETS = {
+    "biases": plain(nn.ReLU(), 80, 6, 1.0, 1.0),
+    "tanh": plain(nn.Tanh(), 80, 8, 1.5),
+    "gelu": plain(nn.GELU(), 80, 4, 1.6),
+    "pre-activation": [he(80), *[Residual(PAIR, 0.7)] * 6],
+    "shortcuts of weights": [he(80), *[Residual(PAIR, shortcut=[he(80)])] * 3],
+    "branches in branches": [he(80), *[Residual([Residual([RELU, he(80)]), RELU, he(80)], 0.7)] * 4],
+    "norm": [*[he(80), Norm("layer")] * 4, he(80)],
+    "pre-norm": [Residual([Norm("layer"), he(80), Activation(nn.GELU()), he(80)])] * 5,
+}
+
+
+@pytest.mark.parametrize("steps", NETS.values(), ids=NETS)
+def test_the_log_variances_are_those_of_1000_narrow_nets(steps):
+    signals, gradients = simulated(steps, 80, nets=1000, inputs=1, correlation=0.0)
+    expected = propagate(Given(1.0, 1.0, 80), steps)
+    assert float(signals[-1].log().var()) == pytest.approx(expected[-1].second_moment.log_variance, rel=0.2)
+    assert float(gradients[0].log().var()) == pytest.approx(expected[0].gradient.log_variance, rel=0.25)
+
+
+def test_gradients_and_signals_of_the_same_units_vary_together():
+    steps = plain(nn.GELU(), 200, 6, 1.5)
+    _, gradients = simulated(steps, 200, nets=400, inputs=12, correlation=0.3)
+    first = propagate(Given(1.0, 0.3, 200), steps, Batch(12, 200**-0.5))[0].gradient
+    assert float(gradients[0].log().var()) == pytest.approx(first.log_variance, rel=0.25)
+
+
+def test_the_band_of_a_rectified_stream_is_rather_too_wide():
+    steps = [RELU, *[Residual([he(80), RELU, he(80)], 0.7), RELU] * 4]
+    signals, _ = simulated(steps, 80, nets=1000, inputs=1, correlation=0.0)
+    last = propagate(Given(1.0, 1.0, 80), steps)[-1].second_moment
+    assert 0.95 < inside(signals[-1], last) < 0.995
 
 
 @pytest.mark.parametrize(("phi", "gain"), [(nn.ReLU(), math.sqrt(2)), (nn.Tanh(), 1.5), (nn.SiLU(), 1.8)])
 def test_wide_deep_nets_are_inside_their_bands(phi, gain):
-    signals, gradients = simulated(phi, 1000, 20, gain, 0.05, nets=2, inputs=4, correlation=0.5)
-    _, *expected = propagate(Given(1.0, 0.5, 1000), plain(phi, 1000, 20, gain, 0.05), Batch(4, 1000**-0.5))
-    for one, signal, gradient in zip(expected[:-1], signals, gradients, strict=False):
+    steps = plain(phi, 1000, 20, gain, 0.05)
+    signals, gradients = simulated(steps, 1000, nets=2, inputs=4, correlation=0.5)
+    expected = propagate(Given(1.0, 0.5, 1000), steps, Batch(4, 1000**-0.5))
+    for one, signal, gradient in zip(expected, signals, gradients, strict=True):
         assert inside(signal, one.second_moment, 0.999) == 1
         assert inside(gradient, one.gradient, 0.999) == 1
         assert one.second_moment.log_variance < 0.15
@@ -124,36 +169,13 @@ def test_the_second_moments_of_branches_add():
 
 
 def test_a_rectified_stream_and_its_gradients_are_those_of_a_simulation():
-    blocks, width = 6, 400
-    generator = torch.Generator().manual_seed(0)
-    stream = torch.randn(20, 8, width, generator=generator).relu().requires_grad_()
-    h, signals = stream, []
-    for _ in range(blocks):
-        h = (h + 0.7 * h @ (torch.randn(20, width, width, generator=generator) / math.sqrt(width))).relu()
-        signals.append(h)
-    gradients = torch.autograd.grad(h, signals, torch.randn(h.shape, generator=generator))
-    block = [Residual([Weights(width, width, 1 / math.sqrt(width), width)], 0.7), RELU]
-    expected = propagate(Given(1.0, 0.0, width), [RELU, *block * blocks])[3::2]
+    block = [Residual([Weights(400, 400, 1 / 20, 400)], 0.7), RELU]
+    steps = [RELU, *block * 6]
+    signals, gradients = simulated(steps, 400, nets=20, inputs=8, correlation=0.0)
+    expected = propagate(Given(1.0, 0.0, 400), steps)
     for one, signal, gradient in zip(expected, signals, gradients, strict=True):
-        assert one.second_moment.mean == pytest.approx(float(signal.detach().square().mean()), rel=0.03)
-        relative = float(gradient.square().mean() / gradients[-1].square().mean())
-        assert one.gradient.mean == pytest.approx(relative, rel=0.05)
-
-
-def test_the_units_of_a_stream_that_feed_every_block_widen_its_band():
-    width, blocks, nets = 64, 16, 300
-    generator = torch.Generator().manual_seed(0)
-
-    def drawn(gain):
-        return gain / math.sqrt(width) * torch.randn(nets, width, width, generator=generator)
-
-    h = torch.ones(nets, 1, width) @ drawn(1.0)
-    for _ in range(blocks):
-        h = h + 0.5 * h.relu() @ drawn(math.sqrt(2))
-    block = Residual([RELU, he(width)], 0.5)
-    steps = [Weights(width, width, width**-0.5, width), *[block] * blocks]
-    last = propagate(Given(1.0, 1.0, width), steps)[-1]
-    assert 0.92 <= inside(h.square().mean((1, 2)), last.second_moment) <= 0.98
+        assert one.second_moment.mean == pytest.approx(float(signal.mean()), rel=0.03)
+        assert one.gradient.mean == pytest.approx(float(gradient.mean()), rel=0.05)
 
 
 def test_one_step_is_expected_from_what_was_measured_before_it():

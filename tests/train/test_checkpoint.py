@@ -67,6 +67,23 @@ def results(row):
     return row.status, {key: value for key, value in row.measures.items() if key not in COSTS}, row.curve
 
 
+def test_a_checkpoint_of_a_pack_holds_one_run(runs_of, keeping, monkeypatch, tmp_path):
+    runs = runs_of(*TINY, "seed=range(8)", "optimizer=adam")
+    sizes = []
+    monkeypatch.setattr(stop, "requested", lambda: True)
+    for pack in (runs[:1], runs):
+        assert {row.status for row in task_of(runs[0]).perform(pack, keeping)} == {PREEMPTED}
+        sizes += [path.stat().st_size for path in files(tmp_path)]
+        Store(tmp_path, "mine").checkpoints(runs[0].id).remove()
+    assert len(sizes) == 9
+    assert max(sizes) < 1.02 * sizes[0]
+
+
+def test_tensors_that_share_their_values_share_them_in_a_checkpoint():
+    weight = torch.ones(1000)
+    assert len(checkpoint.saved({"one": weight, "other": weight})) < 1.5 * len(checkpoint.saved({"one": weight}))
+
+
 def files(tmp_path):
     return sorted((tmp_path / "mine" / "checkpoints").glob("*.pt"), key=lambda path: int(path.name.split(".")[2]))
 

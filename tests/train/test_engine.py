@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from bench import catalogue
 from bench.schema import DIVERGED, OK
 from bench.train import engine
 from bench.train.contract import task_of
@@ -69,6 +70,15 @@ def test_after_twenty_steps_a_replica_is_the_run_alone(shape, size, trainers):
     for ours, theirs in zip(together, apart, strict=True):
         assert distance(ours.model, theirs.model) < 1e-10
         torch.testing.assert_close(torch.stack(ours.losses), torch.stack(theirs.losses), rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize("normalization", catalogue.options("normalization"))
+def test_a_replica_is_the_run_alone_with_each_normalization(normalization, trainers):
+    asked = ("model=resnet8", "model.width=8", f"normalization={normalization}", "steps=5", "seed=range(2)")
+    together, apart = trainers(*asked), trainers(*asked)
+    assert trained(together) == alone(apart) == [OK] * 2
+    for ours, theirs in zip(together, apart, strict=True):
+        assert distance(ours.model, theirs.model) < 1e-10
 
 
 def test_after_one_step_in_single_precision_a_replica_is_the_run_alone(trainers):
@@ -193,6 +203,76 @@ def test_steps_captured_on_a_gpu_are_the_steps(runs_of, machine, size):
         assert engine.train(models, courses, engine.builder(exact, graphed=graphed)) == [OK] * size
     for ours, theirs in zip(captured, plain, strict=True):
         assert distance(ours.model, theirs.model) < 1e-10
+
+
+class Tied(nn.Module):
+    """Two convolutions with one kernel, and two norms with one running mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(2))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(3) for _ in range(2))
+        self.double()  # which would untie buffers
+        self.second.weight = self.first.weight
+        self.norms[1].running_mean = self.norms[0].running_mean
+
+    def forward(self, images):
+        hidden = self.norms[0](self.first(images)).relu()
+        return self.norms[1](self.second(hidden)).mean((2, 3))
+
+
+class Counting(nn.Module):
+    """Buffers of several kinds: a count written into, one replaced, and a mean that the output depends on."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+        self.register_buffer("images", torch.tensor(0))
+        self.register_buffer("steps", torch.tensor(3, dtype=torch.int32), persistent=False)
+        self.register_buffer("mean", torch.zeros(2))
+
+    def forward(self, images):
+        self.images += len(images)
+        self.steps = self.steps + 1
+        self.mean = self.mean + (images.mean(0) - self.mean) / self.steps
+        return self.linear(images - self.mean)
+
+
+def steps(kind, shape, stack):
+    """Three of these models after five steps of SGD, in a pack or alone, with their last losses."""
+    torch.manual_seed(0)
+    models = [kind().double() for _ in range(3)]
+    optimizers = [torch.optim.SGD(model.parameters(), 0.1 * (1 + place)) for place, model in enumerate(models)]
+    engines = [engine.Stacked(models, EXACT, False)] if stack else [engine.Alone(one, EXACT, False) for one in models]
+    for _ in range(5):
+        images, labels = torch.randn(3, 4, *shape, dtype=torch.float64), torch.randint(2, (3, 4))
+        batches = [engine.Batch(*one, 0.0) for one in zip(images, labels, strict=True)]
+        shares = [batches] if stack else [[one] for one in batches]
+        losses = [loss for one, share in zip(engines, shares, strict=True) for loss in one.losses(share)]
+        for optimizer in optimizers:
+            optimizer.step()
+    return models, losses
+
+
+@pytest.mark.parametrize(("kind", "shape"), [(Tied, (3, 4, 4)), (Counting, (2,))])
+def test_tied_parameters_and_buffers_of_any_kind_are_those_of_the_run_alone(kind, shape):
+    together, losses = steps(kind, shape, stack=True)
+    apart, expected = steps(kind, shape, stack=False)
+    torch.testing.assert_close(losses, expected, rtol=1e-10, atol=0)
+    for ours, theirs in zip(together, apart, strict=True):
+        torch.testing.assert_close(dict(ours.named_parameters()), dict(theirs.named_parameters()), rtol=1e-10, atol=0)
+        torch.testing.assert_close(dict(ours.named_buffers()), dict(theirs.named_buffers()), rtol=1e-10, atol=1e-15)
+    if kind is Tied:
+        one = together[1]
+        assert one.first.weight is one.second.weight
+        assert one.norms[0].running_mean is one.norms[1].running_mean
+
+
+def test_models_that_differ_outside_their_tensors_are_not_stacked():
+    models = [nn.Sequential(nn.LeakyReLU(slope)) for slope in (0.1, 0.1, 0.2)]
+    engine.Stacked(models[:2], EXACT, False)
+    with pytest.raises(RuntimeError, match=r"differ outside their parameters and buffers, in 0\.negative_slope"):
+        engine.Stacked(models, EXACT, False)
 
 
 def test_any_module_can_be_packed_such_as_torchvisions(runs_of, machine):

@@ -71,7 +71,7 @@ def as_swept(name: str, run: Run, machine: Machine, settings: Settings) -> Arm:
     """The processes and packs that a long sweep of such runs chooses."""
     # the time of a step does not depend on the number of images in an epoch: one batch is made fastest
     small = changed(run, **{"dataset.train": run.choices["batch_size"], "steps": MANY})
-    expected, workers = preflight([changed(small, seed=seed) for seed in range(MANY)], machine, settings)
+    expected, workers, _ = preflight([changed(small, seed=seed) for seed in range(MANY)], machine, settings)
     form = expected[shape(small)]
     return Arm(name, workers.processes, machine.threads, form.packing, run.choices["precision"], form.graphed)
 

@@ -13,9 +13,10 @@ from bench.parts.gain import number
 from bench.parts.initializer import scheme
 from bench.parts.initializer.fixed_scale import normal
 from bench.parts.initializer.layers import Law, bound, draw_together, laws, layers
+from bench.parts.initializer.norms import refuse_standardized
 from bench.parts.initializer.roles import ROLES, residual_branches
 from bench.registry import initializer
-from bench.schema import UserError
+from bench.schema import Unfit, UserError
 
 
 @initializer
@@ -54,9 +55,10 @@ def mup(model: nn.Module, generator: Generator, batch: object, *, gain: float | 
 def taki(model: nn.Module, generator: Generator, batch: object, *, gain: float | str) -> None:
     """Draw w ~ N(0, gain² / (n_in L)) in the L residual branches, and N(0, gain² / n_in) elsewhere (Taki 2017).
 
-    His c is gain². Raises UserError for a model without residual branches.
+    His c is gain². Raises Unfit for a model without residual branches.
     """
     blocks = residual_branches(model, "taki")
+    refuse_standardized(layers(model), "taki")
     inside = scheme.normal(number(gain) / math.sqrt(len(blocks)), "fan_in")
     branch = dict.fromkeys(("first", "middle", "last"), inside)
     scheme.fill(model, generator, scheme.normal(gain, "fan_in"), branch)
@@ -64,17 +66,22 @@ def taki(model: nn.Module, generator: Generator, batch: object, *, gain: float |
 
 @initializer
 def zero_gamma(model: nn.Module, generator: Generator, batch: object, *, gain: float | str, mode: str) -> None:
-    """Draw w ~ N(0, gain² / n), and start the last normalization of each residual branch at weight 0 (Goyal 2017).
+    """Draw w ~ N(0, gain² / n), and start the normalization that ends each residual branch at weight 0 (Goyal 2017).
 
-    Each block starts as its shortcut. Raises UserError for a model without branches, or a branch without a
-    normalization that has a weight.
+    Each block starts as its shortcut. Raises Unfit for a model without branches, or a branch that does not end with a
+    normalization that has a weight: of a relu and a layer behind it, neither would ever learn.
     """
     blocks = residual_branches(model, "zero_gamma")
-    if bare := [branch.name for branch in blocks if not branch.norms]:
-        raise UserError(f"zero_gamma sets a normalization's weight, and {bare[0]} has none; take normalization=batch")
+    if bare := [branch.name or "the model" for branch in blocks if branch.ending is None]:
+        reason = f"a branch of {bare[0]} does not end with a normalization"
+        sentence = (
+            f"zero_gamma sets the weight of the normalization that ends a residual branch, and {bare[0]} has none; "
+            "take normalization=batch"
+        )
+        raise Unfit(reason, sentence)
     scheme.fill(model, generator, scheme.normal(gain, mode))
     for branch in blocks:
-        nn.init.zeros_(branch.norms[-1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(branch.ending.weight)  # type: ignore[union-attr, arg-type]
 
 
 @initializer

@@ -12,10 +12,11 @@ from torch import Generator, Tensor, nn
 from bench.bounds import Nonnegative, Share
 from bench.parts.gain import number
 from bench.parts.initializer import scheme, streams
-from bench.parts.initializer.layers import law
+from bench.parts.initializer.layers import law, layers
+from bench.parts.initializer.norms import refuse_standardized
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.registry import initializer, unknown
-from bench.schema import UserError
+from bench.schema import Unfit, UserError
 
 NORMALIZERS = {"code": 0, "paper": 1}  # the k of 2^(-(m - k) / 2)
 
@@ -28,7 +29,7 @@ def delta_orthogonal(weight: Tensor, generator: Generator, *, gain: float | str,
 
     It keeps the norm of every input (times the gain), whatever the padding, which takes c_in <= c_out; a linear layer,
     such as the classifier, is orthogonal without that condition. TensorFlow multiplies with sqrt(gain): power 0.5.
-    Raises UserError for a convolution with more inputs than outputs.
+    Raises Unfit for a convolution with more inputs than outputs.
     """
     refuse_fewer_outputs(weight, "delta-orthogonal")
     matrix = torch.empty(weight.shape[:2])
@@ -78,6 +79,7 @@ def idinit(model: nn.Module, generator: Generator, batch: object, *, tau: Nonneg
     outputs there are. A convolution has it at its centre; the paper's variant that spreads it over the kernel's taps
     ("patch-maintain") is not done here. Nothing is drawn; biases are 0. Without branches every layer gets tau.
     """
+    refuse_standardized(layers(model), "idinit")
     last, others = (functools.partial(_padded_identity, scale=scale) for scale in (epsilon, tau))
     scheme.fill(model, generator, others, {"last": last})
 
@@ -95,10 +97,11 @@ def center(weight: Tensor, left: bool = False) -> Tensor:
 
 
 def refuse_fewer_outputs(weight: Tensor, scheme: str) -> None:
-    """Raise UserError for a convolution with more inputs than outputs, which cannot keep the norm of all of them."""
+    """Raise Unfit for a convolution with more inputs than outputs, which cannot keep the norm of all of them."""
     c_out, c_in = weight.shape[:2]
     if weight.dim() > 2 and c_in > c_out:
-        raise UserError(
+        sentence = (
             f"{scheme} needs at least as many outputs as inputs, and a convolution here has {c_in} inputs and {c_out} "
             "outputs; take a model without one (no resnet50: its bottlenecks narrow), or initializer=orthogonal"
         )
+        raise Unfit(f"a convolution has {c_in} inputs and {c_out} outputs, which are fewer", sentence)

@@ -18,7 +18,7 @@ def conv_orthogonal(weight: Tensor, generator: Generator, *, gain: float | str) 
 
     An orthogonal 1x1 convolution is followed, for each further tap of each axis, by x -> P x + (1 - P) T x, P a random
     orthogonal projection and T a shift by one pixel; in two dimensions this is algorithm 1 of Xiao et al. 2018. A
-    linear layer is orthogonal. Raises UserError for a convolution with more inputs than outputs.
+    linear layer is orthogonal. Raises Unfit for a convolution with more inputs than outputs.
     """
     refuse_fewer_outputs(weight, "conv-orthogonal")
     first = torch.empty(weight.shape[:2])

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from bench.bounds import Natural, Nonnegative, Positive
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
-from bench.parts.initializer.scheme import all_or_nothing, fill, given, measured, normal
+from bench.parts.initializer.scheme import all_or_nothing, differentiable, fill, given, measured, normal, parameters
 from bench.registry import initializer
 from bench.schema import UserError
 
@@ -44,10 +44,10 @@ def gradinit(
     if len(data.labels) < 3:
         raise UserError(f"gradinit needs at least 3 images with their labels, and got {len(data.labels)} labels")
     fill(model, generator, normal(gain, mode))
-    weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    weights = parameters(model)
     factors = {name: torch.ones_like(weight.sum()).requires_grad_() for name, weight in weights.items()}
     optimizer = torch.optim.Adam(factors.values(), lr=learning_rate)
-    with measured(model), torch.enable_grad():
+    with measured(model), torch.enable_grad(), differentiable("gradinit", "second"):
         for _ in range(iterations):
             splits = overlapping_splits(data, generator)
             objective = loss_after_a_step(model, scaled(weights, factors), splits, step_size, gamma)

@@ -13,17 +13,14 @@ from torch import Generator, Tensor, nn
 
 from bench.parts.initializer import streams
 from bench.parts.initializer.fans import Convention, Layer, exact
+from bench.parts.initializer.norms import refuse_standardized, restart, restarts
 from bench.parts.initializer.resets import reset_of, settled
 from bench.parts.initializer.streams import Draw
 from bench.registry import initializer
-from bench.schema import UserError
+from bench.schema import Unfit
 
 Law = Callable[..., None]
 AnyLaw = TypeVar("AnyLaw", bound=Law)
-
-Norm = nn.modules.batchnorm._NormBase | nn.GroupNorm | nn.LayerNorm | nn.RMSNorm
-NORMS = {nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm, nn.LayerNorm}
-STARTS = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of a norm
 
 laws: dict[str, Law] = {}  # every registered law of one weight tensor, by the name of its function
 
@@ -104,6 +101,7 @@ def draw_weights(found: Iterable[tuple[Layer, Law]], generator: Generator) -> No
     """Fill each layer's weight by its law, one group at a time: groups are layers side by side.
 
     The layers whose weights are independent come first, all together (see streams.py), then the others in order.
+    Raises UserError for a layer that standardizes its weights, and a law whose weights are not independent.
     """
     draws: list[tuple[Tensor, Draw]] = []
     others: list[tuple[Tensor, Law, int]] = []
@@ -113,10 +111,16 @@ def draw_weights(found: Iterable[tuple[Layer, Law]], generator: Generator) -> No
         if isinstance(law, Independent):
             draws.append((layer.weight, law.draw_of(law.fans(layer))))
         else:
+            refuse_standardized([layer], name_of(law))
             others.append((layer.weight, law, getattr(layer, "groups", 1)))
     draw_together(draws, generator)
     for weight, law, groups in others:
         draw(weight, law, generator, parts=groups)
+
+
+def name_of(law: Law) -> str:
+    """The name of a law, for a sentence."""
+    return str(getattr(getattr(law, "func", law), "__name__", law)).lstrip("_")
 
 
 def draw(parameter: Tensor, function: Law, generator: Generator, parts: int = 1) -> None:
@@ -154,7 +158,7 @@ def restart_others(model: nn.Module, drawing: list[nn.Module] | None = None) -> 
 
     A normalization starts at weight 1, bias 0 and no statistics, a PReLU at its slope, a module of the user's own by
     its `reset_parameters()`. Returns the layers, whose weights are unchanged, in the order of registration. Modules
-    that draw random numbers join the list `drawing`. Raises UserError for them where there is no list, and for a
+    that draw random numbers join the list `drawing`. Raises Unfit for them where there is no list, and for a
     module with parameters that has no `reset_parameters()`.
     """
     found: list[Layer] = []
@@ -169,19 +173,21 @@ def restart_others(model: nn.Module, drawing: list[nn.Module] | None = None) -> 
 
 
 def _restart(module: nn.Module, drawing: list[nn.Module] | None) -> None:
-    held = {**module._parameters, **module._buffers}
-    if type(module) in NORMS and held.keys() <= STARTS.keys():
-        for name, tensor in held.items():  # like their reset_parameters(), in a third of the time
-            if tensor is not None and STARTS[name]:
-                tensor.fill_(STARTS[name])
-            elif tensor is not None:
-                tensor.zero_()
-        return
+    if restarts(module):
+        restart(module)
+    else:
+        _restart_by_reset(module, drawing)
+    if (start := getattr(module, "weight_start", None)) is not None:  # model.zero_init_residual
+        nn.init.constant_(module.get_parameter("weight"), start)
+
+
+def _restart_by_reset(module: nn.Module, drawing: list[nn.Module] | None) -> None:
     kind = type(module).__name__
     if reset_of(module) is None and any(True for _ in module.parameters(recurse=False)):
-        raise UserError(f"no initializer knows the parameters of {kind}; give it a reset_parameters() without a draw")
+        sentence = f"no initializer knows the parameters of {kind}; give it a reset_parameters() without a draw"
+        raise Unfit(f"no initializer knows the parameters of {kind}", sentence)
     if reset_of(module) is None or settled(module):
         return  # constants such as a grid of coordinates have no reset_parameters()
     if drawing is None:
-        raise UserError(f"{kind}.reset_parameters() draws its values; initializers draw those of Conv and Linear alone")
+        raise Unfit(f"{kind}.reset_parameters() draws its values; initializers draw those of Conv and Linear alone")
     drawing.append(module)

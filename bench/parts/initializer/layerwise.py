@@ -13,7 +13,8 @@ from bench.bounds import Natural, Positive
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
 from bench.parts.initializer.fans import Layer
-from bench.parts.initializer.layers import Norm, layers
+from bench.parts.initializer.layers import layers
+from bench.parts.initializer.norms import cancels_scale, refuse_standardized
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.parts.initializer.scheme import all_or_nothing, fill, given, measured
 from bench.registry import initializer
@@ -32,6 +33,7 @@ def lsuv(
     Ends for a layer when the variance over the whole output is within `tolerance` of 1, or after `iterations`. Biases
     stay 0. A layer that feeds a normalization, or whose output is constant, keeps its orthonormal weights.
     """
+    refuse_standardized(layers(model), "lsuv")
     images = given(batch, model).images
     fill(model, generator, partial(orthogonal, gain=1.0))
     walk(model, images, partial(unit_variance, tolerance=tolerance, iterations=iterations))
@@ -56,6 +58,7 @@ def lsuv_port(
     A layer whose deviation is within `tolerance` of 1 from the start is unchanged, its mean too. The layers that are
     skipped are those of `lsuv`.
     """
+    refuse_standardized(layers(model), "lsuv_port")
     images = given(batch, model).images
     fill(model, generator, partial(orthogonal, gain=1.0))
     walk(model, images, partial(unit_deviation, tolerance=tolerance, iterations=iterations))
@@ -81,6 +84,7 @@ def data_dependent_norm(model: nn.Module, generator: Generator, batch: Split | N
     g v / |v|). Without a bias the mean stays. The within-layer step of Krähenbühl et al. 2016 is the same. The layers
     that are skipped are those of `lsuv`, with N(0, 1 / n_in) weights.
     """
+    refuse_standardized(layers(model), "data_dependent_norm")
     images = given(batch, model).images
     fill(model, generator, lecun)
     walk(model, images, standard_channels)
@@ -142,7 +146,7 @@ def normalised(model: nn.Module, images: Tensor) -> set[Layer]:
             found.add(latest["layer"])  # type: ignore[arg-type]
 
     hooks = [layer.register_forward_hook(remember) for layer in layers(model)]
-    hooks += [norm.register_forward_pre_hook(compare) for norm in model.modules() if isinstance(norm, Norm)]
+    hooks += [norm.register_forward_pre_hook(compare) for norm in model.modules() if cancels_scale(norm)]
     try:
         model(images)
     finally:

@@ -10,9 +10,10 @@ from torch import Generator, Tensor, nn
 
 from bench.parts.initializer.fans import Layer
 from bench.parts.initializer.layers import draw, layers, restart_others
+from bench.parts.initializer.norms import refuse_standardized
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.registry import initializer
-from bench.schema import UserError
+from bench.schema import Unfit
 
 
 @initializer
@@ -22,9 +23,10 @@ def looks_linear(model: nn.Module, generator: Generator, batch: object) -> None:
     The first layer is [W; -W], the last one [W, -W]; biases are 0. Assumed: relu, layers in a chain, pooling that is
     linear, no normalization but one that treats a channel as its mirror; then the net is a linear map, whose matrices
     keep norms. A shortcut breaks the mirror: a residual net starts balanced, but not linear.
-    Raises UserError for grouped convolutions and for a number of channels, between layers, that is odd.
+    Raises Unfit for grouped convolutions and for a number of channels, between layers, that is odd.
     """
     chain = list(layers(model))
+    refuse_standardized(chain, "looks_linear")
     for layer in chain:
         _refuse_unpaired(layer, first=layer is chain[0], last=layer is chain[-1])
     restart_others(model)
@@ -44,8 +46,10 @@ def _mirrored(weight: Tensor, generator: Generator, down: bool, across: bool) ->
 def _refuse_unpaired(layer: Layer, first: bool, last: bool) -> None:
     c_out, c_in = layer.weight.shape[:2]
     if getattr(layer, "groups", 1) > 1:
-        raise UserError("looks-linear mirrors the channels of a layer, and groups would split them; take another model")
+        sentence = "looks-linear mirrors the channels of a layer, and groups would split them; take another model"
+        raise Unfit("a convolution has groups, which split the channels that it mirrors", sentence)
     if (not first and c_in % 2) or (not last and c_out % 2):
-        raise UserError(
+        sentence = (
             f"looks-linear pairs channels, and a layer here has {c_in} inputs and {c_out} outputs; make both even"
         )
+        raise Unfit(f"it pairs channels, and a layer has {c_in} inputs and {c_out} outputs", sentence)

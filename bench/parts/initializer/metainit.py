@@ -11,9 +11,8 @@ from torch.nn.functional import cross_entropy
 from bench.bounds import Fraction, Natural, Nonnegative
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
-from bench.parts.initializer.scheme import all_or_nothing, fill, given, measured, normal
+from bench.parts.initializer.scheme import all_or_nothing, differentiable, fill, given, measured, normal, parameters
 from bench.registry import initializer
-from bench.schema import UserError
 
 
 @initializer
@@ -33,18 +32,18 @@ def metainit(
     """Tune the norm of each weight tensor by signed descent on the gradient quotient (Dauphin & Schoenholz 2019).
 
     Weights start from N(0, gain² / n). Images are N(0, 1) and labels uniform, drawn anew at each step; of the batch
-    only the shape is used. Raises UserError without a batch, and for a normalization without a third derivative in
-    torch.
+    only the shape is used. Raises UserError without a batch, and Unfit for a normalization without a third derivative
+    in torch.
     """
     images = given(batch, model).images
     fill(model, generator, normal(gain, mode))
-    tensors = {name: parameter.detach().clone().requires_grad_() for name, parameter in model.named_parameters()}
+    tensors = {name: parameter.requires_grad_() for name, parameter in parameters(model).items()}
     tuned = [tensor for tensor in tensors.values() if tensor.ndim > 1]
     velocities = [0.0] * len(tuned)
-    with measured(model), torch.enable_grad():
+    with measured(model), torch.enable_grad(), differentiable("metainit", "third"):
         for _ in range(steps):
             quotient = gradient_quotient(model, tensors, noise(model, images, generator), epsilon)
-            gradients = derivative(quotient, tuned)
+            gradients = torch.autograd.grad(quotient, tuned)
             for index, (tensor, gradient) in enumerate(zip(tuned, gradients, strict=True)):
                 slope = float((tensor.detach() * gradient).sum().sign())  # of the quotient along the norm
                 velocities[index] = momentum * velocities[index] - learning_rate * slope
@@ -54,24 +53,16 @@ def metainit(
 
 def gradient_quotient(model: nn.Module, tensors: dict[str, Tensor], batch: Split, epsilon: float) -> Tensor:
     """Mean of |(g - Hg) / (g ± epsilon) - 1| over all parameters: how far one step of size 1 would change g."""
-    parameters = list(tensors.values())
+    values = list(tensors.values())
     loss = cross_entropy(functional_call(model, tensors, batch.images), batch.labels)
-    gradients = torch.autograd.grad(loss, parameters, create_graph=True)
+    gradients = torch.autograd.grad(loss, values, create_graph=True)
     half_square = sum((gradient.square().sum() / 2 for gradient in gradients), torch.zeros(()))
-    products = torch.autograd.grad(half_square, parameters, create_graph=True)  # H g
+    products = torch.autograd.grad(half_square, values, create_graph=True)  # H g
     total = torch.zeros(())
     for gradient, product in zip(gradients, products, strict=True):
         away_from_zero = torch.where(gradient >= 0, epsilon, -epsilon)
         total = total + ((gradient - product) / (gradient + away_from_zero) - 1).abs().sum()
-    return total / sum(parameter.numel() for parameter in parameters)
-
-
-def derivative(quotient: Tensor, tensors: list[Tensor]) -> tuple[Tensor, ...]:
-    """The gradient of the quotient; raises UserError where torch has no third derivative of a module."""
-    try:
-        return torch.autograd.grad(quotient, tensors)
-    except RuntimeError as unknown:
-        raise UserError(f"metainit needs third derivatives ({unknown}); take normalization=none") from unknown
+    return total / sum(value.numel() for value in values)
 
 
 @torch.no_grad()

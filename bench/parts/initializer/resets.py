@@ -5,7 +5,7 @@ generators of torch, numpy and Python, which are put back.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from bench.schema import UserError
+from bench.schema import Unfit
 
 
 def reset_of(module: nn.Module) -> Callable[[], object] | None:
@@ -31,23 +31,23 @@ def settled(module: nn.Module) -> bool:
     with _generators():
         before = _states()
         first, second = _values_after(reset, module), _values_after(reset, module)
-        return before == _states() and _same(first, second)
+        return before == _states() and same(first, second)
 
 
 @torch.no_grad()
 def reset_by(module: nn.Module, generator: Generator) -> None:
     """Call the module's reset, with the global generators of torch, numpy and Python seeded by this one.
 
-    Raises UserError where there is none, or it draws from another generator, so that no seed decides its values.
+    Raises Unfit where there is none, or it draws from another generator, so that no seed decides its values.
     """
     reset, kind = reset_of(module), type(module).__name__
     if reset is None:
-        raise UserError(f"no initializer knows the parameters of {kind}; give it a reset_parameters()")
+        raise Unfit(f"no initializer knows the parameters of {kind}; give it a reset_parameters()")
     seed = int(torch.randint(2**62, (), generator=generator))
     with _generators():
         first, second = (_values_after(reset, module, seed) for _ in range(2))
-    if not _same(first, second):
-        raise UserError(f"{kind}.reset_parameters() draws from a generator of its own, which no seed reaches")
+    if not same(first, second):
+        raise Unfit(f"{kind}.reset_parameters() draws from a generator of its own, which no seed reaches")
 
 
 @contextmanager
@@ -76,5 +76,8 @@ def _values_after(reset: Callable[[], object], module: nn.Module, seed: int | No
     return [tensor.clone() for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False))]
 
 
-def _same(one: list[Tensor], other: list[Tensor]) -> bool:
+def same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    """Whether two lists of tensors have the same shapes and values; NaN is the same as NaN."""
+    if [a.shape for a in one] != [b.shape for b in other]:
+        return False
     return all(bool(((a == b) | (a.isnan() & b.isnan())).all()) for a, b in zip(one, other, strict=True))

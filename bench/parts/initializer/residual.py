@@ -12,13 +12,14 @@ from torch import Generator, Tensor, nn
 from bench.parts.arguments import SUM
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer.fans import fans
-from bench.parts.initializer.layers import bound
+from bench.parts.initializer.layers import bound, layers
+from bench.parts.initializer.norms import refuse_standardized
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.parts.initializer.roles import Branch, residual_branches, roles
 from bench.parts.initializer.scheme import all_or_nothing, fill, normal
 from bench.parts.initializer.variance_scaling import variance_scaling
 from bench.registry import initializer
-from bench.schema import UserError
+from bench.schema import Unfit, UserError
 
 ONE_OVER_SQRT_DEPTH = "one_over_sqrt_depth"
 
@@ -36,6 +37,7 @@ def fixup(
     default, as in the published code. With residual "sum" the learned numbers are left out.
     """
     found = joined(model, residual, ("fixup", SUM), "fixup")
+    refuse_standardized(layers(model), "fixup")
     fill(model, generator, normal(gain, mode), {"stem": torch_default})
     for branch in found:
         *inner, last = branch.layers
@@ -130,6 +132,7 @@ def arpit(model: nn.Module, generator: Generator, batch: Split | None) -> None:
     net; here they train without that parametrization.
     """
     found = joined(model, SUM, (SUM,), "arpit")
+    refuse_standardized(layers(model), "arpit")
     laws = {role: functools.partial(directions, gain=1.0) for role in ("stem", "shortcut")}
     fill(model, generator, functools.partial(directions, gain=2.0), {**laws, "classifier": torch_default})
     for branch in found:
@@ -148,7 +151,7 @@ def directions(weight: Tensor, generator: Generator, *, gain: float) -> None:
 def joined(model: nn.Module, residual: str, forms: tuple[str, ...], name: str) -> list[Branch]:
     """The model's branches, all joined to their shortcuts in the form `residual`, one of the forms of the scheme.
 
-    Raises UserError where there are none, or they are joined in another form.
+    Raises UserError for another form, Unfit where the model has no branches or joins them in another.
     """
     if residual not in forms:
         raise UserError(f"{name} needs initializer.residual={' or '.join(forms)}, not {residual}")
@@ -156,7 +159,8 @@ def joined(model: nn.Module, residual: str, forms: tuple[str, ...], name: str) -
     for branch in found:
         form = getattr(branch.block, "residual", SUM)
         if form != residual:
-            raise UserError(f"{name} needs a model built with residual={residual}; block {branch.name} has {form}")
+            sentence = f"{name} needs a model built with residual={residual}; block {branch.name} has {form}"
+            raise Unfit(f"block {branch.name} joins its branch by {form}, not by {residual}", sentence)
     return found
 
 

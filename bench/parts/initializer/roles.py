@@ -9,8 +9,8 @@ from torch import nn
 
 from bench.parts.initializer.fans import Layer, origin_of
 from bench.parts.initializer.joins import joins
-from bench.parts.initializer.layers import Norm
-from bench.schema import UserError
+from bench.parts.initializer.norms import is_norm
+from bench.schema import Unfit
 
 ROLES = ("stem", "first", "middle", "last", "shortcut", "classifier", "other")
 
@@ -22,6 +22,7 @@ class Branch:
     name: str  # of the block, as in model.named_modules()
     layers: list[Layer]  # in the order of the forward pass
     norms: list[nn.Module]  # in order; those with parameters
+    ending: nn.Module | None  # the last of them, where no layer follows it
     shortcut: list[Layer]  # one at most
     block: nn.Module
     stage: int  # from 1; blocks in one container make a stage
@@ -60,11 +61,13 @@ def branches(model: nn.Module) -> list[Branch]:
         branch, shortcut = sorted(sides, key=lambda parts: len(_layers(parts)), reverse=True)
         layers, aside = _layers(branch), _layers(shortcut)
         if layers and len(aside) < 2:
-            norms: list[nn.Module] = [part for part in branch if isinstance(part, Norm) and part.weight is not None]
+            norms = [part for part in branch if getattr(part, "weight", None) is not None and is_norm(part)]
+            ending = norms[-1] if norms and branch.index(norms[-1]) > branch.index(layers[-1]) else None
             stage = join.block.rpartition(".")[0]
             stages += [stage] if stage not in stages else []
             block = model.get_submodule(join.block)
-            found.setdefault(tuple(layers), Branch(join.block, layers, norms, aside, block, stages.index(stage) + 1))
+            one = Branch(join.block, layers, norms, ending, aside, block, stages.index(stage) + 1)
+            found.setdefault(tuple(layers), one)
     return [*found.values()]
 
 
@@ -83,7 +86,8 @@ def _layers(parts: list[nn.Module]) -> list[Layer]:
 
 
 def residual_branches(model: nn.Module, scheme: str) -> list[Branch]:
-    """The residual branches, for a scheme that needs them. Raises UserError where there are none."""
+    """The residual branches, for a scheme that needs them. Raises Unfit where there are none."""
     if not (found := branches(model)):
-        raise UserError(f"{scheme} acts on residual branches and this model has none; take a resnet")
+        sentence = f"{scheme} acts on residual branches and this model has none; take a resnet"
+        raise Unfit("the model has no residual branches", sentence)
     return found

@@ -9,13 +9,16 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from bench.parts.dataset.tensors import Split
-from bench.parts.initializer.layers import Law, Norm, bound, draw_weights, restart_others
+from bench.parts.initializer.fans import origin_of
+from bench.parts.initializer.layers import Law, bound, draw_weights, layers, restart_others
+from bench.parts.initializer.norms import forget, is_norm
 from bench.parts.initializer.roles import roles
 from bench.parts.initializer.variance_scaling import variance_scaling
-from bench.schema import UserError
+from bench.schema import Unfit, UserError
 
 Scheme = Callable[..., None]
 
@@ -44,13 +47,13 @@ def measured(model: nn.Module) -> Iterator[None]:
     modes = {module: module.training for module in model.modules()}
     try:
         for module in modes:
-            module.training = isinstance(module, Norm)
+            module.training = is_norm(module)
         yield
     finally:
         for module, mode in modes.items():
             module.training = mode
-            if isinstance(module, nn.modules.batchnorm._NormBase):
-                module.reset_running_stats()
+            if is_norm(module):
+                forget(module)
 
 
 def given(batch: Split | None, model: nn.Module) -> Split:
@@ -59,6 +62,26 @@ def given(batch: Split | None, model: nn.Module) -> Split:
         raise UserError("this initializer needs data and got none; give it a batch of images and labels")
     parameter = next(model.parameters())
     return Split(batch.images.to(parameter), batch.labels.to(parameter.device))
+
+
+def parameters(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of each parameter by its name, without the layers that stand in for parts of others."""
+    standing_in = {id(layer.weight) for layer in layers(model) if origin_of(layer)}
+    named = model.named_parameters()
+    return {name: parameter.detach().clone() for name, parameter in named if id(parameter) not in standing_in}
+
+
+@contextmanager
+def differentiable(scheme: str, order: str) -> Iterator[None]:
+    """Attention in a form that has derivatives of any order; raises Unfit where torch has none of another module."""
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    except RuntimeError as unknown:
+        if "derivative" not in str(unknown):  # memory may be missing
+            raise
+        sentence = f"{scheme} needs {order} derivatives ({unknown}); take normalization=none"
+        raise Unfit(f"torch has no {order} derivative of one of its modules", sentence) from unknown
 
 
 def fill(

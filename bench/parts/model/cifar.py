@@ -1,22 +1,46 @@
-"""The CIFAR networks of He et al. 2016, with their shortcuts (resnet) and without (plain).
+"""The CIFAR networks: ResNets and the same without shortcuts (plain), with bottlenecks, squeeze-and-excitation or
+pre-activation, Wide ResNets, ResNeXts.
 
 In: a shape, a number of classes, the run's activation and normalization. Out: a module. Touches: nothing else.
 """
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.bounds import Bound, Count
-from bench.parts.model.block import BLOCKS, SCALAR_RATE, Block, FixupBlock
-from bench.parts.model.layer import Activation, Normalization, Shape, convolution_and_norm, refuse_other_than_sum
+from bench.parts.model.block import (
+    BASIC,
+    BOTTLENECK,
+    FIXUP,
+    FORMS,
+    SCALAR_RATE,
+    Block,
+    Design,
+    FixupBlock,
+    PreActivationBlock,
+)
+from bench.parts.model.layer import (
+    Activation,
+    Normalization,
+    Shape,
+    convolution_alone,
+    convolution_and_norm,
+    norm_alone,
+    refuse_other_than_sum,
+    unfit,
+)
 from bench.parts.model.scalar import Shift
 from bench.registry import model, unknown
 from bench.schema import UserError
 
 SHORTCUTS = ("A", "B")
-Depth = Annotated[int, Bound(most=10_000)]  # ten times the deepest of the paper
+PRE = "Fixup's numbers are for blocks in the order of He et al. 2016"
+TWO = "Fixup's numbers are for blocks of two convolutions"
+Depth = Annotated[int, Bound(most=10_000)]  # ten times the deepest of the papers
+Widths = Sequence[tuple[int, int]]  # of each stage: channels within the branches, and of their sums
 
 
 @model
@@ -36,11 +60,9 @@ def resnet(
     Where the shape changes, shortcut "A" subsamples and pads with zeros (no parameters), "B" is a 1x1 convolution
     and its normalization. Raises UserError for another depth, shortcut or residual.
     """
-    if shortcut not in SHORTCUTS:
-        raise UserError(unknown("shortcut", shortcut, SHORTCUTS))
-    if residual not in BLOCKS:
-        raise UserError(unknown("residual", residual, BLOCKS))
-    return Net(shape, classes, activation, normalization, BLOCKS[residual], depth, width, shortcut)
+    _check(shortcut, residual)
+    design = Design(activation, normalization, shortcut, residual)
+    return Net(shape, classes, design, width, doubling(width), blocks_per_stage(depth, 6))
 
 
 @model
@@ -59,55 +81,200 @@ def plain(
     Raises UserError when the depth is not 6n+2, or an initializer needs residual branches.
     """
     refuse_other_than_sum(residual, "a plain net has no residual branches")
-    return Net(shape, classes, activation, normalization, Block, depth, width, shortcut=None)
+    design = Design(activation, normalization, shortcut=None)
+    return Net(shape, classes, design, width, doubling(width), blocks_per_stage(depth, 6))
+
+
+@model
+def bottleneck_resnet(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    normalization: Normalization,
+    residual: str,
+    *,
+    depth: Depth,
+    width: Count,
+    shortcut: str,
+    zero_init_residual: bool,
+) -> nn.Module:
+    """ResNet of depth 9n+2 of bottlenecks: stages of width, 2 width, 4 width channels within, 4 times as many between.
+
+    He et al. 2016b compare it with `preact_resnet`. Shortcuts as in `resnet`; with zero_init_residual the last
+    normalization of each branch starts at weight 0 (Goyal et al. 2017). Raises UserError for another depth or
+    shortcut, residual "fixup", and a normalization without the weight that should be 0.
+    """
+    _check(shortcut, residual, TWO)
+    design = Design(activation, normalization, shortcut, residual, BOTTLENECK, zero_init_residual=zero_init_residual)
+    return Net(shape, classes, design, width, doubling(width, 4), blocks_per_stage(depth, 9))
+
+
+@model
+def se_resnet(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    normalization: Normalization,
+    residual: str,
+    *,
+    depth: Depth,
+    width: Count,
+    shortcut: str,
+    reduction: Count,
+    zero_init_residual: bool,
+) -> nn.Module:
+    """The ResNet with squeeze-and-excitation at the end of each branch (Hu et al. 2018).
+
+    Arguments and errors as of `resnet` and `bottleneck_resnet`; `reduction` fewer channels within, 1 at least.
+    """
+    _check(shortcut, residual, "Fixup's numbers leave no place for squeeze-and-excitation")
+    design = Design(
+        activation, normalization, shortcut, residual, reduction=reduction, zero_init_residual=zero_init_residual
+    )
+    return Net(shape, classes, design, width, doubling(width), blocks_per_stage(depth, 6))
+
+
+@model
+def preact_resnet(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    normalization: Normalization,
+    residual: str,
+    *,
+    depth: Depth,
+    width: Count,
+    shortcut: str,
+    bottleneck: bool,
+) -> nn.Module:
+    """ResNet whose norms and activations come before the convolutions, of depth 6n+2, or 9n+2 of bottlenecks.
+
+    He et al. 2016b: the sums are passed on as they are, and one more norm and activation follow the last. Shortcut
+    "B" is a 1x1 convolution alone. Raises UserError for another depth or shortcut, and residual "fixup".
+    """
+    _check(shortcut, residual, PRE)
+    kernels, per_stage, growth = (BOTTLENECK, 9, 4) if bottleneck else (BASIC, 6, 1)
+    design = Design(activation, normalization, shortcut, residual, kernels)
+    return PreActivationNet(shape, classes, design, width, doubling(width, growth), blocks_per_stage(depth, per_stage))
+
+
+@model
+def wide_resnet(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    normalization: Normalization,
+    residual: str,
+    *,
+    depth: Depth,
+    widen: Count,
+) -> nn.Module:
+    """WRN-depth-widen: pre-activation, depth 6n+4, stages of 16, 32 and 64 times `widen` channels (Zagoruyko 2016).
+
+    The depth counts the shortcuts of a stage that changes the shape as one layer. No dropout. Raises UserError for
+    another depth, and residual "fixup".
+    """
+    _check("B", residual, PRE)
+    design = Design(activation, normalization, "B", residual)
+    return PreActivationNet(shape, classes, design, 16, doubling(16 * widen), blocks_per_stage(depth, 6, 4))
+
+
+@model
+def resnext(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    normalization: Normalization,
+    residual: str,
+    *,
+    depth: Depth,
+    cardinality: Count,
+    base_width: Count,
+    zero_init_residual: bool,
+) -> nn.Module:
+    """ResNeXt-depth, cardinality x base_width d: bottlenecks whose 3x3 convolution has groups (Xie et al. 2017).
+
+    Depth 9n+2, stages of 256, 512 and 1024 channels, projection shortcuts. Raises UserError for another depth, residual
+    "fixup", and zero_init_residual with a normalization without a weight.
+    """
+    _check("B", residual, TWO)
+    design = Design(
+        activation, normalization, "B", residual, BOTTLENECK, cardinality, zero_init_residual=zero_init_residual
+    )
+    widths = [(cardinality * base_width * times, 256 * times) for times in (1, 2, 4)]
+    return Net(shape, classes, design, 64, widths, blocks_per_stage(depth, 9))
 
 
 class Net(nn.Module):
-    """A 3x3 convolution, three stages of n blocks, a global average, a linear layer."""
+    """A 3x3 convolution, three stages of blocks, a global average, a linear layer."""
 
-    def __init__(
-        self,
-        shape: Shape,
-        classes: int,
-        activation: Activation,
-        normalization: Normalization,
-        block: type[Block],
-        depth: int,
-        width: Count,
-        shortcut: str | None,
-    ) -> None:
+    def __init__(self, shape: Shape, classes: int, design: Design, stem: int, widths: Widths, blocks: int) -> None:
         super().__init__()
-
-        def stage(c_in: int, c_out: int, stride: int) -> nn.Sequential:
-            first = block(c_in, c_out, stride, activation, normalization, shortcut)
-            others = (block(c_out, c_out, 1, activation, normalization, shortcut) for _ in range(blocks - 1))
-            return nn.Sequential(first, *others)
-
-        blocks = blocks_per_stage(depth)
-        self.conv1, self.norm1 = convolution_and_norm(shape[0], width, 3, 1, normalization)
-        self.bias1 = scalar_bias(block)
-        self.activation1 = activation()
-        self.layer1 = stage(width, width, 1)
-        self.layer2 = stage(width, 2 * width, 2)
-        self.layer3 = stage(2 * width, 4 * width, 2)
-        self.bias2 = scalar_bias(block)
-        self.linear = nn.Linear(4 * width, classes)
-        if block is FixupBlock:
+        fixup = design.residual == FIXUP
+        block = FixupBlock if fixup else Block
+        self.conv1, self.norm1 = convolution_and_norm(shape[0], stem, 3, 1, design.normalization)
+        self.bias1 = scalar_bias(fixup)
+        self.activation1 = design.activation()
+        self.layer1, self.layer2, self.layer3 = stages(block, design, stem, widths, blocks)
+        self.bias2 = scalar_bias(fixup)
+        self.linear = nn.Linear(widths[-1][1], classes)
+        if fixup:
             remove_biases(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (n, classes) of images (n, channels, height, width)."""
         x = self.activation1(self.bias1(self.norm1(self.conv1(images))))
         x = self.layer3(self.layer2(self.layer1(x)))
-        # the gradient of x.mean((2, 3)) is expanded, and so has no layout; an adaptive pool has no form for packs
-        x = F.avg_pool2d(x, x.shape[-2:])
-        logits: Tensor = self.linear(self.bias2(x.flatten(1)))
+        logits: Tensor = self.linear(self.bias2(global_average(x)))
         return logits
 
 
-def scalar_bias(block: type[Block]) -> nn.Module:
+class PreActivationNet(nn.Module):
+    """A 3x3 convolution, three stages of blocks, a norm and an activation, a global average, a linear layer."""
+
+    def __init__(self, shape: Shape, classes: int, design: Design, stem: int, widths: Widths, blocks: int) -> None:
+        super().__init__()
+        self.conv1 = convolution_alone(shape[0], stem, 3, 1, design.normalization)
+        self.layer1, self.layer2, self.layer3 = stages(PreActivationBlock, design, stem, widths, blocks)
+        cast(PreActivationBlock, self.layer1[0]).first = True
+        self.norm = norm_alone(widths[-1][1], design.normalization)
+        self.activation = design.activation()
+        self.linear = nn.Linear(widths[-1][1], classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (n, classes) of images (n, channels, height, width)."""
+        x = self.layer3(self.layer2(self.layer1(self.conv1(images))))
+        logits: Tensor = self.linear(global_average(self.activation(self.norm(x))))
+        return logits
+
+
+def stages(block: type[Block], design: Design, stem: int, widths: Widths, blocks: int) -> list[nn.Sequential]:
+    """Stages of blocks, the first block of each but the first stage with stride 2."""
+    found, c_in = [], stem
+    for index, (width, c_out) in enumerate(widths):
+        first = block(c_in, width, c_out, 2 if index else 1, design)
+        others = (block(c_out, width, c_out, 1, design) for _ in range(blocks - 1))
+        found.append(nn.Sequential(first, *others))
+        c_in = c_out
+    return found
+
+
+def doubling(width: int, growth: int = 1) -> Widths:
+    """Stages of width, 2 width and 4 width channels within the branches, `growth` times as many between."""
+    return [(times * width, growth * times * width) for times in (1, 2, 4)]
+
+
+def global_average(x: Tensor) -> Tensor:
+    """(n, c, h, w) -> (n, c), the mean of each channel.
+
+    The gradient of x.mean((2, 3)) is expanded, and so has no layout; an adaptive pool has no form for packs.
+    """
+    return F.avg_pool2d(x, x.shape[-2:]).flatten(1)
+
+
+def scalar_bias(fixup: bool) -> nn.Module:
     """The module before an activation or the linear layer outside the blocks: a learned number, with Fixup only."""
-    return Shift(SCALAR_RATE) if block is FixupBlock else nn.Identity()
+    return Shift(SCALAR_RATE) if fixup else nn.Identity()
 
 
 def remove_biases(net: nn.Module) -> None:
@@ -117,10 +284,26 @@ def remove_biases(net: nn.Module) -> None:
             module.bias = None
 
 
-def blocks_per_stage(depth: int) -> int:
-    """The n of depth 6n+2: three stages of n blocks of two convolutions, the first convolution, the linear layer."""
-    blocks, rest = divmod(depth - 2, 6)
+def blocks_per_stage(depth: int, per_block: int, others: int = 2) -> int:
+    """The n of depth 6n+2 and the like: three stages of n blocks, and `others`, such as the first and the last layer.
+
+    Raises UserError for another depth.
+    """
+    blocks, rest = divmod(depth - others, per_block)
     if blocks < 1 or rest:
-        below = max(6 * blocks + 2, 8)
-        raise UserError(f"depth {depth} is not 6n+2 with n >= 1; the nearest depths are {below} and {below + 6}")
+        below = max(per_block * blocks + others, per_block + others)
+        raise UserError(
+            f"depth {depth} is not {per_block}n+{others} with n >= 1; the nearest depths are {below} and "
+            f"{below + per_block}"
+        )
     return blocks
+
+
+def _check(shortcut: str, residual: str, no_fixup: str = "") -> None:
+    """Raises UserError for an unknown shortcut or residual, and for residual "fixup" where there is a reason."""
+    if shortcut not in SHORTCUTS:
+        raise UserError(unknown("shortcut", shortcut, SHORTCUTS))
+    if residual not in FORMS:
+        raise UserError(unknown("residual", residual, FORMS))
+    if residual == FIXUP and no_fixup:
+        raise unfit(residual, no_fixup)

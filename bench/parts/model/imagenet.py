@@ -1,24 +1,45 @@
-"""torchvision's ResNets with the run's activation, normalization and number of channels.
+"""torchvision's ResNets with the run's activation, normalization and number of channels, and timm's variants of them.
 
 In: a shape, a number of classes, the run's activation and normalization. Out: a module. Touches: nothing else.
 """
 
-import torch
+from typing import Any
+
 from torch import nn
 
+from bench.bounds import Count
 from bench.parts.model.layer import (
     Activation,
     Normalization,
     Shape,
+    add_biases,
     convolution_and_norm,
+    hand_over,
     is_none,
     refuse_other_than_sum,
 )
+from bench.parts.model.squeeze import SqueezeExcitation
+from bench.parts.normalization import start_at_zero
 from bench.registry import model, unknown
 from bench.schema import UserError
 
-DEPTHS = (18, 34, 50)
-STEMS = ("cifar", "imagenet")
+LAYERS = {  # blocks of each stage, by depth (He et al. 2016, table 1); 26 is timm's
+    18: (2, 2, 2, 2),
+    26: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
+BASIC = (18, 34)  # the depths of blocks of two 3x3 convolutions
+DEPTHS = (18, 34, 50, 101, 152)  # torchvision's
+STEM = 64  # channels
+STEMS: dict[str, tuple[tuple[int, int, int], ...]] = {  # channels, kernel and stride of each convolution
+    "cifar": ((STEM, 3, 1),),
+    "imagenet": ((STEM, 7, 2),),
+    "deep": ((32, 3, 2), (32, 3, 1), (STEM, 3, 1)),
+    "deep_tiered": ((24, 3, 2), (32, 3, 1), (STEM, 3, 1)),
+}
 
 
 @model
@@ -32,34 +53,129 @@ def torchvision_resnet(
     depth: int,
     stem: str,
 ) -> nn.Module:
-    """torchvision's ResNet of depth 18, 34 or 50 (He et al. 2016, table 1; in 50 the 3x3 convolutions stride).
+    """torchvision's ResNet of depth 18, 34, 50, 101 or 152 (He et al. 2016, table 1; the 3x3 convolutions stride).
 
     Stem "imagenet" is the original (7x7 convolution of stride 2, max-pool), "cifar" is a 3x3 convolution of stride 1
     and no pool. Each block has an activation module of its own; within a block its two or three uses share it, as in
     torchvision. Raises UserError for another depth or stem, or another residual than "sum".
     """
-    from torchvision import models  # takes a second, for which runs of other models do not wait
-
-    refuse_other_than_sum(residual, "torchvision's ResNets add branch and shortcut")
     if depth not in DEPTHS:
         raise UserError(f"torchvision_resnet has no depth {depth}; take {', '.join(map(str, DEPTHS))}")
+    return _resnet(shape, classes, activation, normalization, residual, depth, stem)
+
+
+@model
+def imagenet_resnet(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    normalization: Normalization,
+    residual: str,
+    *,
+    depth: int,
+    groups: Count,
+    width_per_group: Count,
+    stem: str,
+    avg_down: bool,
+    reduction: Count | None,
+    zero_init_residual: bool,
+) -> nn.Module:
+    """torchvision's ResNet with the arguments of its ResNeXts and wide ResNets, and timm's stems and downsampling.
+
+    groups, width_per_group: of the 3x3 convolutions of bottlenecks (Xie et al. 2017, Zagoruyko & Komodakis 2016).
+    stem: "cifar" and "imagenet" as in `torchvision_resnet`; "deep" and "deep_tiered" are three 3x3 convolutions of 32,
+        32, 64 and 24, 32, 64 channels (He et al. 2019; timm's stem_width is 32).
+    avg_down: a shortcut averages 2x2 pixels, and its 1x1 convolution does not stride (He et al. 2019, ResNet-D).
+    reduction: of the channels in squeeze-and-excitation at the end of each branch (Hu et al. 2018); null for none.
+    zero_init_residual: the last normalization of each branch starts at weight 0 (Goyal et al. 2017).
+
+    Depth 26 is timm's, of two bottlenecks a stage. Raises UserError for another depth or stem, another residual than
+    "sum", groups in blocks of two convolutions, and zero_init_residual with a normalization without a weight.
+    """
+    if depth not in LAYERS:
+        raise UserError(f"imagenet_resnet has no depth {depth}; take {', '.join(map(str, LAYERS))}")
+    if depth in BASIC and (groups, width_per_group) != (1, 64):
+        raise UserError(
+            f"groups={groups} and width_per_group={width_per_group} are for bottlenecks, and the blocks of depth "
+            f"{depth} are none; take model.depth=50, or groups=1 and width_per_group=64"
+        )
+    net = _resnet(shape, classes, activation, normalization, residual, depth, stem, groups, width_per_group, avg_down)
+    for block in _blocks(net):
+        name = "bn2" if depth in BASIC else "bn3"
+        norm = block.get_submodule(name)
+        if zero_init_residual:
+            start_at_zero(norm)
+        if reduction is not None:
+            gate = SqueezeExcitation(_channels(block), reduction, activation)
+            block.add_module(name, nn.Sequential(norm, gate))
+    return net
+
+
+def _resnet(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    normalization: Normalization,
+    residual: str,
+    depth: int,
+    stem: str,
+    groups: int = 1,
+    width_per_group: int = 64,
+    avg_down: bool = False,
+) -> nn.Module:
+    """torchvision's net, its parts replaced where the arguments ask for others."""
+    from torchvision.models import resnet  # takes a second, for which runs of other models do not wait
+
+    refuse_other_than_sum(residual, "torchvision's ResNets add branch and shortcut")
     if stem not in STEMS:
         raise UserError(unknown("stem", stem, STEMS))
-    net = getattr(models, f"resnet{depth}")(num_classes=classes, norm_layer=normalization)
-    kernel, stride = (3, 1) if stem == "cifar" else (7, 2)
-    net.conv1, net.bn1 = convolution_and_norm(shape[0], net.conv1.out_channels, kernel, stride, normalization)
+    block = resnet.BasicBlock if depth in BASIC else resnet.Bottleneck
+    arguments = {"num_classes": classes, "groups": groups, "width_per_group": width_per_group}
+    net: Any = resnet.ResNet(block, LAYERS[depth], norm_layer=normalization, **arguments)
+    net.conv1, net.bn1 = stem_and_norm(shape[0], stem, activation, normalization)
     if stem == "cifar":
         net.maxpool = nn.Identity()
+    if avg_down:
+        _average_shortcuts(net, normalization)
+    hand_over(net)
     if is_none(net.bn1):
-        _add_biases(net)
+        add_biases(net)
     return _with_activations(net, activation)
 
 
-def _add_biases(net: nn.Module) -> None:
-    """Give every convolution a bias: torchvision leaves biases to the normalization."""
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d) and module.bias is None:
-            module.bias = nn.Parameter(torch.zeros(module.out_channels))
+def stem_and_norm(
+    channels: int, name: str, activation: Activation, normalization: Normalization
+) -> tuple[nn.Module, nn.Module]:
+    """The convolutions of a stem and the norm after the last; there are norms and activations between them."""
+    parts: list[nn.Module] = []
+    for c_out, kernel, stride in STEMS[name]:
+        convolution, norm = convolution_and_norm(channels, c_out, kernel, stride, normalization)
+        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")  # as torchvision's own
+        parts += [convolution, norm, activation()]
+        channels = c_out
+    *inner, norm, _ = parts
+    return (nn.Sequential(*inner) if len(inner) > 1 else inner[0]), norm
+
+
+def _average_shortcuts(net: nn.Module, normalization: Normalization) -> None:
+    """Let each shortcut that changes the shape average pixels before its convolution, which then has stride 1."""
+    for block in (block for block in _blocks(net) if block.downsample is not None):
+        strided, _ = block.downsample
+        convolution, norm = convolution_and_norm(strided.in_channels, strided.out_channels, 1, 1, normalization)
+        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+        stride = strided.stride[0]
+        pool = nn.AvgPool2d(2, stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
+        block.downsample = nn.Sequential(pool, convolution, norm)
+
+
+def _blocks(net: Any) -> list[Any]:
+    return [block for stage in (net.layer1, net.layer2, net.layer3, net.layer4) for block in stage]
+
+
+def _channels(block: Any) -> int:
+    """The channels at the end of a branch."""
+    last: nn.Conv2d = block.conv3 if hasattr(block, "conv3") else block.conv2
+    return last.out_channels
 
 
 def _with_activations(net: nn.Module, activation: Activation) -> nn.Module:

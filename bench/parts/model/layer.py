@@ -1,15 +1,17 @@
-"""The convolution that all models share: it has a bias only where no normalization follows.
+"""The convolution that all models share: it has a bias only where no normalization follows, and may be standardized.
 
-In: channels and the run's normalization. Out: modules. Touches: nothing.
+In: channels and the run's normalization, or a net of a library. Out: modules. Touches: the net it is handed.
 """
 
 from collections.abc import Callable
 
+import torch
 from torch import nn
 
 from bench.catalogue import options
 from bench.parts.arguments import SUM
-from bench.schema import UserError
+from bench.parts.normalization import OfWeights, StandardizedConvolution
+from bench.schema import Unfit
 
 Shape = tuple[int, int, int]  # channels, height, width of one image
 Activation = Callable[[], nn.Module]
@@ -17,11 +19,49 @@ Normalization = Callable[[int], nn.Module]
 
 
 def convolution_and_norm(
-    c_in: int, c_out: int, kernel: int, stride: int, normalization: Normalization
+    c_in: int, c_out: int, kernel: int, stride: int, normalization: Normalization, groups: int = 1
 ) -> tuple[nn.Conv2d, nn.Module]:
-    """A convolution that keeps height and width (divided by its stride, rounded up), and its normalization."""
+    """A convolution that keeps height and width (divided by its stride, rounded up), and what follows it.
+
+    That is its normalization, or what a normalization of weights leaves to be done to the output.
+    """
     norm = normalization(c_out)
-    return nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=is_none(norm)), norm
+    output = norm.output if isinstance(norm, OfWeights) else norm
+    convolution = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=is_none(output))
+    if isinstance(norm, OfWeights):
+        norm.standardize(convolution)
+    return convolution, output
+
+
+def convolution_alone(
+    c_in: int, c_out: int, kernel: int, stride: int, normalization: Normalization, groups: int = 1
+) -> nn.Conv2d:
+    """The same convolution where its normalization does not follow directly, as in the order of pre-activation."""
+    return convolution_and_norm(c_in, c_out, kernel, stride, normalization, groups)[0]
+
+
+def norm_alone(channels: int, normalization: Normalization) -> nn.Module:
+    """What a normalization does to an output, where it does not follow a convolution directly."""
+    norm = normalization(channels)
+    return norm.output if isinstance(norm, OfWeights) else norm
+
+
+def hand_over(net: nn.Module) -> None:
+    """Hand a normalization of weights, where a net was built with one, to all of its convolutions."""
+    places = [(parent, name, child) for parent in net.modules() for name, child in parent.named_children()]
+    waiting = [(parent, name, child) for parent, name, child in places if isinstance(child, OfWeights)]
+    for parent, name, child in waiting:
+        setattr(parent, name, child.output)
+    for convolution in (module for module in net.modules() if waiting and isinstance(module, nn.Conv2d)):
+        if not isinstance(convolution, StandardizedConvolution):
+            waiting[0][2].standardize(convolution)
+
+
+def add_biases(net: nn.Module) -> None:
+    """Give every convolution a bias: libraries leave biases to the normalization."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is None:
+            module.bias = nn.Parameter(torch.zeros(module.out_channels))
 
 
 def is_none(norm: nn.Module) -> bool:
@@ -30,7 +70,12 @@ def is_none(norm: nn.Module) -> bool:
 
 
 def refuse_other_than_sum(residual: str, because: str) -> None:
-    """Raises UserError where an initializer needs a form of residual block that the model does not have."""
+    """Raises Unfit where an initializer needs a form of residual block that the model does not have."""
     if residual != SUM:
-        able = [name for name, option in options("model").items() if option["function"] == "resnet"]
-        raise UserError(f"residual={residual} is not for this model: {because}; take model={', '.join(able)}")
+        raise unfit(residual, because)
+
+
+def unfit(residual: str, because: str) -> Unfit:
+    """The error for a form of residual block that a model does not have, with the models that have every form."""
+    able = [name for name, option in options("model").items() if option["function"] == "resnet"]
+    return Unfit(because, f"residual={residual} is not for this model: {because}; take model={', '.join(able)}")

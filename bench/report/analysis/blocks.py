@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
+from bench.rows.unfit import UnfitArm
 from bench.schema import WORDS, Row
 
 ALWAYS_SHOWN = ("model", "normalization", "activation")
@@ -23,12 +24,14 @@ ORDER = (*ALWAYS_SHOWN, *(word for word in WORDS if word not in ALWAYS_SHOWN))  
 class Block:
     """Runs that differ in initializer and seed alone. `choices` tell this block from the others of its study.
 
-    `arms` holds the runs of each arm by its name, `control` those of the hidden A/A arm (see analysis/control.py).
+    `arms` holds the runs of each arm by its name, `control` those of the hidden A/A arm (see analysis/control.py), and
+    `unfit` the reason of each arm that does not fit the model.
     """
 
     choices: dict[str, Any]
     arms: dict[str, list[Row]]
     control: dict[str, list[Row]] = field(default_factory=dict)
+    unfit: dict[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -36,20 +39,23 @@ class Block:
         return " ".join(f"{column}={value}" for column, value in self.choices.items() if value is not None)
 
 
-def blocks(rows: Sequence[Row]) -> list[Block]:
-    """The blocks of one study, sorted by their choices; a choice that a block lacks is None there.
+def blocks(rows: Sequence[Row], unfit: Sequence[UnfitArm] = ()) -> list[Block]:
+    """The blocks of one study that have rows, sorted by their choices; a choice that a block lacks is None there.
 
     Their columns are model, normalization and activation, and any other choice that varies. An argument that its name
     implies (`model.depth`, where each model has one) is no column of its own.
     """
     groups = _without_seed(rows)
-    varying = _varying([group[0] for group in groups])
+    varying = _varying([*(group[0] for group in groups), *unfit])
     columns = sorted({*ALWAYS_SHOWN, *(key for _, key in varying if not _of_arm(key))}, key=_position)
     found: dict[str, Block] = {}
     for group in groups:
         choices = {column: _choice(group[0], column) for column in columns}
         block = found.setdefault(repr(choices), Block(choices, defaultdict(list)))  # repr: 1, 1.0 and True are three
         block.arms[_arm(group[0], varying)] += group
+    for one in unfit:
+        if of_one := found.get(repr({column: _choice(one, column) for column in columns})):
+            of_one.unfit[_arm(one, varying)] = one.reason
     return sorted(found.values(), key=lambda block: [natural(value) for value in block.choices.values()])
 
 
@@ -84,14 +90,14 @@ def _without_seed(rows: Iterable[Row]) -> list[list[Row]]:
     return list(groups.values())
 
 
-def _arm(row: Row, varying: set[tuple[str, str]]) -> str:
+def _arm(row: Row | UnfitArm, varying: set[tuple[str, str]]) -> str:
     name: str = row.choices["initializer"]
     arguments = [key for key in sorted(row.choices) if key.startswith("initializer.") and (name, key) in varying]
     inside = ", ".join(f"{key.partition('.')[2]}={_choice(row, key)}" for key in arguments)
     return f"{name}({inside})" if inside else name
 
 
-def _varying(rows: Sequence[Row]) -> set[tuple[str, str]]:
+def _varying(rows: Sequence[Row | UnfitArm]) -> set[tuple[str, str]]:
     """(name, key) of each argument that varies within its name, and ("", key) of each other choice that varies."""
     keys = {key for row in rows for key in row.choices} - {"seed"}
     values: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -103,7 +109,7 @@ def _varying(rows: Sequence[Row]) -> set[tuple[str, str]]:
     return {key for key, seen in values.items() if len(seen) > 1}
 
 
-def _choice(row: Row, key: str) -> Any:
+def _choice(row: Row | UnfitArm, key: str) -> Any:
     return "null" if key in row.choices and row.choices[key] is None else row.choices.get(key)  # None: no such choice
 
 

@@ -26,7 +26,7 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
     """
     rows = checked(rows)
     # as objects first: pandas would turn the choice 2 into 2.0 beside a missing one, and those are two runs
-    table = pd.DataFrame([_of_run(row) for row in rows], dtype=object)
+    table = pd.DataFrame([{**of_run(row), **_of_its_machine(row)} for row in rows], dtype=object)
     for column in table:
         if table[column].map(type).nunique() == 1:
             table[column] = table[column].infer_objects()
@@ -97,13 +97,14 @@ def _of_arm(one: Arm) -> Record:
     }
 
 
-def _of_run(row: Row) -> Record:
+def of_run(row: Row) -> Record:
+    """The fields of a run in one line: id, study, status, every choice, every measure."""
+    measures = {_measure(row, name): value for name, value in row.measures.items()}
+    return {"id": row.id, "study": row.study, "status": row.status, **row.choices, **measures}
+
+
+def _of_its_machine(row: Row) -> Record:
     return {
-        "id": row.id,
-        "study": row.study,
-        "status": row.status,
-        **row.choices,
-        **{_measure(row, name): value for name, value in row.measures.items()},
         **{f"environment.{key}": value for key, value in row.environment.items()},
         **{f"error.{key}": value for key, value in (row.error or {}).items()},
     }

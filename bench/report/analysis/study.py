@@ -8,20 +8,28 @@ from dataclasses import replace
 
 from bench.machine.settings import Settings
 from bench.report.analysis import coverage
+from bench.report.analysis.filter import meets
 from bench.report.analysis.rules import Rules
 from bench.report.analysis.summary import Summary, summarize
+from bench.rows.unfit import UnfitArm
 from bench.schema import Row
 
 
 def summarize_study(
-    rows: Iterable[Row], settings: Settings, simulated: Iterable[Row] = (), where: Sequence[str] = ()
+    rows: Iterable[Row],
+    settings: Settings,
+    simulated: Iterable[Row] = (),
+    where: Sequence[str] = (),
+    unfit: Iterable[UnfitArm] = (),
 ) -> Summary:
     """Summarize rows by the rules of the study that the settings name.
 
     `simulated`: rows of `python -m bench coverage`, for the note on intervals that do not cover. `where`: the
-    conditions by which these rows were chosen among those of the study. Raises UserError as `summarize` does.
+    conditions by which these rows were chosen among those of the study. `unfit`: the arms that its sweeps left out,
+    those too that do not meet the conditions. Raises UserError as `summarize` does.
     """
-    summary = summarize(rows, Rules.of(settings.study), about=vars(settings.study))
+    left_out = [one for one in unfit if meets(one.choices, where)]
+    summary = summarize(rows, Rules.of(settings.study), vars(settings.study), left_out)
     note = coverage.note(simulated, [one.trained for finding in summary.findings for one in finding.arms])
     return replace(summary, notes=tuple(filter(None, [_left_out(where), note])))
 

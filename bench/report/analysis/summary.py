@@ -4,7 +4,7 @@ In: the rows of one study. Out: a Summary. Touches: nothing.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ from bench.report.analysis.power import Power, Spread, crossed, power
 from bench.report.analysis.question import Question, ask
 from bench.report.analysis.rules import ALPHA, Rules
 from bench.report.statistics import Estimate
+from bench.rows.unfit import UnfitArm
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
 
 STATUSES = (OK, DIVERGED, FAILED, PREEMPTED)
@@ -36,6 +37,7 @@ class Summary:
     alpha: the level of each family of verdicts, 0 between planned interim looks, where none is due.
     question: the comparison that the study was made for, where it names one and its rows have both arms.
     interim_look: the place of the study among its planned looks; control: the verdicts on its hidden A/A arm.
+    unfit: the arms whose initializer does not fit their model.
     notes: sentences that no report may leave out. about: the study's yaml, where the rows come from a study.
     Every property below is computed when it is first used.
     """
@@ -47,6 +49,7 @@ class Summary:
     question: Question | None
     interim_look: InterimLook | None
     control: Control | None
+    unfit: tuple[UnfitArm, ...] = ()
     notes: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
 
@@ -123,10 +126,12 @@ class Summary:
         return overall.scores(self.findings)
 
 
-def summarize(rows: Iterable[Row], rules: Rules, about: Mapping[str, Any] | None = None) -> Summary:
+def summarize(
+    rows: Iterable[Row], rules: Rules, about: Mapping[str, Any] | None = None, unfit: Sequence[UnfitArm] = ()
+) -> Summary:
     """Summarize the rows of one study by its rules.
 
-    `about`: the study's yaml. Raises UserError for no rows, a run that
+    `about`: the study's yaml; `unfit`: the arms that its sweeps left out. Raises UserError for no rows, a run that
     stands twice, an unknown status, an ok run without a test or validation accuracy, rows of the control alone, or a
     block whose runs were tested on different numbers of images or classes; ValueError for looks that do not rise.
     """
@@ -134,7 +139,7 @@ def summarize(rows: Iterable[Row], rules: Rules, about: Mapping[str, Any] | None
     for row in rows:
         if row.status not in STATUSES:
             raise UserError(f"a row has the status {row.status!r}; known are {', '.join(STATUSES)}")
-    kept = set_apart(blocks(rows))
+    kept = set_apart(blocks(rows, unfit))
     look = interim_look(rules.looks, kept, ALPHA)
     alpha = ALPHA if look is None else look.alpha
     findings = find(kept, rules, alpha)
@@ -146,5 +151,6 @@ def summarize(rows: Iterable[Row], rules: Rules, about: Mapping[str, Any] | None
         question=ask(findings, *rules.question) if rules.question else None,
         interim_look=look,
         control=control(findings),
+        unfit=tuple(unfit),
         about=about or {},
     )

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.machine.files import read_whole
 from bench.report.document import Document, Table
 from bench.schema import UserError
 
@@ -93,7 +94,7 @@ def _manifest(document: Document, made: Mapping[str, bytes]) -> dict[str, Any]:
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads((folder / MANIFEST).read_bytes())
+        found = json.loads(read_whole(folder / MANIFEST))
         if isinstance(found, dict) and isinstance(found.get("files"), dict):
             return found
     return {}
@@ -101,7 +102,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _digest_of(file: Path) -> str:
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return hashlib.sha256(read_whole(file)).hexdigest()
     except OSError:
         return ""
 

@@ -23,6 +23,7 @@ GLANCE = (
     "The study at a glance: mean test accuracy of the trained runs in percent with its interval, and in brackets how "
     "many runs trained where not all did."
 )
+UNFIT = "unfit"
 BLOCKS = "The verdict in each block, and the leading set: the arms that train, than which none is shown to be better."
 RUNS = "Every run: its id, the choices that vary within the study, how it ended and what it reached."
 
@@ -157,9 +158,13 @@ def arm_cells(finding: Finding, one: Arm, lost: list[str], rate: bool = True) ->
 
 
 def means(finding: Finding, arms: list[str], intervals: bool = True) -> list[Cell]:
-    """The mean of each arm, and how many runs trained where not all did; a dash for an arm that the block lacks."""
-    found = [finding.arm(name) for name in arms]
-    return [Cell(DASH) if one is None else _mean(finding, one, intervals) for one in found]
+    """The mean of each arm, and how many runs trained where not all did; a dash for an arm that the block lacks.
+
+    Or, where its initializer does not fit the model, the word `unfit`.
+    """
+    found = {name: finding.arm(name) for name in arms}
+    lacking = {name: Cell(UNFIT if name in finding.block.unfit else DASH) for name in arms}
+    return [_mean(finding, one, intervals) if one else lacking[name] for name, one in found.items()]
 
 
 def _mean(finding: Finding, one: Arm, intervals: bool) -> Cell:

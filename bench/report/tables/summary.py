@@ -16,6 +16,7 @@ from bench.report.wording import answer
 from bench.report.wording import study as words
 from bench.report.wording.block import sentence
 from bench.report.wording.format import number
+from bench.rows.unfit import sentences
 
 GLANCE = "At a glance: mean test accuracy of trained runs in percent, and how many runs trained where not all did"
 NOTES = (
@@ -39,8 +40,10 @@ def sheet(summary: Summary) -> Sheet:
     ending = [notes, conclusion]
     if comparison := summary.question:
         heading = f"The question: {' against '.join(comparison.arms)}, a family of its own over the blocks"
-        section, reply = Section(heading, (question(summary, comparison),)), answer.question(summary)
-        parts, page, ending = [*parts, section], [reply, section, *page], [*ending, reply]
+        section = Section(heading, (question(summary, comparison),))
+        parts, page = [*parts, section], [section, *page]
+    if reply := answer.question(summary):
+        page, ending = [reply, *page], [*ending, reply]
     whole = Section(f"{summary.name}: {summary.about['law']}", tuple(page), level=2) if summary.about else None
     return Sheet(
         (*parts, *ending),
@@ -90,6 +93,7 @@ def record(summary: Summary) -> dict[str, Any]:
         },
         "alpha": summary.alpha,
         "notes": words.notes(summary),
+        "unfit": sentences(summary.unfit),
         "blocks": [{**finding.choices, **_block(finding)} for finding in summary.findings],
         "table": frame.arms(summary.findings),
         "pairs": frame.pairs((finding, pair) for finding in summary.findings for pair in finding.pairs),
@@ -109,10 +113,11 @@ def _block(finding: Finding) -> dict[str, Any]:
 
 
 def _question(summary: Summary) -> dict[str, Any] | None:
-    if summary.question is None:
+    if not summary.rules.question:
         return None
+    comparison = summary.question or Question(summary.rules.question, ())
     pairs = [
         {"block": finding.name, "in_full": answer.verdict_in_full(pair, summary.rules), **frame.of_pair(pair)}
-        for finding, pair in summary.question.pairs
+        for finding, pair in comparison.pairs
     ]
-    return {"arms": list(summary.question.arms), "answer": answer.question(summary), "pairs": pairs}
+    return {"arms": list(comparison.arms), "answer": answer.question(summary), "pairs": pairs}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bench.report.analysis.finding import ALONE, EQUAL, MATTERS, NO_MATTER, Finding
 from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN, Pair
-from bench.report.analysis.question import Question
+from bench.report.analysis.question import Question, arms_of
 from bench.report.analysis.rules import Rules
 from bench.report.analysis.summary import Summary
 from bench.report.wording.factor import Group, every, explained, groups
@@ -49,11 +49,22 @@ def question(summary: Summary) -> str:
     """The answer to the study's question, explained by a choice where one tells it; empty where it asks none."""
     if not summary.rules.question:
         return ""
-    ours, theirs = summary.rules.question
     if summary.question is None:
-        return f"{ours} or {theirs}? {NOT_BOTH}."
+        return f"{listed(summary.rules.question, 'or')}? {_unanswered(summary)}."
+    ours, theirs = summary.question.arms
     reply = _reply(summary, summary.question)
     return f"{ours} or {theirs}? {reply if reply.startswith((ours, theirs)) else sentence_case(reply)}."
+
+
+def _unanswered(summary: Summary) -> str:
+    """Why the question has no answer: one of its arms is none here, or is several, or no block has both."""
+    for arm in summary.rules.question:
+        found = arms_of(summary.findings, arm)
+        if len(found) > 1:
+            return f"{arm} means {len(found)} arms: {few(found)}; study.question takes one of them"
+        if not found:
+            return f"No arm is {arm}; there {'is' if len(summary.arms) == 1 else 'are'} {few(summary.arms)}"
+    return NOT_BOTH
 
 
 def abstract(summary: Summary) -> list[str]:

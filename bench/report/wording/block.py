@@ -14,9 +14,17 @@ from bench.schema import DIVERGED
 
 
 def sentence(finding: Finding) -> str:
-    """What did not train, was lost or has two modes, the leading arms, those that are worse, how the pairs came out."""
-    clauses = [_untrained(finding), _lost(finding), _modes(finding), _comparison(finding)]
+    """What did not fit, train or end, has two modes, the leading arms, those that are worse, how the pairs came out."""
+    clauses = [_unfit(finding), _untrained(finding), _lost(finding), _modes(finding), _comparison(finding)]
     return " ".join(filter(None, clauses))
+
+
+def _unfit(finding: Finding) -> str:
+    arms: dict[str, list[str]] = {}
+    for name, reason in sorted(finding.block.unfit.items()):
+        arms.setdefault(reason, []).append(name)
+    verbs = {reason: "do not fit" if len(names) > 1 else "does not fit" for reason, names in arms.items()}
+    return " ".join(f"{listed(names)} {verbs[reason]}: {reason}." for reason, names in arms.items())
 
 
 def _untrained(finding: Finding) -> str:

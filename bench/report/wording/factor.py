@@ -51,7 +51,8 @@ def groups(findings: Sequence[Finding], labels: Sequence[str]) -> list[Group]:
 def phrase(column: str, value: Any) -> str:
     """A choice in a sentence: `with batch norm`, `without normalization`, `with relu`, `at learning_rate=0.1`."""
     if column == "normalization":
-        return "without normalization" if value == "none" else f"with {value} norm"
+        word = "" if "_" in value else " norm"  # weight_standardization has a name of its own
+        return "without normalization" if value == "none" else f"with {value}{word}"
     shown = short(column, value)
     return f"at {shown}" if "=" in shown else f"with {shown}"
 

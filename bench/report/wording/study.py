@@ -19,16 +19,18 @@ from bench.report.analysis.rules import ALPHA
 from bench.report.analysis.summary import Summary
 from bench.report.wording.answer import PAIRS, margin, rate_margin, threshold, verdict
 from bench.report.wording.format import MEBIBYTE, PERCENT, counted, counted_range, few, listed, number, range_of
+from bench.rows.unfit import sentences
 from bench.schema import FAILED, PREEMPTED
 
 RATE = "optimizer.learning_rate"
 
 
 def notes(summary: Summary) -> list[str]:
-    """The sentences that no report may leave out: the interim look, the control, and the notes of the summary."""
+    """The sentences that no report may leave out: look, control, unfit arms, the notes of the summary."""
     found = [look(summary.interim_look)] if summary.interim_look else []
     found += [control(summary.control)] if summary.control else []
-    return [*found, *([lines(summary.other_lines)] if summary.other_lines else []), *summary.notes]
+    found += [lines(summary.other_lines)] if summary.other_lines else []
+    return [*found, *(f"{one}." for one in sentences(summary.unfit)), *summary.notes]
 
 
 def look(found: InterimLook) -> str:

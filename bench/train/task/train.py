@@ -5,14 +5,13 @@ In: runs of one shape and a machine. Out: their rows. Touches: the device, and c
 
 import time
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bench import registry
 from bench.bounds import Count, Natural, Nonnegative, Share
@@ -21,11 +20,13 @@ from bench.machine.precision import autocast
 from bench.parts.arguments import RESIDUAL, SUM
 from bench.parts.dataset.tensors import Dataset
 from bench.parts.gain import resolved
+from bench.parts.initializer.as_shipped import as_shipped
+from bench.parts.initializer.resets import same
 from bench.parts.seeds import generator
 from bench.registry import task
 from bench.rows.correctness import packed
-from bench.schema import OK, Machine, Row, Run, UserError
-from bench.train import engine
+from bench.schema import OK, Machine, Row, Run, Unfit, UserError
+from bench.train import engine, global_rng, stackable
 from bench.train.checkpoint import Keeper
 from bench.train.contract import Cost, Task
 from bench.train.segment import costs, devices
@@ -71,12 +72,9 @@ class Train(Task):
         """Load the data, build the model and draw its weights."""
         seed = run.choices["seed"]
         data: Dataset = registry.build(run, "dataset")(machine.data, machine.download, seed)
-        activation: Callable[[], nn.Module] = registry.build(run, "activation")
-        model: nn.Module = registry.build(run, "model")(
-            data.shape, data.classes, activation, registry.build(run, "normalization"), run.choices.get(RESIDUAL, SUM)
-        )
+        model = constructed(run, data)
         batch = data.train.take(torch.arange(min(self.batch_size, data.sizes[0])))
-        numbers = resolved(run.arguments("initializer"), activation())
+        numbers = resolved(run.arguments("initializer"), registry.build(run, "activation")())
         registry.build(run, "initializer")(model, generator(seed, "init"), batch, **numbers)
         model = model.to(machine.device).to(memory_format=torch.channels_last)
         if machine.device == "cpu":  # where products were measured to be faster
@@ -94,6 +92,9 @@ class Train(Task):
             step=partial(self._step, prepared, machine),
             key=f"precision={self.precision} compile={machine.compiled}, "
             f"{' '.join(model)} normalization={run.choices['normalization']} batch={batch}",
+            try_stacking=lambda: stackable.check(
+                prepared.model, self._first_batch(data), engine.builder(autocast(self.precision, machine.device))
+            ),
         )
 
     def perform(self, runs: Sequence[Run], machine: Machine) -> list[Row]:
@@ -133,15 +134,43 @@ class Train(Task):
 
     def _step(self, prepared: Prepared, machine: Machine, count: int, graphed: bool) -> Callable[[], None]:
         """One step of `count` copies of the model, always on the same batch."""
-        losses = self._builder(machine, graphed)([deepcopy(prepared.model).train() for _ in range(count)]).losses
-        taken = slice(self.batch_size)
-        images = prepared.data.train.images[taken].contiguous(memory_format=torch.channels_last)
-        batches = [engine.Batch(images, prepared.data.train.labels[taken], 0.0)] * count
+        losses = self._builder(machine, graphed)([engine.copied(prepared.model) for _ in range(count)]).losses
+        batches = [self._first_batch(prepared.data)] * count
 
         def step() -> None:
             float(losses(batches)[0])
 
         return step
+
+    def _first_batch(self, data: Dataset) -> engine.Batch:
+        images, labels = (tensor[: self.batch_size] for tensor in data.train)
+        return engine.Batch(images.contiguous(memory_format=torch.channels_last), labels, 0.0)
+
+
+def constructed(run: Run, data: Dataset) -> nn.Module:
+    """The model as its constructor makes it, which draws by the seed of the run, whatever the process did before.
+
+    Raises Unfit where such weights are to be kept and no seed decides them.
+    """
+
+    def built() -> nn.Module:
+        global_rng.seed(generator(run.choices["seed"], "model").initial_seed())
+        parts = registry.build(run, "activation"), registry.build(run, "normalization")
+        made: nn.Module = registry.build(run, "model")(data.shape, data.classes, *parts, run.choices.get(RESIDUAL, SUM))
+        return made
+
+    model = built()
+    if run.functions["initializer"] == as_shipped.__name__ and not same(values(model), values(built())):
+        raise Unfit(
+            f"{run.choices['model']} draws from a generator of its own, which no seed reaches, so its weights are not "
+            "kept; draw from those of torch, numpy or random, or take another initializer"
+        )
+    return model
+
+
+def values(model: nn.Module) -> list[Tensor]:
+    """The parameters and buffers of a model."""
+    return [*model.parameters(), *model.buffers()]
 
 
 def row_of(trainer: Trainer, status: str) -> Row:

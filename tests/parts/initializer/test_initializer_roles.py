@@ -223,6 +223,76 @@ def test_attention_in_a_branch_ends_with_its_output():
     assert table[f"{first}.mlp.0.weight"] == "first"
 
 
+def encoder_layer(**arguments) -> nn.Module:
+    return nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, **arguments)
+
+
+class Translator(nn.Module):
+    """torch's transformer as a part of a net, with a mask."""
+
+    def __init__(self):
+        super().__init__()
+        self.source, self.target, self.words = nn.Linear(3, 8), nn.Linear(3, 8), nn.Linear(8, 3)
+        self.transformer = nn.Transformer(8, 2, 2, 2, 16, batch_first=True)
+
+    def forward(self, source, target):
+        mask = self.transformer.generate_square_subsequent_mask(5)
+        return self.words(self.transformer(self.source(source), self.target(target), tgt_mask=mask))
+
+
+ENCODER = [["self_attn.out_proj"], ["linear1", "linear2"]]
+DECODER = [["self_attn.out_proj"], ["multihead_attn.out_proj"], ["linear1", "linear2"]]
+TRANSFORMERS = {
+    "layer": (encoder_layer, [("", ENCODER)]),
+    "pre-norm": (lambda: encoder_layer(norm_first=True), [("", ENCODER)]),
+    "in evaluation": (lambda: encoder_layer().eval(), [("", ENCODER)]),
+    "decoder layer": (lambda: nn.TransformerDecoderLayer(8, 2, 16), [("", DECODER)]),
+    "encoder": (lambda: nn.TransformerEncoder(encoder_layer(), 2), [("layers.0.", ENCODER), ("layers.1.", ENCODER)]),
+    "part of a net": (
+        Translator,
+        [(f"transformer.encoder.layers.{index}.", ENCODER) for index in range(2)]
+        + [(f"transformer.decoder.layers.{index}.", DECODER) for index in range(2)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_torchs_transformers_have_a_branch_for_each_attention_and_each_pair_of_layers(name):
+    build, expected = TRANSFORMERS[name]
+    net = build()
+    names = {module: name for name, module in net.named_modules()}
+    assert [[names[layer] for layer in one.layers] for one in branches(net)] == [
+        [prefix + layer for layer in branch] for prefix, of_layer in expected for branch in of_layer
+    ]
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+class Diffusion(nn.Module):
+    """Blocks that add a projection of the time, which all of them share."""
+
+    def __init__(self):
+        super().__init__()
+        self.time, self.times = nn.Linear(1, 4), nn.ModuleList(nn.Linear(4, 4) for _ in range(2))
+        self.ins, self.outs = (nn.ModuleList(nn.Linear(4, 4) for _ in range(2)) for _ in range(2))
+
+    def forward(self, x, time, scale: float = 1.0):
+        time = self.time(time).relu()
+        for index in range(2 if scale else 0):
+            x = x + self.outs[index]((self.ins[index](x) + self.times[index](time)).relu())
+        return x * scale
+
+
+def test_what_enters_a_branch_from_elsewhere_is_no_part_of_it():
+    net = Diffusion()
+    assert [one.layers for one in branches(net)] == [[net.ins[index], net.outs[index]] for index in range(2)]
+
+
+def test_zero_gamma_refuses_a_branch_that_ends_with_a_layer():
+    for net in (encoder_layer(norm_first=True), torchvision.models.convnext_tiny()):
+        with pytest.raises(UserError, match="sets the weight of the normalization that ends a residual branch"):
+            initialize(net, "zero_gamma", others="keep")
+
+
 def test_a_scheme_about_branches_says_that_a_plain_net_has_none():
     with pytest.raises(UserError, match="taki acts on residual branches and this model has none; take a resnet"):
         residual_branches(model("plain8"), "taki")

@@ -120,3 +120,23 @@ def test_a_question_about_arms_that_are_not_there_is_not_asked(arm: MakeArm, rul
     for names, asked in ((("xavier", "he"), True), (("xavier", "orthogonal"), False), ((), False)):
         question = summarize(rows, replace(rules, question=names)).question
         assert (question is not None) == asked
+
+
+def scaled(arm: MakeArm, *scales: float) -> list[Row]:
+    rows = arm("he", close(0.9))
+    return rows + [run for scale in scales for run in arm("scaling", close(scale / 10), initializer__scale=scale)]
+
+
+@pytest.mark.parametrize("text", ["scaling(scale=2)", "scaling( scale = 2.0 )", "scaling(scale=2.0)"])
+def test_a_question_may_name_an_arm_by_its_arguments(arm: MakeArm, rules: Rules, text: str) -> None:
+    for scales in ((2.0,), (1.0, 2.0)):
+        question = summarize(scaled(arm, *scales), replace(rules, question=("he", text))).question
+        assert question is not None
+        ((_, pair),) = question.pairs
+        assert pair.accuracy.difference == pytest.approx(70)
+
+
+def test_a_text_that_means_several_arms_or_none_asks_nothing(arm: MakeArm, rules: Rules) -> None:
+    rows = scaled(arm, 1.0, 2.0)
+    for text in ("scaling", "scaling(scale=3)", "scaling(mode=2)"):
+        assert summarize(rows, replace(rules, question=("he", text))).question is None

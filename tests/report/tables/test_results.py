@@ -7,6 +7,8 @@ from bench.report.tables.overall import power
 from bench.report.tables.results import blocks, question, results, runs
 from bench.report.tables.results import glance as glance_of_paper
 from bench.report.tables.summary import glance
+from bench.report.wording.block import sentence
+from bench.rows.unfit import UnfitArm
 from bench.schema import Row
 
 MakeArm = Callable[..., list[Row]]
@@ -40,6 +42,21 @@ def test_an_interval_stands_beside_its_mean_where_there_is_one(arm: MakeArm, rul
 def test_an_arm_that_a_block_lacks_is_a_dash(arm: MakeArm, rules: Rules) -> None:
     summary = summarize([*arm("he", [0.9, 0.92]), *arm("xavier", [0.8, 0.9], model="plain14")], rules)
     assert [line[1:] for line in texts(glance(summary, intervals=False))[1:]] == [["-", "85.00"], ["91.00", "-"]]
+
+
+def test_an_arm_that_does_not_fit_a_block_says_so_in_its_cell_and_its_sentence(
+    arm: MakeArm, row: MakeRow, rules: Rules
+) -> None:
+    rows = [*arm("he", [0.9, 0.92]), *arm("fixup", [0.8, 0.9]), *arm("he", [0.7, 0.8], model="plain14")]
+    unfit = UnfitArm("fixup does not fit plain14", "it has no branches", row("fixup", model="plain14").choices, ("7",))
+    summary = summarize(rows, rules, unfit=[unfit])
+    assert [line[1:] for line in texts(glance(summary, intervals=False))[1:]] == [
+        ["unfit", "75.00"],
+        ["85.00", "91.00"],
+    ]
+    plain, other = map(sentence, summary.findings)
+    assert plain.startswith("fixup does not fit: it has no branches. he falls into")
+    assert "does not fit" not in other
 
 
 def test_a_line_of_the_results_is_an_arm_with_both_endpoints_and_the_verdict(study: Summary) -> None:

@@ -15,6 +15,7 @@ from bench.report.wording.answer import (
     training,
     verdict_in_full,
 )
+from bench.report.wording.factor import phrase
 from bench.schema import Row
 
 Make = Callable[..., Summary]
@@ -160,6 +161,17 @@ def test_an_arm_without_an_ended_run_leaves_the_question_open_and_says_why(
     assert question(found) == "a or b? No block has ended runs of both."
 
 
+def test_a_question_that_names_no_arm_or_several_says_which_there_are(arm: MakeArm, rules: Rules) -> None:
+    rows = arm("a", around(0.9)) + [run for x in (1.0, 2.0) for run in arm("b", around(0.8), initializer__x=x)]
+    assert question(summarize(rows, replace(rules, question=("a", "b")))) == (
+        "a or b? b means 2 arms: b(x=1.0) and b(x=2.0); study.question takes one of them."
+    )
+    assert question(summarize(rows, replace(rules, question=("b(x=3)", "a")))) == (
+        "b(x=3) or a? No arm is b(x=3); there are a, b(x=1.0) and b(x=2.0)."
+    )
+    assert question(summarize(rows, replace(rules, question=("a", "b(x=2)")))) == "a or b(x=2.0)? a is better."
+
+
 def test_an_arm_that_is_shown_to_be_worse_within_the_margin_is_not_said_to_be_shown_no_worse(
     arm: MakeArm, rules: Rules
 ) -> None:
@@ -256,3 +268,12 @@ def test_an_undecided_block_in_which_an_arm_never_trains_is_open_too(arm: MakeAr
     rows = [*arm("a", [0.9]), row("b", 0, status="diverged"), row("a", 0, status="diverged", activation="tanh")]
     rows += arm("b", [0.9], activation="tanh")
     assert advice(summarize(rows, rules)) == "What to take: open, for no arm is shown to be worse than another."
+
+
+def test_a_normalization_with_a_name_of_its_own_is_not_called_a_norm():
+    values = ("batch", "none", "scaled_weight_standardization")
+    assert [phrase("normalization", value) for value in values] == [
+        "with batch norm",
+        "without normalization",
+        "with scaled_weight_standardization",
+    ]

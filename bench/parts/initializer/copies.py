@@ -3,9 +3,10 @@
 In: a module. Out: copies of its tensors, and the way back. Touches: the module, whose values only `write_back` changes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -83,8 +84,8 @@ def write_back(copies: Iterable[tuple[Slot, Tensor]], device: torch.device) -> N
     torch.clear_autocast_cache()  # around the call autocast may keep casts of the old values
 
 
-def refuse_unwritable(slots: Iterable[Slot], in_inference_mode: bool) -> None:
-    """Raise UserError for the first tensor that cannot be written to, in the mode of the caller."""
+def refuse_unwritable(slots: Sequence[Slot], in_inference_mode: bool) -> None:
+    """Raise UserError for the first tensor that cannot be written to, in the mode of the caller, or twice."""
     for slot in slots:
         tensor = slot.original
         if tensor.is_inference() and not in_inference_mode:
@@ -98,6 +99,11 @@ def refuse_unwritable(slots: Iterable[Slot], in_inference_mode: bool) -> None:
         else:
             continue
         raise UserError(f"{slot.name} cannot be written to: it {reason}")
+    if pair := _meeting(slots):
+        raise UserError(
+            f"{pair[0].name} and {pair[1].name} cannot be written to: they share memory, but not as one parameter; "
+            "clone one of them, or use one parameter twice"
+        )
 
 
 def _is_wrapper(tensor: Tensor) -> bool:
@@ -114,6 +120,36 @@ def _overlaps(tensor: Tensor) -> bool:
             return True
         reach += stride * (size - 1)
     return False
+
+
+def _meeting(slots: Iterable[Slot]) -> tuple[Slot, Slot] | None:
+    """Two tensors that are not tied and have a place in memory in common."""
+    apart = {_memory(slot): slot for slot in slots if not (slot.original.is_meta or _is_wrapper(slot.original))}
+    before: list[tuple[int, Slot]] = []  # with the ends of their memory
+    spans = [(*_span(one.original), one) for one in apart.values() if one.original.numel()]
+    for start, end, slot in sorted(spans, key=itemgetter(0)):
+        before = [(reach, other) for reach, other in before if reach > start]
+        for _, other in before:
+            if _share(slot.original, other.original):
+                return other, slot
+        before.append((end, slot))
+    return None
+
+
+def _span(tensor: Tensor) -> tuple[int, int]:
+    """The address of the first byte of a tensor, and that behind its last."""
+    reach = sum(int(stride) * (int(size) - 1) for stride, size in zip(tensor.stride(), tensor.shape, strict=True))
+    return tensor.data_ptr(), tensor.data_ptr() + (reach + 1) * tensor.itemsize
+
+
+def _share(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors whose spans meet have a value in common; columns of one matrix, say, have none."""
+    storage = one.untyped_storage()
+    if storage.data_ptr() != other.untyped_storage().data_ptr() or one.dtype != other.dtype:
+        return True
+    taken = torch.zeros(storage.nbytes() // one.itemsize, dtype=torch.bool)
+    taken.as_strided(one.shape, one.stride(), int(one.storage_offset())).fill_(True)
+    return bool(taken.as_strided(other.shape, other.stride(), int(other.storage_offset())).any())
 
 
 def _memory(slot: Slot) -> object:

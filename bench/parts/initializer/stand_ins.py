@@ -14,9 +14,10 @@ from torch import Generator, Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 from torch.nn.utils import parametrize
 
-from bench.api.copies import Slot, values
 from bench.parts.initializer import streams
+from bench.parts.initializer.copies import Slot, values
 from bench.parts.initializer.fans import Layer, Origin
+from bench.parts.initializer.norms import restarts
 from bench.parts.initializer.resets import reset_by, reset_of, settled
 from bench.registry import unknown
 from bench.schema import UserError
@@ -197,6 +198,8 @@ def _unknown(owner: nn.Module, own: Own, by_reset: bool) -> Own:
                 "initialize before pruning, parametrizing or sharding it"
             )
         return {key: slot for key, slot in own.items() if key not in ("weight", "bias")}
+    if restarts(owner):
+        return {}
     if by_reset:
         return {} if reset_of(owner) else own
     if rule:
