@@ -26,8 +26,18 @@ def diagnose(model: nn.Module, batch: Batch, *, learning_rate: float = 0.1, seed
     """
     if not isinstance(model, nn.Module):
         raise UserError(f"diagnose takes a torch.nn.Module, not {type(model).__name__}")
-    inputs, labels = batch if isinstance(batch, tuple | list) else (batch, None)
+    inputs, *rest = batch if isinstance(batch, tuple | list) and batch else (batch,)
+    labels = rest[0] if rest else None
     if not isinstance(inputs, Tensor) or inputs.dim() < 1 or len(inputs) == 0:
         raise UserError("a batch is a tensor of inputs (n, ...), or (inputs, labels)")
+    if len(rest) > 1 or (rest and not _are_labels(labels)):
+        raise UserError(
+            "a batch is (inputs, labels), with labels (n,) in integers; for a model of several inputs hand over a "
+            "module that calls it with one tensor"
+        )
     rate = checked("learning_rate", learning_rate, Positive)
     return Diagnosis(type(model).__name__, (measure(model, inputs, labels, rate, seed),))
+
+
+def _are_labels(labels: object) -> bool:
+    return isinstance(labels, Tensor) and labels.dim() == 1 and not (labels.is_floating_point() or labels.is_complex())

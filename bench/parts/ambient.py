@@ -1,11 +1,14 @@
-"""The modes of torch that a caller may have set around a call: here they are what a fresh process has.
+"""The modes of torch that a caller may have set around a call, which are here what a fresh process has, and the
+global random generators, which a call leaves as they were.
 
-In: nothing. Out: a context. Touches: torch's modes, and restores them.
+In: nothing. Out: a context. Touches: torch's modes and the global generators, and restores them.
 """
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 
@@ -27,3 +30,15 @@ def neutral() -> Iterator[None]:
             yield
     finally:
         torch.set_default_dtype(before)
+
+
+@contextmanager
+def unchanged_generators(devices: Sequence[int] = ()) -> Iterator[None]:
+    """The global generators of torch on the CPU and these GPUs, of numpy and Python, put back afterwards."""
+    numpy, python = np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        np.random.set_state(numpy)  # noqa: NPY002
+        random.setstate(python)

@@ -114,7 +114,7 @@ class Diagnosis:
     def _table(self) -> list[str]:
         """The layers and sums, evenly spaced where there are many."""
         shown = self.layers[self.layers["kind"].isin([LAYER, JOIN])]
-        step = math.ceil(len(shown) / SHOWN)
+        step = max(math.ceil(len(shown) / SHOWN), 1)
         columns = ["name", "second_moment", "correlation", "gradient", "gain", "needed_gain", "update"]
         part = shown.iloc[::step][columns]
         text: list[str] = part.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.3g}").splitlines()
@@ -150,10 +150,12 @@ def _frame(flow: Flow) -> pd.DataFrame:
             "gradient": math.sqrt(one.gradient) if one.gradient is not None else math.nan,
             "dead": one.dead,
             "saturated": one.saturated,
-        }
+        } | dict.fromkeys(("n_in", "std", "gain", "update", "needed_gain"))
         if one.kind == LAYER and one.weight in flow.measured.weights:
             weight = flow.weight(one)
             line |= {"n_in": weight.n_in, "std": weight.std, "gain": weight.gain, "update": weight.update}
             line["needed_gain"] = None if flow.is_normalized(one) else flow.needed_gain(one)
         lines.append(line)
-    return pd.DataFrame(lines)
+    found = pd.DataFrame(lines)
+    numbers = found.columns.difference(["place", "name", "kind", "function", "shape"])
+    return found.astype(dict.fromkeys(numbers, float))

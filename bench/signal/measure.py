@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.parts.ambient import neutral
+from bench.parts.ambient import neutral, unchanged_generators
 from bench.parts.initializer.fans import Layer, fans
 from bench.parts.seeds import generator
 from bench.schema import UserError
@@ -84,20 +84,19 @@ def measure(
     labels (n,): drawn from the seed where the output is (n, classes) and there are none. The model, its statistics, its
     hooks and all generators are as before. Raises UserError for a model or a batch that cannot be measured.
     """
-    net = copied(model)
-    x = images.detach().to(next(iter(net.parameters())).device).clone()
-    x = x.float().requires_grad_() if x.is_floating_point() else x
-    with unchanged_generators(seed), explained("the forward pass"), recording(net) as recorder:
+    net, remarks = copied(model)
+    x = _input(images).to(next(iter(net.parameters())).device)
+    with called("the forward pass", x, seed), recording(net) as recorder:
         recorder.begin(x)
         output = net(x)
     operations = tuple(recorder.operations)
-    output, remarks = tensor_of(output)
+    output, several = tensor_of(output)
     stream = generator(seed, "probe")
     labels, loss_of = _loss(output, labels, stream)
     parameters = {name: value for name, value in net.named_parameters() if value.requires_grad}
     if not output.requires_grad:
         raise UserError("no output of this model depends on a parameter that learns; nothing can be diagnosed")
-    with unchanged_generators(seed), explained("the backward pass"):
+    with called("the backward pass", x, seed):
         jacobian = _jacobian(output, x, stream) if x.is_floating_point() and output.isfinite().all() else None
         loss = loss_of(output)
         gradients = torch.autograd.grad(loss, [*parameters.values()], allow_unused=True)
@@ -105,10 +104,11 @@ def measure(
         curvature = None
         if labels is not None and bool(loss.isfinite()):
             curvature = _curvature(parameters, found, lambda: loss_of(tensor_of(net(x.detach()))[0]))
+    unused = tuple(name for name in parameters if name not in found)
     return Measurement(
         operations=operations,
         weights=_weights(net, found, operations, learning_rate),
-        unused=tuple(name for name in parameters if name not in found),
+        unused=unused,
         examples=len(images),
         classes=output.shape[1] if labels is not None else None,
         loss=loss.item() if labels is not None else None,
@@ -116,46 +116,81 @@ def measure(
         curvature=curvature[0] if curvature else None,
         sharpness=curvature[1] if curvature else None,
         learning_rate=learning_rate,
-        remarks=remarks,
+        remarks=(*remarks, *several, *_remarks(unused, len(x))),
     )
 
 
-def copied(model: nn.Module) -> nn.Module:
-    """A copy of the model that learns in float32, in training mode, without dropout and without the caller's hooks."""
+def _input(images: Tensor) -> Tensor:
+    """The batch as a leaf of the graph, in float32 or in integers. Raises UserError where it shows nothing."""
+    if images.is_complex():
+        raise UserError("the inputs are complex; only real numbers and integers can be measured")
+    x = images.detach().clone()
+    if x.is_floating_point():
+        x = x.float()
+        if not x.isfinite().all():
+            raise UserError("the inputs hold values that are not finite; look at the data")
+    if len(x) > 1 and bool((x == x[:1]).all()):
+        raise UserError("all examples of the batch are the same; hand over examples that differ")
+    return x.requires_grad_(x.is_floating_point())
+
+
+def _remarks(unused: tuple[str, ...], examples: int) -> Iterator[str]:
+    if unused:
+        yield f"parameters that the measured output does not depend on: {', '.join(unused[:3])} ({len(unused)} in all)"
+    if examples == 1:
+        yield "one example shows neither correlation nor units that are the same for all inputs; hand over 16 or more"
+
+
+def copied(model: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
+    """A copy of the model that learns in float32, in training mode, without dropout and without the caller's hooks.
+
+    With remarks on what the copy does that the model does not. Raises UserError for a model that cannot be copied.
+    """
     original: nn.Module = getattr(model, "_orig_mod", model)  # torch.compile wraps it
-    if next(original.parameters(), None) is None:
-        raise UserError(f"{type(original).__name__} has no parameters; nothing can be diagnosed")
-    if any(value.is_meta for value in original.parameters()):
+    parameters, name = [*original.parameters()], type(original).__name__
+    if not parameters:
+        raise UserError(f"{name} has no parameters; nothing can be diagnosed")
+    if any(isinstance(value, nn.UninitializedParameter) for value in parameters):
+        raise UserError(f"{name} has lazy parameters, which have no values yet; call it once on a batch first")
+    if any(value.is_meta for value in parameters):
         raise UserError("the model is on the meta device and has no weights yet; initialize it first")
+    if isinstance(original, torch.jit.ScriptModule):
+        raise UserError(f"{name} is a script of TorchScript, whose operations are hidden; hand over the module itself")
     try:
         net = copy.deepcopy(original).float()
     except Exception as refused:
-        raise UserError(f"{type(original).__name__} cannot be copied, so it cannot be measured: {refused}") from refused
-    for part in net.modules():
+        raise UserError(f"{name} cannot be copied, so it cannot be measured: {refused}") from refused
+    for part in [*net.modules()]:
+        for child, inner in part.named_children():
+            setattr(part, child, getattr(inner, "_orig_mod", inner))
         part.training = not isinstance(part, nn.modules.dropout._DropoutNd)
         for hooks in (part._forward_hooks, part._backward_hooks, part._backward_pre_hooks):
             hooks.clear()  # the caller's may count, print or store; forward pre-hooks compute weights
-    return net.requires_grad_()
+    dtypes = {str(one.dtype) for one in parameters if one.dtype != torch.float32}
+    frozen = sum(not one.requires_grad for one in parameters)
+    remarks = [f"measured in float32; the model has parameters in {', '.join(sorted(dtypes))}"] if dtypes else []
+    remarks += [f"{frozen} of {len(parameters)} parameters are frozen; measured as if they learned"] if frozen else []
+    return net.requires_grad_(), tuple(remarks)
 
 
 @contextmanager
-def unchanged_generators(seed: int) -> Iterator[None]:
-    """torch's generators seeded within, and as before afterwards."""
-    with torch.random.fork_rng([*range(torch.cuda.device_count())]):
-        torch.manual_seed(seed)
-        yield
+def called(what: str, x: Tensor, seed: int) -> Iterator[None]:
+    """For calls of a model: generators seeded within and as before afterwards; UserError for whatever its code raises.
 
-
-@contextmanager
-def explained(what: str) -> Iterator[None]:
-    """Raise UserError for whatever the model's own code raises."""
+    What torch.compile wraps runs as it was written.
+    """
     try:
-        yield
+        with unchanged_generators([*range(torch.cuda.device_count())]), torch.compiler.set_stance("force_eager"):
+            torch.manual_seed(seed)
+            yield
     except UserError:
         raise
     except Exception as error:
         cause = str(error).partition("\n")[0] or type(error).__name__
-        raise UserError(f"{what} of this model fails: {cause}") from error
+        raise UserError(
+            f"{what} of this model fails on {len(x)} inputs of shape {tuple(x.shape[1:])} and {x.dtype}: {cause}; for "
+            "a model that takes more, hand over a module that calls it with one tensor"
+        ) from error
 
 
 def tensor_of(output: object) -> tuple[Tensor, tuple[str, ...]]:
@@ -177,12 +212,13 @@ def _loss(
     if output.dim() == 2 and output.shape[1] > 1:
         if labels is None:
             labels = torch.randint(output.shape[1], (len(output),), generator=stream)
-        if labels.shape != output.shape[:1] or int(labels.max()) >= output.shape[1]:
+        low, high = map(int, labels.aminmax())
+        if labels.shape != output.shape[:1] or low < 0 or high >= output.shape[1]:
             raise UserError(
-                f"labels of shape {tuple(labels.shape)} up to {int(labels.max())} do not fit an output of "
-                f"{len(output)} examples and {output.shape[1]} classes"
+                f"labels of shape {tuple(labels.shape)} from {low} to {high} do not fit an output of {len(output)} "
+                f"examples and {output.shape[1]} classes"
             )
-        known = labels.to(output.device)
+        known = labels.to(output.device, torch.int64)
         return known, lambda out: F.cross_entropy(out.float(), known)
     direction = torch.randn(output.shape, generator=stream).to(output.device) / math.sqrt(output[0].numel())
     return None, lambda out: (out.float() * direction).sum() / len(out)

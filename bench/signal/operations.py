@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from bench.parts.initializer.layers import Norm
+from bench.parts.initializer.norms import cancels_scale
 
 LAYER, NORM, ACTIVATION, JOIN, OTHER = "layer", "norm", "activation", "join", "other"  # kinds of an operation
 LAYERS = {f"conv{n}d" for n in (1, 2, 3)} | {f"conv_transpose{n}d" for n in (1, 2, 3)} | {"linear", "bilinear"}
@@ -78,7 +78,8 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.operations: list[Operation] = []
         self.modules = {module: name for name, module in model.named_modules()}
-        self.parameters = {id(value): name for name, value in model.named_parameters(remove_duplicate=False)}
+        self.norms = {*filter(cancels_scale, self.modules)}
+        self.parameters = {id(value): name for name, value in model.named_parameters()}
         self.stack: list[nn.Module] = []
         self.made: dict[int, tuple[Tensor, int]] = {}  # id of a tensor -> the tensor, kept alive, and who made it
 
@@ -105,7 +106,7 @@ class Recorder(TorchFunctionMode):
 
     def _kind(self, function: str, tensors: list[Tensor], inputs: tuple[int, ...]) -> str:
         module = self.stack[-1]
-        if function in NORMS or isinstance(module, Norm):
+        if function in NORMS or module in self.norms:
             return NORM
         weights = [one for one in tensors if id(one) in self.parameters and one.dim() > 1]
         if function in LAYERS or (function in PRODUCTS and weights):
@@ -206,13 +207,16 @@ def moments(values: Tensor) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _of_activation(call: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> tuple[float, float]:
-    """The share of units whose output is the same for the whole batch, and of values where the slope is near 0."""
+def _of_activation(call: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> tuple[float | None, float]:
+    """The share of units whose output is the same for the whole batch, and of values where the slope is near 0.
+
+    The first is None for a batch of one.
+    """
     units = y.reshape(len(y), y.shape[1], -1) if y.dim() > 1 else y.reshape(len(y), 1, 1)
     constant = (units.amax((0, 2)) == units.amin((0, 2))).float().mean()
     step = STEP * float(x.square().mean().sqrt()) or STEP
     slope = (call(x + step) - call(x - step)).abs() / (2 * step)
-    return float(constant), float((slope < FLAT).float().mean())
+    return float(constant) if len(y) > 1 else None, float((slope < FLAT).float().mean())
 
 
 def _tensors(nested: Any) -> Iterator[Tensor]:

@@ -5,14 +5,14 @@ generators of torch, numpy and Python, which are put back.
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
+from bench.parts.ambient import unchanged_generators
 from bench.schema import Unfit
 
 
@@ -28,7 +28,7 @@ def settled(module: nn.Module) -> bool:
     reset = reset_of(module)
     if reset is None:
         return False
-    with _generators():
+    with unchanged_generators():
         before = _states()
         first, second = _values_after(reset, module), _values_after(reset, module)
         return before == _states() and same(first, second)
@@ -44,22 +44,10 @@ def reset_by(module: nn.Module, generator: Generator) -> None:
     if reset is None:
         raise Unfit(f"no initializer knows the parameters of {kind}; give it a reset_parameters()")
     seed = int(torch.randint(2**62, (), generator=generator))
-    with _generators():
+    with unchanged_generators():
         first, second = (_values_after(reset, module, seed) for _ in range(2))
     if not same(first, second):
         raise Unfit(f"{kind}.reset_parameters() draws from a generator of its own, which no seed reaches")
-
-
-@contextmanager
-def _generators() -> Iterator[None]:
-    """The global generators of torch on the CPU, numpy and Python, put back afterwards."""
-    numpy, python = np.random.get_state(), random.getstate()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        np.random.set_state(numpy)  # noqa: NPY002
-        random.setstate(python)
 
 
 def _states() -> tuple[Any, ...]:
