@@ -11,7 +11,7 @@ from typing import Any
 
 from bench import __version__, catalogue, registry
 from bench.commands import COMMANDS
-from bench.commands.errors import DONE, MISTAKE, exit_code, from_hydra
+from bench.commands.errors import DONE, MISTAKE, exit_code, from_hydra, interruptible
 from bench.machine import streams
 from bench.schema import UserError
 
@@ -78,4 +78,5 @@ def invoke(command: str, words: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    interruptible()
     sys.exit(main())

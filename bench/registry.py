@@ -123,7 +123,7 @@ def _find_own(word: str, home: str, bare: str) -> Callable[..., Any]:
     if registered and registered.__module__ in (home, getattr(found, "__module__", home)):
         return registered
     if found is None:
-        raise UserError(unknown(f"{word} in {home}", bare, _names(module) or ["none"]))
+        raise UserError(unknown(f"{word} in {home}", bare, _names(word, module) or ["none"]))
     if reason := _unfit(word, module, found):
         raise UserError(f"no {word} is named {home}:{bare}: {reason}")
     function: Callable[..., Any] = found
@@ -147,12 +147,17 @@ def _unfit(word: str, module: ModuleType, found: object) -> str:
     return ""
 
 
-def _names(module: ModuleType) -> list[str]:
-    """The public functions and classes of a module, without those that it imports from elsewhere."""
+def _names(word: str, module: ModuleType) -> list[str]:
+    """The public functions and classes of a module, without those that it imports from elsewhere.
+
+    The libraries with short names have a function for each model, and classes that need more than a run has.
+    """
+    by_function = word == "model" and module.__name__ in SHORT.values()
+    kinds = FunctionType if by_function else type | FunctionType
     return [
         name
         for name, value in vars(module).items()
-        if isinstance(value, type | FunctionType) and not isinstance(value, EnumType) and not name.startswith("_")
+        if isinstance(value, kinds) and not isinstance(value, EnumType) and not name.startswith("_")
         if value.__module__.startswith(module.__name__)
     ]
 
@@ -220,6 +225,8 @@ def keyword_arguments(function: Callable[..., Any]) -> dict[str, Any]:
 def unknown(word: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that does not exist: the nearest ones, and all of them or the command that lists them."""
     known = sorted(known)
+    if not known:
+        return f"no {word} is named {name!r}; there is none"
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     rest = f", ... ({len(known)} in all)" if len(known) > SHOWN else ""

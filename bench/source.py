@@ -7,11 +7,12 @@ files, which are read only.
 import ast
 import hashlib
 import importlib
+import inspect
 import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
@@ -79,6 +80,23 @@ def is_library(file: str | Path) -> bool:
     path = Path(file)
     installed = not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
     return installed or any(folder in path.parents for folder in STANDARD) or str(file).startswith("<")
+
+
+def parameters(factory: Callable[..., object]) -> tuple[dict[str, inspect.Parameter], bool]:
+    """What a class or function takes by name, and whether it takes other names too.
+
+    A class takes also what it passes on to the classes that it extends, but for those of torch.
+    """
+    kinds = [kind for kind in getattr(factory, "__mro__", ()) if not kind.__module__.startswith(("torch.", "builtins"))]
+    functions = [(vars(kind)["__init__"], 1) for kind in kinds if "__init__" in vars(kind)] or [(factory, 0)]
+    found: dict[str, inspect.Parameter] = {}
+    for function, after_self in functions:
+        all_of_it = [*inspect.signature(function).parameters.values()][after_self:]
+        named = {one.name: one for one in all_of_it if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)}
+        found = found | {name: one for name, one in named.items() if name not in found}
+        if not any(one.kind is one.VAR_KEYWORD for one in all_of_it):
+            return found, False
+    return found, True
 
 
 @cache

@@ -1,6 +1,7 @@
 import logging
 import signal
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -43,6 +44,19 @@ def runs_of(compose: Callable[[list[str]], DictConfig]) -> Callable[..., list[Ru
         return plan(compose, Study.read(declared), overrides).runs
 
     return runs
+
+
+@pytest.fixture
+def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Write a module of the user's own into a folder that Python looks into; returns its name, which no other has."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(text: str) -> str:
+        name = f"own_{uuid.uuid4().hex}"
+        (tmp_path / f"{name}.py").write_text(text)
+        return name
+
+    return write
 
 
 @pytest.fixture

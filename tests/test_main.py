@@ -14,6 +14,7 @@ from dataclasses import replace
 import pytest
 
 from bench import __main__ as door
+from bench import registry
 from bench.commands import COMMANDS
 from bench.rows.store import Store
 
@@ -283,7 +284,7 @@ def test_a_pattern_names_several_options(bench):
         ("initializer/mine.yaml", "law: x\n", "initializer has no name"),
         ("initializer/mine.yaml", "name: mine\nlaw: x\nsource: x\n", "initializer has no function"),
         ("initializer/mine.yaml", "name: mine\nfunction: 3\n", "initializer has no function"),
-        ("initializer/mine.yaml", "name: mine\nfunction: nowhere:mine\n", "No module named 'nowhere'"),
+        ("initializer/mine.yaml", "name: mine\nfunction: nowhere:mine\n", "no module nowhere, neither on PYTHONPATH"),
         ("initializer/mine.yaml", "name: mine\nfunction: variance_scaling\nfoo: 1\n", "conf/ gives foo"),
         ("initializer/mine.yaml", "- a\n", "initializer has no name"),
         ("initializer/mine.yaml", "name: mine\nfunction: variance_scaling\nscale: .nan\n", "scale takes a number"),
@@ -296,6 +297,27 @@ def test_a_mistake_in_a_yaml_is_a_sentence(bench, tmp_path, file, text, sentence
     path.write_bytes(text.encode(errors="surrogateescape"))
     word = file.partition("/")[0]
     assert sentence in bench("plan", "--config-dir", str(tmp_path / "results"), f"{word}=mine", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        ("halves", "halves:halves: write @initializer above it"),
+        ("constant", "constant:constant: write @initializer above it"),  # not ours of that name
+        ("wieghts", "no initializer in wieghts is named 'wieghts'; did you mean weights?"),
+    ],
+)
+def test_a_function_without_a_decorator_is_named(bench, tmp_path, monkeypatch, function, sentence):
+    (tmp_path / "results" / "initializer").mkdir(parents=True)
+    (tmp_path / "results" / "initializer" / "mine.yaml").write_text(f"name: mine\nfunction: {function}:{function}\n")
+    (tmp_path / "results" / f"{function}.py").write_text(
+        "from bench.registry import initializer\n\n"
+        "def halves(): ...\n\ndef constant(): ...\n\n@initializer\ndef weights(): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "results")
+    monkeypatch.setitem(registry._functions, "initializer", registry.functions("initializer"))
+    words = ["study=mine", "--config-dir", str(tmp_path / "results"), "initializer=mine"]
+    assert sentence in bench("plan", *words, code=2).stderr
 
 
 @pytest.mark.parametrize("words", [["--retry", "failed"], ["--retry=failed"]])

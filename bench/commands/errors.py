@@ -1,9 +1,11 @@
 """How a command ends with an error: a sentence on standard error, and an exit code.
 
-In: an exception. Out: an exit code. Touches: standard error; standard output, once it takes nothing more.
+In: an exception. Out: an exit code. Touches: signal handlers; standard error; standard output,
+once it takes nothing more.
 """
 
 import re
+import signal
 import sys
 import traceback
 
@@ -11,8 +13,16 @@ from bench import catalogue, registry
 from bench.machine import streams
 from bench.machine.files import os_reason
 from bench.schema import WORDS, UserError
+from bench.train.stop import SIGNALS
 
 DONE, MISTAKE, INTERRUPTED = 0, 2, 130
+
+
+def interruptible() -> None:
+    """From now on every signal to stop interrupts this process as Ctrl-C does, which ends what it has started."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup or a script's & has left it
+            signal.signal(number, signal.default_int_handler)
 
 
 def exit_code(command: str, error: BaseException) -> int:
@@ -22,6 +32,8 @@ def exit_code(command: str, error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):  # the reader of the output, such as `head`, has enough
         return DONE
     if isinstance(error, KeyboardInterrupt):
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)  # another one does not interrupt the end itself
         print("bench: interrupted; finished runs are kept, the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
     print(f"bench: {sentence(command, error)}", file=sys.stderr)

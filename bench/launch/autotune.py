@@ -10,12 +10,10 @@ measured to decide: no pack is faster there than runs one after the other, and e
 
 import contextlib
 import json
-import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,6 +25,7 @@ import torch
 from bench.launch.failure import OUT_OF_MEMORY, failure_class, first_line
 from bench.machine import allocator, environment
 from bench.machine.files import read_whole, write_whole
+from bench.machine.pool import Context, pool
 from bench.schema import AUTO, Machine, Run, UserError
 from bench.train.contract import Cost, task_of
 from bench.train.segment import device_name
@@ -253,10 +252,9 @@ def processes(trial: Trial, packing: int, graphed: bool, most: int) -> int:
 
 def together(trial: Trial, packing: int, graphed: bool, number: int) -> float:
     """Steps per second over `number` processes, each of which trains packs of this size."""
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(number)
-    with ProcessPoolExecutor(number, context, initializer=_begin, initargs=(barrier,)) as pool:
-        work = [pool.submit(_steps, trial.run, trial.machine, packing, graphed, place) for place in range(number)]
+    barrier = Context().Barrier(number)
+    with pool(number, _begin, barrier) as processes:
+        work = [processes.submit(_steps, trial.run, trial.machine, packing, graphed, place) for place in range(number)]
         return sum(speed.result() for speed in work)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench import catalogue
 from bench.launch.autotune import PER_GPU, WORTH_S, Memory, graphs
-from bench.launch.launcher import processes_of, starts_all
+from bench.launch.launcher import in_this_process, processes_of, starts_all
 from bench.launch.preflight import one_each
 from bench.machine import environment, precision
 from bench.machine.machine import machine_of
@@ -88,7 +88,7 @@ def processes(setting: int | str, threads: int, launcher: ChosenLauncher, here: 
     """How many processes train at once; `launcher.processes_of` and `preflight.workers` decide it."""
     name, configuration = f"hydra/launcher={launcher.name}", launcher.configuration
     count = processes_of(setting, configuration)
-    if configuration["_target_"].endswith("basic_launcher.BasicLauncher"):
+    if in_this_process(configuration):
         return Decision(count, f"{name} trains in the process of the sweep itself")
     if starts_all(configuration):
         return Decision(count, reason("processes", setting, f"{name} starts one per core"))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, open_dict
 
+from bench.launch import shutdown
 from bench.machine import environment
 from bench.machine.settings import PlannedSettings
 from bench.schema import AUTO
@@ -24,6 +25,7 @@ class Launcher:
     def __init__(self, context: Any, task_function: Any, config: DictConfig) -> None:
         self.context, self.task_function, self.config = context, task_function, config
         self.launched = 0  # jobs so far
+        self.queues = not ("n_jobs" in config.hydra.launcher or in_this_process(config.hydra.launcher))
         self.plugin: Any = None
 
     def __call__(self, jobs: Sequence[str], processes: int) -> None:
@@ -48,10 +50,12 @@ class Launcher:
 
     def _instantiate(self, processes: int) -> Any:
         from hydra.core.plugins import Plugins
+        from joblib.externals.loky.backend import resource_tracker as loky_resource_tracker
 
         if "n_jobs" in self.config.hydra.launcher:
             with open_dict(self.config.hydra.launcher):
                 self.config.hydra.launcher.n_jobs = processes
+            shutdown.deaf(loky_resource_tracker.ensure_running)
         return Plugins.instance().instantiate_launcher(
             hydra_context=self.context, task_function=self.task_function, config=self.config
         )
@@ -78,6 +82,11 @@ def processes_of(setting: int | str, launcher: Configuration) -> Any:
     if not isinstance(jobs, int) or jobs == -1:
         return AUTO
     return jobs if jobs > 0 else max(1, environment.usable_cores() + 1 + jobs)  # as joblib counts: -2, all but one
+
+
+def in_this_process(launcher: Configuration) -> bool:
+    """Whether the launcher does its jobs in the process of the sweep."""
+    return str(launcher["_target_"]).endswith("basic_launcher.BasicLauncher")
 
 
 def starts_all(launcher: Configuration) -> bool:

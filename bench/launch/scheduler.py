@@ -7,8 +7,9 @@ through rows.
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from bench.launch import shutdown
 from bench.launch.progress import Progress
@@ -20,9 +21,19 @@ from bench.rows.store import Store
 from bench.schema import FINAL, PREEMPTED, Run, UserError
 from bench.train import stop
 
-# Takes one override per job and the number of processes; returns when all jobs have ended.
-Launch = Callable[[list[str], int], None]
 WAIT_S = 1.0
+
+
+class Launch(Protocol):
+    """Takes one override per job and the number of processes; returns when all jobs have ended.
+
+    `queues`: whether a job may begin after its sweep has ended, because a cluster has it in its queue.
+    """
+
+    queues: bool
+
+    def __call__(self, jobs: list[str], processes: int, /) -> None:
+        """Launch the jobs."""
 
 
 class Scheduler:
@@ -59,8 +70,11 @@ class Scheduler:
                 while self.missing and self.idle < self.settings.attempts:
                     self.turn()
         except KeyboardInterrupt:
+            self.find_finished()
             left, halfway = len(self.missing), len(self.halfway())
             print(f"stopped: {left} runs left, {halfway} of them with a checkpoint", file=sys.stderr)
+            if not self.launch.queues:
+                self.leases.forget(self.sweep)
             raise
         if self.missing:
             raise UserError(
@@ -88,9 +102,13 @@ class Scheduler:
         before = len(self.missing), len(self.died)
         self.count_deaths()
         self.deadly += len(self.died) > before[1]
+        self.find_finished()
+        return before != (len(self.missing), len(self.died))
+
+    def find_finished(self) -> None:
+        """Forget the runs that have finished."""
         finished = self.progress.look()
         self.missing = [run for run in self.missing if run.id not in finished]
-        return before != (len(self.missing), len(self.died))
 
     def halfway(self) -> dict[str, float | int | None]:
         """By id, the number of steps done of each run that was stopped."""

@@ -11,7 +11,7 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from types import FrameType
@@ -50,9 +50,9 @@ def stoppable(leases: Leases, sweep: str) -> Iterator[None]:
         if stop.requested():
             raise KeyboardInterrupt
         stop.request(number)
+        leases.stop(sweep)
         with suppress(OSError):  # its disk is full
             os.write(2, SENTENCE)  # print may have been interrupted itself
-        leases.stop(sweep)
         if any(holder.pid == os.getpid() for holder in under_way(leases, sweep)):
             return  # this process trains: it comes to `raise_if_stopped` by itself
         while under_way(leases, sweep):
@@ -66,6 +66,15 @@ def stoppable(leases: Leases, sweep: str) -> Iterator[None]:
             yield
     finally:
         _driven.discard(sweep)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def deaf(start: Callable[[], None]) -> None:
+    """Start a process that ignores, as it inherits, the notice that a cluster sends to all processes of the sweep."""
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGUSR1, signal.SIGUSR2)}
+        start()
         for number, handler in handlers.items():
             signal.signal(number, handler)
 
@@ -108,6 +117,11 @@ def follow(leases: Leases, sweep: str) -> None:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sweep, which passes it on
         _watch(leases, sweep)
+
+
+def stopped(leases: Leases, sweep: str) -> bool:
+    """Whether this process, which trains for a sweep, may begin no other run."""
+    return stop.requested() or leases.stopped(sweep)
 
 
 def raise_if_stopped(sweep: str) -> None:

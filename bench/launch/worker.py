@@ -45,10 +45,11 @@ def work(config: DictConfig) -> None:
     store = Store(settings.results, job.runs[0].study)
     machine = dataclasses.replace(machine_of(settings), graphed=job.graphed)
     allocator.configure(machine.threads, job.packing)
-    shutdown.follow(store.leases(settings.lease_expiry_seconds), job.sweep)
+    leases = store.leases(settings.lease_expiry_seconds)
+    shutdown.follow(leases, job.sweep)
     with own_gpu(job.processes) if machine.device == "cuda" else nullcontext():
         waiting = packs(job.runs, job.packing)
-        while waiting and not stop.requested():
+        while waiting and not shutdown.stopped(leases, job.sweep):
             pack, *waiting = waiting
             if failure := train(pack, machine, store, job.sweep, settings):
                 waiting = halved(pack, waiting, failure)
@@ -66,7 +67,7 @@ def train(runs: Sequence[Run], machine: Machine, store: Store, sweep: str, setti
     with ExitStack() as held:
         attempts = {run.id: held.enter_context(leases.held(run.id, in_words(run), sweep)) for run in runs}
         ours = [run for run in runs if attempts[run.id] and store.status(run.id) not in FINAL]
-        if not ours:
+        if not ours or shutdown.stopped(leases, sweep):  # asked now that the leases show whose runs they are
             return ""
         # the trace of a process that hangs names its run where it is the only one
         trace = leases.trace(ours[0].id) if len(ours) == 1 else None

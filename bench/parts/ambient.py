@@ -1,11 +1,11 @@
-"""The modes of torch that a caller may have set around a call, which are here what a fresh process has, and the
-global random generators, which a call leaves as they were.
+"""The modes and the global generators that code outside may have set, and that a part's own code may use.
 
-In: nothing. Out: a context. Touches: torch's modes and the global generators, and restores them.
+In: nothing, or a seed. Out: a context. Touches: torch's modes, and the global generators of torch on the CPU, numpy and
+Python; restores them.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -33,12 +33,22 @@ def neutral() -> Iterator[None]:
 
 
 @contextmanager
-def unchanged_generators(devices: Sequence[int] = ()) -> Iterator[None]:
-    """The global generators of torch on the CPU and these GPUs, of numpy and Python, put back afterwards."""
+def generators_kept() -> Iterator[None]:
+    """The global generators of torch on the CPU, numpy and Python, put back afterwards."""
     numpy, python = np.random.get_state(), random.getstate()  # noqa: NPY002
     try:
-        with torch.random.fork_rng(devices=devices):
+        with torch.random.fork_rng(devices=[]):
             yield
     finally:
         np.random.set_state(numpy)  # noqa: NPY002
         random.setstate(python)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """These generators, seeded with one number and put back afterwards."""
+    with generators_kept():
+        torch.default_generator.manual_seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002, the one that code of the user's may draw from
+        random.seed(seed)
+        yield

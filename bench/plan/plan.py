@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from bench import catalogue, registry
@@ -17,10 +18,14 @@ from bench.axes import MOST_RUNS, Option, as_text, named, options, parse, plain
 from bench.bounds import Natural, checked
 from bench.machine.settings import Study
 from bench.parts.arguments import BY_ACTIVATION
+from bench.plan import own
 from bench.schema import AUTO, WORDS, Run, UserError
 
 Compose = Callable[[list[str]], DictConfig]
 Axes = Mapping[str, Sequence[Any]]
+
+MODEL = "model"
+FOLLOWING = ("activation", "normalization")  # words that a model may decide, where no axis names them
 
 
 @dataclass(frozen=True)
@@ -51,14 +56,16 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
     count = math.prod(map(len, axes.values()))
     if count > MOST_RUNS:
         raise UserError(f"study {study.name} asks for {count:,} runs; a study has at most {MOST_RUNS:,}")
-    base = compose([f"{key}={values[0].name}" for key, values in axes.items() if key in WORDS])
+    firsts = {key: values[0].name for key, values in axes.items() if key in WORDS}
+    base = compose([f"{key}={name}" for key, name in firsts.items() if not registry.is_own(key, name)])
     for arm in study.question:
         check_arm(compose, base, arm)
-    slots = [slot(compose, base, word, of_word) for word, of_word in by_word(axes).items()]
-    rest = fixed(base, axes)
+    words = by_word(axes)
+    slots = [slot(compose, base, word, words) for word in {**words, MODEL: {}}]
+    rest = fixed(base, {*words, MODEL, *FOLLOWING})
     combinations = [merged([rest, *parts]) for parts in itertools.product(*slots)]
     for entry in study.skip:
-        check_skip(entry, {*catalogue.keys(), *merged([rest, *itertools.chain(*slots)]).choices})
+        check_skip(entry, merged([rest, *itertools.chain(*slots)]).choices)
     skipped = [one for entry in study.skip for one in skipped_by(entry)]
     kept = [combination for combination in combinations if not skips(skipped, combination.choices)]
     if not kept:
@@ -97,7 +104,7 @@ def check_arm(compose: Compose, base: DictConfig, arm: str) -> None:
     if len(found) > 1:
         raise UserError(f"study.question takes two arms, and {arm} is {len(found)}; give each argument one value")
     if found[0].arguments:
-        slot(compose, base, "initializer", {"initializer": found})
+        slot(compose, base, "initializer", {"initializer": {"initializer": found}})
 
 
 def by_word(axes: Axes) -> dict[str, dict[str, Sequence[Any]]]:
@@ -108,32 +115,49 @@ def by_word(axes: Axes) -> dict[str, dict[str, Sequence[Any]]]:
     return groups
 
 
-def slot(compose: Compose, base: DictConfig, word: str, axes: Axes) -> list[Choice]:
-    """Everything that one word may be in this study: its options, times the values of their arguments."""
+def slot(compose: Compose, base: DictConfig, word: str, axes: Mapping[str, Axes]) -> list[Choice]:
+    """Everything that one word may be in this study: its options, times the values of their arguments.
+
+    To a model belong the activation and the normalization that no axis names: its own, or else those of conf/.
+    """
+    mine = axes.get(word, {})
     if word not in WORDS:
-        return [Choice(setting(base, key, value), {}) for key, values in axes.items() for value in values]
-    name = as_declared(base, word)["name"]
-    options: Sequence[Option] = axes.get(word, [Option(name)])
-    configs = {one: base if one == name else compose([f"{word}={one}"]) for one in {one.name: None for one in options}}
-    check_shared(word, configs, axes)
+        return [Choice(setting(base, key, value), {}) for key, values in mine.items() for value in values]
+    options: Sequence[Option] = mine.get(word, [Option(as_declared(base, word)["name"])])
+    abouts = {one.name: about(compose, base, word, one.name) for one in options}
+    check_shared(word, abouts, mine)
     found = []
     for one in options:
-        shared = {key: values for key, values in axes.items() if key != word and key not in one.arguments}
+        shared = {key: values for key, values in mine.items() if key != word and key not in one.arguments}
         for values in itertools.product(*shared.values()):
             changes = {**one.arguments, **dict(zip(shared, values, strict=True))}
-            found.append(option(configs[one.name], word, changes))
-    return found
+            found.append(option(abouts[one.name], word, changes, axes))
+    unasked = [other for other in FOLLOWING if word == MODEL and other not in axes]
+    usual = [option(as_declared(base, other), other, {}) for other in unasked]
+    return [merged([*(one for one in usual if one.choices.keys().isdisjoint(each.choices)), each]) for each in found]
 
 
-def check_shared(word: str, configs: Mapping[str, DictConfig], axes: Axes) -> None:
-    """Raise UserError for an argument of all options that some of them have and others have not."""
+def check_shared(word: str, abouts: Mapping[str, Mapping[str, Any]], axes: Axes) -> None:
+    """Raise UserError for an argument of all options that some of them have and others have not.
+
+    The arguments of what is of the user's own are those of its code, which checks them itself.
+    """
+    declared = {name: one for name, one in abouts.items() if not registry.is_own(word, one["function"])}
     for key in axes:
         argument = key.partition(".")[2]
-        having = [name for name, config in configs.items() if argument in config[word]]
-        if argument and 0 < len(having) < len(configs):
-            lacking = next(name for name in configs if name not in having)
+        having = [name for name, one in declared.items() if argument in one]
+        if argument and 0 < len(having) < len(declared):
+            lacking = next(name for name in declared if name not in having)
             way_out = f"give it to those that have it, as {having[0]}({argument}=VALUE|VALUE)"
             raise UserError(f"no argument of {word} {lacking} is named {key!r}; {way_out}")
+
+
+def about(compose: Compose, base: DictConfig, word: str, name: str) -> dict[str, Any]:
+    """An option of this name, as its yaml declares it or as every part of the user's own is declared."""
+    if registry.is_own(word, name):
+        return {"name": name, "function": name}
+    usual = as_declared(base, word)
+    return usual if name == usual["name"] else as_declared(compose([f"{word}={name}"]), word)
 
 
 def as_declared(config: DictConfig, word: str) -> dict[str, Any]:
@@ -145,15 +169,21 @@ def as_declared(config: DictConfig, word: str) -> dict[str, Any]:
     return about
 
 
-def option(config: DictConfig, word: str, changes: Mapping[str, Any]) -> Choice:
+def option(about: Mapping[str, Any], word: str, changes: Mapping[str, Any], asked: Collection[str] = ()) -> Choice:
     """One option of a word with the changed arguments, each checked against the type that conf/ gives it."""
-    about = as_declared(config, word)
+    if is_own := registry.is_own(word, about["function"]):
+        about = own.declared(word, about)
     arguments = {f"{word}.{key}": typed(key, value, value) for key, value in catalogue.arguments(about).items()}
+    given = {key: value for key, value in changes.items() if is_own and key not in arguments}
     for key, value in changes.items():
-        if key not in arguments:
+        if key not in arguments | given:
             raise UserError(registry.unknown(f"argument of {word} {about['name']}", key, arguments))
-        arguments[key] = typed(key, value, arguments[key])
-    return Choice({word: about["name"], **arguments}, {word: about["function"]})
+        if key in arguments:
+            arguments[key] = typed(key, value, arguments[key])
+    functions = {word: about["function"]}
+    if is_own:
+        return Choice(own.choices_of(word, about, arguments, given, asked), functions)
+    return Choice({word: about["name"], **arguments}, functions)
 
 
 def setting(base: DictConfig, key: str, value: Any) -> dict[str, Any]:
@@ -163,10 +193,10 @@ def setting(base: DictConfig, key: str, value: Any) -> dict[str, Any]:
     return {key: decided(key, typed(key, value, base[key]), base)}
 
 
-def fixed(base: DictConfig, axes: Axes) -> Choice:
-    """Everything that no axis changes, as conf/ has it."""
-    words = [option(base, word, {}) for word in WORDS if word not in by_word(axes)]
-    settings = {key: decided(key, base[key], base) for key in of_task(base) if key not in axes}
+def fixed(base: DictConfig, varied: Collection[str]) -> Choice:
+    """Everything that no axis changes, as conf/ has it; `varied` are the words and settings of the slots."""
+    words = [option(as_declared(base, word), word, {}) for word in WORDS if word not in varied]
+    settings = {key: decided(key, base[key], base) for key in of_task(base) if key not in varied}
     return merged([Choice(settings, {}), *words])
 
 
@@ -194,12 +224,23 @@ def merged(parts: Iterable[Choice]) -> Choice:
     return Choice(choices, functions)
 
 
-def check_skip(entry: Mapping[str, Any], known: Collection[str]) -> None:
-    """Raise UserError for an entry of a skip list with an unknown key, or without a reason."""
+def check_skip(entry: Mapping[str, Any], choices: Mapping[str, Any]) -> None:
+    """Raise UserError for an entry of a skip list with an unknown key or name, or without a reason.
+
+    `choices` has every key of the study's combinations, with one of its values.
+    """
+    known = {*catalogue.keys(), *choices}
     if missing := [key for key in entry if key not in known and key != "because"]:
         raise UserError(f"study.skip: {registry.unknown('key', missing[0], known)}")
     if not isinstance(entry.get("because"), str) or not entry["because"] or len(entry) < 2:
         raise UserError(f"study.skip takes {{KEY: VALUE, because: REASON}}, not {json.dumps(entry)}")
+    for key, value in entry.items():
+        if key in WORDS:
+            names = {choices[key], *GlobalHydra.instance().config_loader().get_group_options(key)}
+            if unknown := [one.name for one in options(key, value) if one.name not in names and ":" not in one.name]:
+                raise UserError(f"study.skip: {registry.unknown(key, unknown[0], names)}")
+        elif value is not None and choices.get(key) is not None:
+            checked(f"study.skip: {key}", value, kind_of(key, choices[key]))
 
 
 def skipped_by(entry: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -93,22 +93,33 @@ class Leases:
         stale = set(done) - {id for id, lease in self.read().items() if lease.alive}
         paths = [self.folder / name for name in names_in(self.folder)]
         remove(path for path in paths if path.name.lstrip(".").partition(".")[0] in stale or _is_old(path))
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
+        self._remove_empty()
 
     def stop(self, sweep: str) -> None:
         """Ask the processes that work for this sweep, wherever they run, to stop as soon as they can."""
         with contextlib.suppress(OSError):  # on a full disk they end by themselves
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / f".{sweep}.stop").touch()
+            self._request(sweep).touch()
 
     def stopped(self, sweep: str) -> bool:
         """Whether `stop` was called for this sweep, in any process."""
-        return (self.folder / f".{sweep}.stop").exists()
+        return self._request(sweep).exists()
+
+    def forget(self, sweep: str) -> None:
+        """Delete the request to stop of a sweep for which no process will look any more, and an empty folder."""
+        remove([self._request(sweep)])
+        self._remove_empty()
 
     def trace(self, id: str) -> Path:
         """The file for the traceback of a process that is ended in the middle of a run."""
         return self.folder / f"{id}.trace"
+
+    def _request(self, sweep: str) -> Path:
+        return self.folder / f".{sweep}.stop"
+
+    def _remove_empty(self) -> None:
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
 
     def _take(self, id: str, holder: Holder) -> list[Path]:
         """The links of the chain, the last of them ours; none where another process holds the run."""

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.parts.ambient import neutral, unchanged_generators
+from bench.parts.ambient import neutral, seeded
 from bench.parts.initializer.fans import Layer, fans
 from bench.parts.seeds import generator
 from bench.schema import UserError
@@ -180,8 +180,8 @@ def called(what: str, x: Tensor, seed: int) -> Iterator[None]:
     What torch.compile wraps runs as it was written.
     """
     try:
-        with unchanged_generators([*range(torch.cuda.device_count())]), torch.compiler.set_stance("force_eager"):
-            torch.manual_seed(seed)
+        gpus = [*range(torch.cuda.device_count())]
+        with torch.random.fork_rng(gpus), seeded(seed), torch.compiler.set_stance("force_eager"):
             yield
     except UserError:
         raise

@@ -88,6 +88,7 @@ class Trainer:
     test_evaluations: int = 0
     training_seconds: float = 0.0  # of this segment
     earlier: list[Segment] = field(default_factory=list)
+    remarks: tuple[str, ...] = ()  # on layers that were fitted to the data
 
     def __post_init__(self) -> None:
         self.optimizer = registry.build(self.run, "optimizer")(self.model)

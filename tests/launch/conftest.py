@@ -47,6 +47,8 @@ def performing(monkeypatch):
 class Launcher:
     """Does jobs in this process, as Hydra's basic launcher does; `deaths` says which launches die at once."""
 
+    queues = False
+
     def __init__(self, configuration, deaths=()):
         self.configuration, self.deaths, self.launches = configuration, deaths, []
 
@@ -68,6 +70,11 @@ class ForkingLauncher(Launcher):
     def do(self, job):
         if wait(fork(super().do, job)):
             raise ChildProcessError("a worker was killed")
+
+
+@pytest.fixture
+def launcher():
+    return Launcher
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 import pytest
+from omegaconf import OmegaConf
 
-from bench.launch.launcher import processes_of
+from bench.launch.launcher import Launcher, processes_of
 from bench.machine import environment
 from bench.schema import AUTO
 
 JOBLIB, BASIC, SUBMITIT = (
     {"_target_": "a.JoblibLauncher", "n_jobs": -1},
-    {"_target_": "a.BasicLauncher"},
+    {"_target_": "a.basic_launcher.BasicLauncher"},
     {"_target_": "a.submitit_launcher.LocalLauncher"},
 )
 
@@ -28,3 +29,8 @@ JOBLIB, BASIC, SUBMITIT = (
 def test_as_many_processes_as_are_asked_for_or_the_launcher_says(asked, launcher, expected, monkeypatch):
     monkeypatch.setattr(environment, "usable_cores", lambda: 8)
     assert processes_of(asked, launcher) == expected
+
+
+@pytest.mark.parametrize(("launcher", "queues"), [(JOBLIB, False), (BASIC, False), (SUBMITIT, True)])
+def test_jobs_of_another_launcher_may_begin_when_the_sweep_is_over(launcher, queues):
+    assert Launcher(None, None, OmegaConf.create({"hydra": {"launcher": launcher}})).queues is queues

@@ -238,3 +238,32 @@ def test_asked_to_stop_a_sweep_in_one_process_ends_the_run_under_way_and_no_othe
     told = capfd.readouterr().err
     assert "stopping: no run begins" in told
     assert "stopped: 4 runs left, 1 of them with a checkpoint" in told
+
+
+def test_a_stopped_sweep_counts_what_is_left_and_leaves_no_lease(
+    runs_of, swept, rows, during, own_signals, capfd, tmp_path
+):
+    begun = []
+
+    def stop_at_the_third(run):
+        begun.append(run.id)
+        if len(begun) == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    during(stop_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        swept(runs_of(*TINY, "seed=range(6)"))
+    assert sorted(row.status for row in rows().values()) == [OK, OK, PREEMPTED]
+    assert "stopped: 4 runs left, 1 of them with a checkpoint" in capfd.readouterr().err
+    assert not (tmp_path / "mine" / "leases").exists()
+
+
+@pytest.mark.parametrize("queues", [True, False])
+def test_a_request_to_stop_stays_for_jobs_that_a_cluster_has_in_its_queue(
+    runs_of, swept, during, launcher, own_signals, monkeypatch, tmp_path, queues
+):
+    monkeypatch.setattr(launcher, "queues", queues)
+    during(lambda _: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(KeyboardInterrupt):
+        swept(runs_of(*TINY, "seed=range(2)"))
+    assert bool(list((tmp_path / "mine").glob("leases/.*.stop"))) is queues

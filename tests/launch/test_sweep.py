@@ -140,7 +140,7 @@ def test_a_preempted_run_is_gone_on_with_and_its_row_replaced(runs_of, swept, tm
         (("dataset.size=0",), "dataset.size takes a whole number of at least 1, not 0"),
         (("dataset.classes=1",), "dataset.classes takes a whole number of at least 2, not 1"),
         (("dataset=image_folder", "dataset.channels=2"), "dataset.channels takes 1 or 3, not 2"),
-        (("dataset=image_folder", "dataset.size=0"), "dataset.size takes a whole number of at least 1 or null, not 0"),
+        (("dataset=image_folder", "dataset.size=0"), "dataset.size takes a whole number from 1 to 4096 or null, not 0"),
         (("dataset.crop=8",), "dataset.crop=8 shifts images of 8x8 out of sight"),
         (("target_loss=-1",), "target_loss takes a number of at least 0, not -1"),
         (("warmup_steps=1000",), "warmup_steps=1000 is longer than the run, which has"),

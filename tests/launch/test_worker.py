@@ -187,3 +187,16 @@ def test_a_run_that_has_a_final_row_is_not_done_again(runs_of, work_on, monkeypa
 def test_a_process_that_was_asked_to_stop_begins_no_run(runs_of, work_on):
     stop.request(signal.SIGTERM)
     assert work_on(runs_of(*TINY, "seed=0,1")) == {}
+
+
+def test_no_run_begins_once_its_sweep_is_stopped_even_if_its_lease_is_taken(runs_of, work_on, tmp_path, monkeypatch):
+    leases = Store(tmp_path, "mine").leases(60)
+    status = Store.status
+
+    def stopping(store, id):
+        leases.stop("sweep-1")
+        return status(store, id)
+
+    monkeypatch.setattr(Store, "status", stopping)
+    assert work_on(runs_of(*TINY, "seed=0,1")) == {}
+    assert leases.read() == {}

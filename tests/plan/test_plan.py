@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from omegaconf import OmegaConf
 
@@ -205,6 +207,28 @@ def test_a_mistake_in_an_arm_of_the_question_is_found_before_anything_is_trained
     assert len(runs_of(question=["he_normal", "variance_scaling(scale=2)"])) == 1
     with pytest.raises(UserError, match=sentence):
         runs_of(question=["he_normal", arm])
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ({"initializer": "he_norml"}, "study.skip: no initializer is named 'he_norml'; did you mean he_normal"),
+        ({"model": "plain8", "activation": "rleu"}, "no activation is named 'rleu'; did you mean"),
+        ({"initializer": ["he_normal", "lsuv"]}, "initializer takes a name, not ['he_normal', 'lsuv']"),
+        ({"model": "plain8", "epochs": "2x"}, "study.skip: epochs takes a whole number, not '2x'"),
+        ({"model.width": 2.5}, "study.skip: model.width takes a whole number, not 2.5"),
+        ({"seed": "one"}, "study.skip: seed takes a whole number"),
+    ],
+)
+def test_a_value_that_no_run_can_have_is_not_skipped_in_silence(runs_of, entry, sentence):
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        runs_of("model=plain8,resnet8", skip=(entry | {"because": "the test says so"},))
+
+
+def test_a_value_that_this_study_does_not_have_may_be_skipped(runs_of):
+    entries = ({"initializer": "lsuv"}, {"epochs": 3}, {"order_seed": None}, {"initializer.slope": 0.1})
+    skip = tuple(entry | {"because": "why not"} for entry in entries)
+    assert len(runs_of("seed=0,1", "order_seed=1,2", skip=skip)) == 4
 
 
 def test_a_study_that_skips_everything_is_a_mistake(runs_of):

@@ -235,6 +235,17 @@ def test_a_sweep_is_asked_to_stop_by_its_name(leases):
     assert leases.read() == {}
 
 
+def test_a_request_to_stop_is_forgotten_with_the_folder_that_it_made_and_no_lease(leases):
+    leases.stop("sweep-1")
+    with leases.held(ID):
+        leases.forget("sweep-1")
+        assert not leases.stopped("sweep-1")
+        assert [*leases.read()] == [ID]
+    leases.stop("sweep-1")
+    leases.forget("sweep-1")
+    assert not leases.folder.exists()
+
+
 # many processes
 
 WORKER = """

@@ -12,7 +12,7 @@ from bench.train import engine
 from bench.train.contract import task_of
 from bench.train.trainer import Trainer, budget_of
 
-TINY = ("dataset=synthetic", "model.width=4", "batch_size=16", "warmup_steps=3")
+TINY = ("dataset=synthetic", "batch_size=16", "warmup_steps=3")
 EXACT = torch.autocast("cpu", torch.bfloat16, enabled=False)
 
 
@@ -20,9 +20,9 @@ EXACT = torch.autocast("cpu", torch.bfloat16, enabled=False)
 def trainers(runs_of, machine):
     """The trainings of the runs that these overrides name, their weights and images in this precision."""
 
-    def trainers(*overrides, precision=torch.float64):
+    def trainers(*overrides, sizes=("model.width=4",), precision=torch.float64):
         given = {word.partition("=")[0] for word in overrides}
-        tiny = (word for word in TINY if word.partition("=")[0] not in given)
+        tiny = (word for word in (*TINY, *sizes) if word.partition("=")[0] not in given)
         return [trainer(run, machine, precision) for run in runs_of(*tiny, *overrides)]
 
     return trainers
@@ -72,13 +72,37 @@ def test_after_twenty_steps_a_replica_is_the_run_alone(shape, size, trainers):
         torch.testing.assert_close(torch.stack(ours.losses), torch.stack(theirs.losses), rtol=1e-10, atol=0)
 
 
+OTHERS = [  # a small net of each family
+    ("preact_resnet20", {"depth": 8, "width": 4}),
+    ("preact_resnet164", {"depth": 11, "width": 4}),
+    ("resnet164", {"depth": 11, "width": 4}),
+    ("se_resnet20", {"depth": 8, "width": 4}),
+    ("wrn16_8", {"depth": 10, "widen": 1}),
+    ("resnext29_8x64d", {"depth": 11, "cardinality": 2, "base_width": 4}),
+    ("he2015_22", {"width_multiplier": 0.05}),
+    ("he2015_30", {"width_multiplier": 0.05}),
+    ("convnext_femto", {"depths": [1, 1, 1, 1], "widths": [8, 8, 8, 8]}),
+]
+
+
+def assert_alike(trainers, *asked, sizes=()):
+    together, apart = (trainers(*asked, "seed=range(2)", sizes=sizes) for _ in range(2))
+    assert trained(together) == alone(apart) == [OK] * len(together)
+    for ours, theirs in zip(together, apart, strict=True):
+        assert distance(ours.model, theirs.model) < 1e-9
+
+
 @pytest.mark.parametrize("normalization", catalogue.options("normalization"))
 def test_a_replica_is_the_run_alone_with_each_normalization(normalization, trainers):
-    asked = ("model=resnet8", "model.width=8", f"normalization={normalization}", "steps=5", "seed=range(2)")
-    together, apart = trainers(*asked), trainers(*asked)
-    assert trained(together) == alone(apart) == [OK] * 2
-    for ours, theirs in zip(together, apart, strict=True):
-        assert distance(ours.model, theirs.model) < 1e-10
+    assert_alike(trainers, "model=resnet8", "model.width=8", f"normalization={normalization}", "steps=5")
+
+
+@pytest.mark.parametrize(("model", "arguments"), OTHERS, ids=[model for model, _ in OTHERS])
+def test_a_replica_is_the_run_alone_with_each_family_of_models(model, arguments, trainers):
+    sizes = [f"model.{key}={value}" for key, value in arguments.items()]
+    # a bias before batch norm changes nothing, so that its value is rounding
+    norm = "layer2d" if model == "convnext_femto" else "batch"
+    assert_alike(trainers, f"model={model}", f"normalization={norm}", "steps=3", sizes=sizes)
 
 
 def test_after_one_step_in_single_precision_a_replica_is_the_run_alone(trainers):

@@ -6,11 +6,9 @@ In: settings. Out: rows. Touches: processes.
 import json
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from multiprocessing import get_context
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from bench.benchmarks.error_rates.kinds import Kind, kinds
 from bench.benchmarks.error_rates.settings import ErrorRatesSettings
 from bench.benchmarks.error_rates.simulate import QUESTION, studies
 from bench.machine import environment
+from bench.machine.pool import pool
 from bench.report.analysis.rules import Rules
 from bench.report.statistics import wilson
 from bench.schema import AUTO, OK, Row, Run, UserError
@@ -41,8 +40,8 @@ def measure(settings: ErrorRatesSettings) -> Iterator[Row]:
     shared = {"margin": settings.study.margin, "rate_margin": rules.rate_margin, "line": rules.line}
     shared |= {"simulations": settings.simulations, "seed": settings.seed}
     processes = environment.usable_cores() if settings.processes == AUTO else int(settings.processes)
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        for kind, measures in zip(chosen, pool.map(task, chosen), strict=True):
+    with pool(processes) as simulating:
+        for kind, measures in zip(chosen, simulating.map(task, chosen), strict=True):
             choices = {"task": "error_rates", **kind.choices, **shared}
             about = {**environment.describe(), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
             study = settings.study.name

@@ -5,10 +5,8 @@ In: a work, settings. Out: seconds. Touches: the device, processes.
 
 import math
 import multiprocessing
-import signal
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -23,6 +21,7 @@ from bench.benchmarks.speed import plain
 from bench.benchmarks.speed.work import CLASSES, Work, changed, model_of
 from bench.launch.preflight import preflight
 from bench.machine import allocator, environment
+from bench.machine.pool import Context, executor
 from bench.machine.precision import FP32
 from bench.machine.settings import Settings
 from bench.plan.shape import packs, shape
@@ -88,9 +87,8 @@ class Pool:
         self.arm, self.work = arm, work
         self.run = changed(run, precision=arm.precision)
         self.machine = replace(machine, threads=arm.threads, graphed=arm.graphed, checkpointing=None)
-        context = multiprocessing.get_context("spawn")
-        self.barrier = context.Barrier(arm.processes + 1)
-        self.pool = ProcessPoolExecutor(arm.processes, context, initializer=_begin, initargs=(self.barrier,))
+        self.barrier = Context().Barrier(arm.processes + 1)
+        self.pool = executor(arm.processes, _begin, self.barrier)
 
     def __enter__(self) -> "Pool":
         return self
@@ -137,7 +135,6 @@ _batches: dict[str, Iterator[tuple[Tensor, Tensor]]] = {}  # of the baseline, by
 
 
 def _begin(barrier: Barrier) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     # a spawned process would spawn a loader's workers too, which takes them seconds; in a user's script they fork
     multiprocessing.set_start_method(None, force=True)  # None: the usual one
     _barrier.append(barrier)

@@ -12,31 +12,34 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
-from bench.bounds import Count
+from bench.bounds import Bound
 from bench.parts.dataset.tensors import Raw, Split, checksum_of, reader
 from bench.schema import UserError
 
 MODES = {1: "L", 3: "RGB"}  # number of channels -> Pillow's name
-READING = 2  # raise it when the same files are read otherwise: what is cached is then read again
+READING = 3  # raise it when the same files are read otherwise: what is cached is then read again
+WHITE_IS_ZERO = 0  # of TIFF
 DRAWINGS = ("EPS", "WMF")  # formats that Pillow hands to other programs
+SIXTEEN = ("TIFF", "PNG", "PPM", "JPEG2000", "IM")  # formats of 16 bits in which the largest number is white
+Side = Annotated[int, Bound(least=1, most=4096)]  # of an image that is resized: 50 MB
 
 Classes = dict[Path, list[Path]]  # the files in the folder of each class, both in alphabetical order
 Left = Counter[str]  # what is not read, by its kind in words
 
 
 @reader
-def image_folder(root: Path, download: bool, *, folder: str, size: Count | None, channels: Literal[1, 3]) -> Raw:
+def image_folder(root: Path, download: bool, *, folder: str, size: Side | None, channels: Literal[1, 3]) -> Raw:
     """The images train/CLASS/* and test/CLASS/* of a folder below the root, or of a full path.
 
     Every format that Pillow reads counts, whatever the suffix; other files are left out with a remark. An image is
-    turned as its EXIF data say, laid on white where it is transparent, and scaled from 16 bits to 8; of several frames
+    turned as its EXIF data say, laid on white where it is transparent, and scaled to 8 bits; of several frames
     the first is taken. An int `size` resizes all to size x size (bilinear, antialiased). Raises UserError when the
     folder is not laid out like that, the classes of train and test differ, an image cannot be read or, with size=null,
     the sizes differ.
@@ -66,7 +69,7 @@ def _classes(part: Path, left: Left) -> Classes:
     for path, files in found.items() or [(part / "CLASS", [])]:
         left["in a folder of a class, but no files"] += sum(not file.is_file() for file in files)
         if not any(file.is_file() for file in files):
-            raise UserError(f"no images in {path}; put some there (folders in it are not read)")
+            raise UserError(f"no images in {path}; put some there (folders in it are not read), or delete it")
     return {path: [*filter(Path.is_file, files)] for path, files in found.items()}
 
 
@@ -150,13 +153,19 @@ def _pixels(path: Path, size: int | None, channels: int, left: Left) -> NDArray[
                 if file.format in DRAWINGS:
                     left["drawings without pixels"] += 1
                     return None
-                left["frames after the first"] += getattr(file, "n_frames", 1) - 1
-                image = _eight_bits(ImageOps.exif_transpose(file), file.format).convert(MODES[channels])
+                if file.format == "MPEG" or isinstance(file, ImageFile.StubImageFile):  # known by name alone
+                    left["files that are no images"] += 1
+                    return None
+                if file.format != "PSD":  # whose layers are parts of its image
+                    left["frames after the first"] += getattr(file, "n_frames", 1) - 1
+                image = _eight_bits(ImageOps.exif_transpose(file), file).convert(MODES[channels])
     except MemoryError:
         raise
     except UnidentifiedImageError as cause:
         if Image.registered_extensions().get(path.suffix.lower()) in Image.OPEN:
-            raise UserError(f"{path} cannot be read as an image (its content is none); mend or delete it") from cause
+            raise UserError(
+                f"{path} cannot be read as an image (Pillow finds none in it); mend or delete it"
+            ) from cause
         left["files that are no images"] += 1
         return None
     except Exception as cause:  # Pillow raises errors of many kinds for broken files
@@ -166,14 +175,21 @@ def _pixels(path: Path, size: int | None, channels: int, left: Left) -> NDArray[
     return np.asarray(image).reshape(image.height, image.width, channels)
 
 
-def _eight_bits(image: Image.Image, form: str | None) -> Image.Image:
-    """The image with 8 bits per channel, on white. Raises ValueError for numbers of which none is known to be white."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and form in ("PPM", "PNG")):
+def _eight_bits(image: Image.Image, file: Image.Image) -> Image.Image:
+    """The image of a file with 8 bits per channel, on white.
+
+    Raises ValueError for numbers of which none is known to be white.
+    """
+    if file.format in SIXTEEN and (image.mode.startswith("I;16") or (image.mode == "I" and file.format != "TIFF")):
+        tags = getattr(file, "tag_v2", {})  # of TIFF, of which Pillow turns no 16 bits and scales no 12
+        white = 2 ** tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0] - 1
         values = np.asarray(image).astype(np.uint32)
-        values[values == image.info.get("transparency")] = 65535
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError("its pixels have 32 bits, of which no value is known to be white; save it with 8 or 16")
+        values[values == image.info.get("transparency")] = white
+        if tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO:
+            values = white - values
+        return Image.fromarray(((values * 255 + white // 2) // white).astype(np.uint8))
+    if image.mode.startswith(("I", "F")):
+        raise ValueError("of its numbers none is known to be white; save it with 8 bits")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,14 +90,21 @@ def reader(read: Callable[..., Raw]) -> Callable[..., Dataset]:
 
     @functools.wraps(read)
     def load(root: Path, download: bool, run_seed: int, **arguments: Any) -> Dataset:
-        fixed = arguments["split_seed"] is not None
-        return loaded(read, root, download, 0 if fixed else run_seed, **arguments)  # all seeds share a fixed split
+        return of_seed(read, root, download, run_seed, arguments)
 
     positional = [*inspect.signature(load, follow_wrapped=False).parameters.values()][:-1]
     keywords = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in named]
     load.__signature__ = inspect.Signature([*positional, *keywords])  # type: ignore[attr-defined]
     load.__annotations__ = named
     return dataset(load)
+
+
+def of_seed(
+    read: Callable[..., Raw], root: Path, download: bool, run_seed: int, arguments: Mapping[str, Any]
+) -> Dataset:
+    """The dataset of a reader in the split of a run's seed; all seeds share a fixed split."""
+    fixed = arguments["split_seed"] is not None
+    return loaded(read, root, download, 0 if fixed else run_seed, **arguments)
 
 
 @functools.lru_cache(maxsize=1)
@@ -121,7 +128,7 @@ def prepare(
     raw: Raw,
     run_seed: int,
     *,
-    validation: Count,
+    validation: Count | None,
     subset: Count | None,
     split_seed: Natural | None,
     crop: Natural,
@@ -131,8 +138,8 @@ def prepare(
     """Verify, split and normalize raw data.
 
     The splits are stratified and depend on the data and `split_seed` alone, or on `run_seed` where that is None; test
-    and validation do not depend on `subset`, which then draws that many training images. Raises UserError when the data
-    does not match `checksum`, or a number does not fit the data.
+    and validation do not depend on `subset`, which then draws that many training images; without a number a tenth of
+    the images validates. Raises UserError when the data does not match `checksum`, or a number does not fit the data.
     """
     name, train, test = raw.name, raw.train, raw.test
     height, width = train.images.shape[2:]
@@ -150,7 +157,8 @@ def prepare(
     generator = Generator().manual_seed(drawn_from % 2**64)  # torch takes no longer seed
     if isinstance(test, int):
         train, test = _carve(name, "test", train, test, generator)
-    train, held_out = _carve(name, "validation", train, validation, generator)
+    count = max(1, len(train.labels) // 10) if validation is None else validation
+    train, held_out = _carve(name, "validation", train, count, generator)
     if subset is not None:
         train = _subset(name, train, subset, raw.classes, generator)
     train, held_out, test = _normalized(train, held_out, test)

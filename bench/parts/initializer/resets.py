@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from bench.parts.ambient import unchanged_generators
+from bench.parts.ambient import generators_kept, seeded
 from bench.schema import Unfit
 
 
@@ -28,7 +28,7 @@ def settled(module: nn.Module) -> bool:
     reset = reset_of(module)
     if reset is None:
         return False
-    with unchanged_generators():
+    with generators_kept():
         before = _states()
         first, second = _values_after(reset, module), _values_after(reset, module)
         return before == _states() and same(first, second)
@@ -44,9 +44,11 @@ def reset_by(module: nn.Module, generator: Generator) -> None:
     if reset is None:
         raise Unfit(f"no initializer knows the parameters of {kind}; give it a reset_parameters()")
     seed = int(torch.randint(2**62, (), generator=generator))
-    with unchanged_generators():
-        first, second = (_values_after(reset, module, seed) for _ in range(2))
-    if not same(first, second):
+    drawn = []
+    for _ in range(2):
+        with seeded(seed):
+            drawn.append(_values_after(reset, module))
+    if not same(*drawn):
         raise Unfit(f"{kind}.reset_parameters() draws from a generator of its own, which no seed reaches")
 
 
@@ -55,11 +57,7 @@ def _states() -> tuple[Any, ...]:
     return torch.get_rng_state().tolist(), numpy["state"]["key"].tolist(), numpy["state"]["pos"], random.getstate()
 
 
-def _values_after(reset: Callable[[], object], module: nn.Module, seed: int | None = None) -> list[Tensor]:
-    if seed is not None:
-        torch.default_generator.manual_seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002, the one that a module of the user's may draw from
-        random.seed(seed)
+def _values_after(reset: Callable[[], object], module: nn.Module) -> list[Tensor]:
     reset()
     return [tensor.clone() for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False))]
 

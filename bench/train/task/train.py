@@ -3,30 +3,27 @@
 In: runs of one shape and a machine. Out: their rows. Touches: the device, and checkpoints through rows.
 """
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bench import registry
 from bench.bounds import Count, Natural, Nonnegative, Share
 from bench.machine import environment
 from bench.machine.precision import autocast
-from bench.parts.arguments import RESIDUAL, SUM
+from bench.parts.assembly import assembled
 from bench.parts.dataset.tensors import Dataset
-from bench.parts.gain import resolved
-from bench.parts.initializer.as_shipped import as_shipped
-from bench.parts.initializer.resets import same
-from bench.parts.seeds import generator
 from bench.registry import task
 from bench.rows.correctness import packed
-from bench.schema import OK, Machine, Row, Run, Unfit, UserError
-from bench.train import engine, global_rng, stackable
+from bench.schema import OK, Machine, Row, Run, UserError
+from bench.train import engine, stackable
 from bench.train.checkpoint import Keeper
 from bench.train.contract import Cost, Task
 from bench.train.segment import costs, devices
@@ -41,6 +38,7 @@ class Prepared(NamedTuple):
 
     data: Dataset
     model: nn.Module
+    remarks: tuple[str, ...]  # on layers of the model that were fitted to the data
 
 
 @task
@@ -70,19 +68,17 @@ class Train(Task):
 
     def prepare(self, run: Run, machine: Machine) -> Prepared:
         """Load the data, build the model and draw its weights."""
-        seed = run.choices["seed"]
-        data: Dataset = registry.build(run, "dataset")(machine.data, machine.download, seed)
-        model = constructed(run, data)
-        batch = data.train.take(torch.arange(min(self.batch_size, data.sizes[0])))
-        numbers = resolved(run.arguments("initializer"), registry.build(run, "activation")())
-        registry.build(run, "initializer")(model, generator(seed, "init"), batch, **numbers)
+        data: Dataset = registry.build(run, "dataset")(machine.data, machine.download, run.choices["seed"])
+        model, remarks = assembled(run, data, self.batch_size)
         model = model.to(machine.device).to(memory_format=torch.channels_last)
         if machine.device == "cpu":  # where products were measured to be faster
             model = with_products(model)
-        return Prepared(data.to(machine.device), model)
+        return Prepared(data.to(machine.device), model, remarks)
 
     def cost(self, run: Run, machine: Machine, prepared: Prepared) -> Cost:
-        """Its training steps, and its evaluations counted as steps."""
+        """Its training steps, and its evaluations counted as steps; says what was fitted before it trains."""
+        for remark in prepared.remarks:
+            say_once(f"{run.choices['model']}: {remark}")
         data, budget = prepared.data, self.budget(prepared.data)
         evaluated = budget.epochs * data.sizes[1] + data.sizes[2]
         model = [f"{key}={value}" for key, value in sorted(run.choices.items()) if key.partition(".")[0] == "model"]
@@ -125,9 +121,11 @@ class Train(Task):
         prepared = self.prepare(run, machine)
         budget, numbers = self.budget(prepared.data), autocast(self.precision, machine.device)
         smoothing = self.label_smoothing
-        return Trainer(
+        trainer = Trainer(
             run, machine, prepared.data, prepared.model, budget, smoothing, self.target_loss, numbers, started, packed
         )
+        trainer.remarks = prepared.remarks
+        return trainer
 
     def _builder(self, machine: Machine, graphed: bool) -> engine.Build:
         return engine.builder(autocast(self.precision, machine.device), compiled=machine.compiled, graphed=graphed)
@@ -147,30 +145,10 @@ class Train(Task):
         return engine.Batch(images.contiguous(memory_format=torch.channels_last), labels, 0.0)
 
 
-def constructed(run: Run, data: Dataset) -> nn.Module:
-    """The model as its constructor makes it, which draws by the seed of the run, whatever the process did before.
-
-    Raises Unfit where such weights are to be kept and no seed decides them.
-    """
-
-    def built() -> nn.Module:
-        global_rng.seed(generator(run.choices["seed"], "model").initial_seed())
-        parts = registry.build(run, "activation"), registry.build(run, "normalization")
-        made: nn.Module = registry.build(run, "model")(data.shape, data.classes, *parts, run.choices.get(RESIDUAL, SUM))
-        return made
-
-    model = built()
-    if run.functions["initializer"] == as_shipped.__name__ and not same(values(model), values(built())):
-        raise Unfit(
-            f"{run.choices['model']} draws from a generator of its own, which no seed reaches, so its weights are not "
-            "kept; draw from those of torch, numpy or random, or take another initializer"
-        )
-    return model
-
-
-def values(model: nn.Module) -> list[Tensor]:
-    """The parameters and buffers of a model."""
-    return [*model.parameters(), *model.buffers()]
+@cache
+def say_once(remark: str) -> None:
+    """Print a remark on standard error, the first time in this process."""
+    print(remark, file=sys.stderr)
 
 
 def row_of(trainer: Trainer, status: str) -> Row:
@@ -216,4 +194,5 @@ def surroundings(trainer: Trainer) -> dict[str, object]:
         "train_images": data.sizes[0],
         "validation_images": data.sizes[1],
         "test_images": data.sizes[2],
+        **({"fitted": [*trainer.remarks]} if trainer.remarks else {}),
     }

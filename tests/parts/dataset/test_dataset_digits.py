@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from torch.nn import functional
 
 from bench.parts.dataset import digits as module
 from bench.parts.dataset.tensors import Dataset
@@ -78,3 +79,12 @@ def test_runs_of_one_process_read_once_and_share_the_split_of_their_seed(tmp_pat
     assert again is first
     assert not torch.equal(first.test.labels, other.test.labels)
     assert len(reads) == 1
+
+
+def test_resized_digits_are_the_digits_at_another_size(load: Load) -> None:
+    small, large = load("digits", split_seed=0), load("digits_resized", split_seed=0, size=16)
+    assert large.shape == (1, 16, 16)
+    assert torch.equal(small.test.labels, large.test.labels)
+    halved = functional.avg_pool2d(large.train.images, 2).flatten(1)
+    both = torch.stack([small.train.images[:50].flatten(), halved[:50].flatten()])
+    assert torch.corrcoef(both)[0, 1] > 0.9

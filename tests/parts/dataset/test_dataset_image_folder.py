@@ -1,8 +1,9 @@
 import os
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from torchvision.datasets import ImageFolder
 
 from bench.parts.dataset.tensors import Dataset
-from bench.registry import find
+from bench.registry import build, find
 from bench.schema import UserError
 
 Load = Callable[..., Dataset]
@@ -113,7 +114,7 @@ def test_what_is_left_out_is_counted_in_one_remark(load: Load, pets: Path, capsy
     assert not capsys.readouterr().err  # the tensors are kept, no file is opened
 
 
-def pixels(pets: Path, image: Image.Image, name: str = "0.png", **options: Any) -> Any:
+def pixels(pets: Path, image: "Image.Image | Raw", name: str = "0.png", **options: Any) -> Any:
     """The first image as it is read, (H, W, C), before it is normalised."""
     shutil.rmtree(pets)
     for part, animal in ((part, animal) for part in ("train", "test") for animal in ("cat", "dog")):
@@ -122,6 +123,15 @@ def pixels(pets: Path, image: Image.Image, name: str = "0.png", **options: Any) 
     read: Any = find("dataset", "image_folder")
     raw = read.__wrapped__(pets.parent, False, folder="pets", size=None, channels=3)
     return raw.train.images[0].permute(1, 2, 0).numpy()
+
+
+class Raw(NamedTuple):
+    """The bytes of a file in the place of an image."""
+
+    content: bytes
+
+    def save(self, path: Path) -> None:
+        path.write_bytes(self.content)
 
 
 def test_sixteen_bits_are_scaled_to_eight(pets: Path) -> None:
@@ -158,8 +168,63 @@ def test_other_modes_become_colours(pets: Path, mode: str, name: str) -> None:
 
 @pytest.mark.parametrize("mode", ["F", "I"])
 def test_pixels_of_which_none_is_known_to_be_white_are_refused(pets: Path, mode: str) -> None:
-    with pytest.raises(UserError, match=r"0.tif cannot be read as an image \(its pixels have 32 bits"):
+    with pytest.raises(UserError, match=r"0.tif cannot be read as an image \(of its numbers none is known to be white"):
         pixels(pets, Image.new(mode, (5, 6)), "0.tif")
+
+
+def tiff(bits: int, photometric: int, row: list[int]) -> bytes:
+    """A grey TIFF of one row, uncompressed and little-endian, which Pillow itself does not write (TIFF 6.0)."""
+    packed = "".join(f"{value:0{bits}b}" for value in row)
+    data = int(packed, 2).to_bytes(len(packed) // 8, "big") if bits % 8 else struct.pack(f"<{len(row)}H", *row)
+    tags = {256: len(row), 257: 1, 258: bits, 259: 1, 262: photometric, 273: 8 + 2 + 12 * 9 + 4, 277: 1, 278: 1}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in (tags | {279: len(data)}).items())
+    return b"II*\0" + struct.pack("<IH", 8, 9) + entries + bytes(4) + data
+
+
+@pytest.mark.parametrize(
+    ("bits", "photometric", "row", "grey"),
+    [
+        (16, 1, [0, 32896, 65535, 257], [0, 128, 255, 1]),
+        (16, 0, [0, 32896, 65535, 257], [255, 127, 0, 254]),
+        (12, 1, [0, 2056, 4095, 16], [0, 128, 255, 1]),
+    ],
+    ids=["16 bits", "16 bits, white is 0", "12 bits"],
+)
+def test_a_grey_tiff_is_scaled_by_its_bits_and_turned_where_its_white_is_0(
+    pets: Path, bits: int, photometric: int, row: list[int], grey: list[int]
+) -> None:
+    assert pixels(pets, Raw(tiff(bits, photometric, row)), "0.tif")[0, :, 0].tolist() == grey
+
+
+def test_a_tiff_that_pillow_does_not_know_is_named(pets: Path) -> None:
+    with pytest.raises(UserError, match=r"0.tif cannot be read as an image \(Pillow finds none in it\); mend or"):
+        pixels(pets, Raw(tiff(12, 0, [0, 4095])), "0.tif")
+
+
+def test_numbers_below_zero_have_no_white(pets: Path) -> None:
+    cards = ["SIMPLE  =                    T", "BITPIX  =                   16", "NAXIS   =                    2"]
+    cards += ["NAXIS1  =                    4", "NAXIS2  =                    1", "END"]
+    header = "".join(f"{card:80}" for card in cards).ljust(2880).encode()
+    with pytest.raises(UserError, match="of its numbers none is known to be white"):
+        pixels(pets, Raw(header + struct.pack(">4h", 0, 100, 32767, -1).ljust(2880, b"\0")), "0.fits")
+
+
+def test_what_pillow_knows_by_name_alone_is_no_image_and_layers_are_no_frames(
+    load: Load, pets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = pets / "train" / "cat"
+    (home / "8.mpg").write_bytes(b"\0\0\1\xb3\x01\0\x10\x13" + b"\xff" * 20)
+    (home / "8.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(20))
+    flat = b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 5, 6, 8, 3) + bytes(12) + bytes(2) + bytes(90)
+    (home / "8.psd").write_bytes(flat)
+    assert load("image_folder", **CHOICES).sizes == (13, 4, 4)
+    assert capsys.readouterr().err == "pets: 21 images are read; left out: 2 files that are no images\n"
+
+
+def test_a_size_of_which_an_image_fills_the_memory_is_refused(runs_of: Any, pets: Path, machine: Any) -> None:
+    (run,) = runs_of("dataset=image_folder", "dataset.folder=pets", "dataset.size=100000")
+    with pytest.raises(UserError, match="takes a whole number from 1 to 4096"):
+        build(run, "dataset")
 
 
 @pytest.mark.parametrize("target", ["nothing.png", "8.png"])

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from bench import initialize
+from bench import catalogue, initialize
+from bench.parts.dataset.tensors import Split
+from bench.parts.gain import resolved
 from bench.parts.initializer.norms import cancels_scale, forget, is_norm, restart, restarts, standardizes
 from bench.registry import find
 from bench.schema import UserError
@@ -221,3 +223,43 @@ def test_with_scaled_weights_zero_gamma_starts_the_gain_of_each_branch_at_zero()
     initialize(net, "zero_gamma")
     assert not net.layer2[0].norm2.weight.any()
     assert (net.layer2[0].norm1.weight == 1).all()
+
+
+# Every initializer with every normalization
+
+OPTIONS = catalogue.options("initializer")
+BY_FUNCTION = {option["function"]: name for name, option in OPTIONS.items()}
+FAST = {"metainit": {"steps": 1}, "gradinit": {"iterations": 1}}
+OF_WEIGHTS = [name for name in catalogue.options("normalization") if "weight_standardization" in name]
+UNDONE = {*STRUCTURED, *SCALING, "conv_orthogonal", "zero_hadamard"}  # by weight standardization
+NO_THIRD_DERIVATIVE = ("batch", "instance", "weight_standardization")  # in torch
+
+
+def is_refused(function: str, normalization: str) -> bool:
+    return (
+        (function in UNDONE and normalization in OF_WEIGHTS)
+        or (function == "metainit" and normalization in NO_THIRD_DERIVATIVE)
+        or (function == "zero_gamma" and normalization == "none")
+    )
+
+
+@pytest.mark.parametrize("normalization", catalogue.options("normalization"))
+@pytest.mark.parametrize("function", BY_FUNCTION)
+def test_an_initializer_fills_a_model_of_any_normalization_or_says_why_not(function, normalization):
+    option = catalogue.options("normalization")[normalization]
+    norm = partial(find("normalization", option["function"]), **catalogue.arguments(option))
+    arguments = catalogue.arguments(OPTIONS[BY_FUNCTION[function]]) | FAST.get(function, {})
+    arguments |= resolved(arguments, nn.ReLU())
+    form = arguments.get("residual", "sum")
+    net = find("model", "resnet")((1, 8, 8), 4, nn.ReLU, norm, form, depth=8, width=8, shortcut="B")
+    for tensor in net.state_dict().values():
+        tensor.fill_(float("nan") if tensor.is_floating_point() else 99)
+    batch = Split(torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 4)
+    initializer = partial(find("initializer", function), net, torch.Generator().manual_seed(0), batch, **arguments)
+    if is_refused(function, normalization):
+        with pytest.raises(UserError, match="take"):
+            initializer()
+    else:
+        initializer()
+        assert all(value.isfinite().all() for value in net.state_dict().values())
+        assert net(batch.images).isfinite().all()

@@ -143,7 +143,7 @@ def test_the_target_is_reached_where_the_mean_of_the_last_losses_is_down_to_it(r
 
 def test_the_first_measures_are_those_of_the_untrained_model(runs_of, machine):
     (run,) = runs_of(*TINY, "dataset.crop=0", "dataset.flip=false")
-    data, model = task_of(run).prepare(run, machine)
+    data, model, _ = task_of(run).prepare(run, machine)
     order = torch.randperm(256, generator=generator(0, "order"))[:16]
     loss = torch.nn.functional.cross_entropy(model.train()(data.train.images[order]), data.train.labels[order])
     loss.backward()
