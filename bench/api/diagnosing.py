@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from bench.bounds import Positive, checked
 from bench.schema import UserError
-from bench.signal.diagnosis import Diagnosis
-from bench.signal.measure import measure
+from bench.signal.diagnosis import Diagnosis, diagnosed
 
 Batch = Tensor | tuple[Tensor, Tensor]
 
@@ -21,7 +20,8 @@ def diagnose(model: nn.Module, batch: Batch, *, learning_rate: float = 0.1, seed
     learning_rate: the one that training will begin with.
 
     print() shows the diagnosis; `.problems` is a list, empty for a healthy model; `.layers` is a frame; `.plot()` draws
-    it. Nothing is trained: the model is copied, and its weights, statistics, hooks and all generators are as before.
+    it; `.fixed` is the diagnosis of a copy after the line of code that repairs it. Nothing is trained: the model is
+    copied, and its weights, statistics, hooks and all generators are as before.
     Raises UserError for a model or a batch that cannot be measured.
     """
     if not isinstance(model, nn.Module):
@@ -36,7 +36,7 @@ def diagnose(model: nn.Module, batch: Batch, *, learning_rate: float = 0.1, seed
             "module that calls it with one tensor"
         )
     rate = checked("learning_rate", learning_rate, Positive)
-    return Diagnosis(type(model).__name__, (measure(model, inputs, labels, rate, seed),))
+    return diagnosed(type(model).__name__, [model], inputs, labels, rate, seed)
 
 
 def _are_labels(labels: object) -> bool:

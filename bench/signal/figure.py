@@ -38,6 +38,9 @@ def drawn(frame: pd.DataFrame, title: str) -> Figure:
 def _line(axis: Axes, shown: pd.DataFrame, column: str) -> None:
     values = shown[column].where(shown[column] != 0)
     axis.plot(shown.index, values, color=BLUE, marker="o", markersize=3, linewidth=1)
-    if f"expected_{column}" in shown:
+    if shown[f"expected_{column}"].notna().any():
         axis.plot(shown.index, shown[f"expected_{column}"], color=GREY, linestyle="--", linewidth=1, label="theory")
+        low, high = (shown.get(f"expected_{column}_{end}") for end in ("low", "high"))
+        if low is not None:
+            axis.fill_between(shown.index, low, high, color=GREY, alpha=0.15, linewidth=0)
         axis.legend(frameon=False, fontsize=8)

@@ -16,15 +16,8 @@ from bench.signal.measure import Measurement, Weight
 from bench.signal.operations import ACTIVATION, JOIN, LAYER, NORM, OTHER, Operation
 
 INPUT = -1  # the place of the model's input
+ENOUGH = 16  # examples: the loss of fewer is sharper than that of a batch
 CLOSED = 1e-8  # of a sum's second moment: a residual branch below this is closed at first
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What theory expects of an output, given the measured inputs of the operation; None where it has no answer."""
-
-    second_moment: float | None = None
-    correlation: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +49,17 @@ class Flow:
         """The weight of a layer."""
         return self.measured.weights[str(layer.weight)]
 
+    @cached_property
+    def steepness(self) -> float:
+        """The learning rate times the sharpness; 0 under norms and for few examples, where sharpness says little."""
+        if any(one.kind == NORM for one in self.operations) or self.measured.examples < ENOUGH:
+            return 0.0
+        return self.measured.learning_rate * max(self.measured.sharpness or 0.0, 0.0)
+
+    def owner(self, name: str) -> str:
+        """The module that holds the weight of the layer of this name, which may be a later call of it."""
+        return next(str(one.weight).rpartition(".")[0] for one in self.layers if one.name == name)
+
     def source(self, one: Operation) -> Operation | None:
         """What feeds an operation, past reshapes, pools and the like; None for the input of the model."""
         place = one.inputs[0]
@@ -86,6 +90,11 @@ class Flow:
         except UserError:
             return None
         return math.sqrt(q / moment) if 0 < moment < math.inf else None
+
+    def before(self, one: Operation) -> Operation:
+        """What feeds an operation first: another one, or the model's input."""
+        place = one.inputs[0]
+        return self.measured.given if place == INPUT else self.operations[place]
 
     def moment(self, place: int) -> float | None:
         """The second moment of an output; None for the input of the model."""

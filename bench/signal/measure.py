@@ -51,12 +51,14 @@ class Weight:
 class Measurement:
     """A model at initialization on one batch.
 
+    given: its input, in the form of an operation.
     loss: the cross-entropy, None where the output is not (examples, classes); the gradients are then those of a random
     projection of the output. jacobian: the least and the greatest singular value of the derivative of at most ten
     outputs, or random directions of them, by one input. curvature: g'Hg / g'g of the loss along its gradient;
     sharpness: the greatest eigenvalue of its Hessian that three products find. Both None without a loss.
     """
 
+    given: Operation
     operations: tuple[Operation, ...]
     weights: dict[str, Weight]
     unused: tuple[str, ...]  # parameters without a gradient
@@ -106,6 +108,7 @@ def measure(
             curvature = _curvature(parameters, found, lambda: loss_of(tensor_of(net(x.detach()))[0]))
     unused = tuple(name for name in parameters if name not in found)
     return Measurement(
+        given=recorder.given,
         operations=operations,
         weights=_weights(net, found, operations, learning_rate),
         unused=unused,

@@ -49,6 +49,7 @@ class Operation:
     mean, second_moment: of all values of the output; correlation: the mean cosine between the outputs of two examples;
     rank: tr(G)² / tr(G²) of their Gram matrix, of at most the number of examples. dead: the share of units of an
     activation that do not vary over the batch; saturated: the share of values where its slope is below 0.01.
+    connections: of a unit of a convolution, the inputs that it has, padding aside, weighted by their squares.
     gradient: the mean square of the loss's derivative by the output, times the number of examples squared.
     """
 
@@ -67,6 +68,7 @@ class Operation:
     finite: bool
     dead: float | None = None
     saturated: float | None = None
+    connections: float | None = None
     gradient: float | None = None
     call: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)  # of an activation, for theory
 
@@ -85,6 +87,8 @@ class Recorder(TorchFunctionMode):
 
     def begin(self, x: Tensor) -> None:
         """Mark the input of the model."""
+        shape = tuple(x.shape)
+        self.given = Operation(-1, "input", "", "input", OTHER, (), None, shape, **moments(x.detach()))
         self.made[id(x)] = (x, -1)
 
     def __torch_function__(
@@ -142,6 +146,8 @@ class Recorder(TorchFunctionMode):
         if before is not None and outputs[0].shape == before.shape:
             operation.call = lambda z: func(z, *args[1:], **{k: v for k, v in kwargs.items() if k != "inplace"})
             operation.dead, operation.saturated = _of_activation(operation.call, before, outputs[0].detach())
+        if kind == LAYER and func.__name__.startswith("conv") and args:
+            operation.connections = _connections(func, args, kwargs)
         self.operations.append(operation)
         for output in outputs:
             self.made[id(output)] = (output, place)
@@ -217,6 +223,20 @@ def _of_activation(call: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> tu
     step = STEP * float(x.square().mean().sqrt()) or STEP
     slope = (call(x + step) - call(x - step)).abs() / (2 * step)
     return float(constant) if len(y) > 1 else None, float((slope < FLAT).float().mean())
+
+
+@torch.no_grad()
+def _connections(func: Callable[..., Tensor], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float | None:
+    """E[sum of the squares of a unit's inputs] / E[square of an input], by one output of ones for each group."""
+    if len(args) < 2:
+        return None
+    x, weight, *rest = args
+    groups = kwargs.get("groups", rest[5 if "transpose" in func.__name__ else 4] if len(rest) > 4 else 1)
+    ones = torch.ones_like(weight[:, :1] if "transpose" in func.__name__ else weight[:groups])
+    squares = x.detach().square()
+    rest[:1] = [None] if rest else []
+    total = func(squares, ones, *rest, **{key: value for key, value in kwargs.items() if key != "bias"})
+    return float(total.mean() / squares.mean()) if bool(squares.any()) else None
 
 
 def _tensors(nested: Any) -> Iterator[Tensor]:

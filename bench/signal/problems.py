@@ -18,33 +18,37 @@ SLOW = 1e-5  # of its own size, by which a weight changes in a step: a thousand 
 STEEP = 3.0  # times log(classes): the loss of a network that is sure of wrong answers before it has learned
 ALIKE = 1e-3  # 1 - cosine of two examples' features: the last layer then sees one input
 KEPT = 0.05  # of log2 of the signal, per layer: less is not named as a cause
+UNSTABLE = 20.0  # learning rate times sharpness, without norms: gradient descent overshoots from 2 on
 DEAD = 0.99  # of the units of an activation
+
+
+Factor = tuple[Operation, float, float, float]  # a layer, its gain, the needed gain, log2 of its factor on the signal
 
 
 @dataclass(frozen=True)
 class Problem:
     """One thing that keeps a network from learning.
 
-    kind: not_finite, silent, steep, alike, slow or dead. layer: its name in the model. what: what was measured
-    there. expected: what a healthy network has. fix: the line of code that repairs it.
+    kind: not_finite, silent, steep, unstable, alike, slow or dead. layer: its name in the model. what: what was
+    measured there. expected: what a healthy network has. fix: the line that repairs it, "" where none was found.
     """
 
     kind: str
     layer: str
     what: str
     expected: str
-    fix: str
+    fix: str = ""
 
     @property
     def text(self) -> str:
-        """In two sentences and a line of code."""
-        return f"{self.layer}: {self.what}. Expected: {self.expected}.\n    {self.fix}"
+        """In two sentences."""
+        return f"{self.layer}: {self.what}. Expected: {self.expected}."
 
 
 def problems(measured: Measurement) -> list[Problem]:
     """The problems of a network, the first cause first: what is not finite hides the rest."""
     flow = Flow(measured)
-    for rule in (_not_finite, _silent, _steep, _alike, _slow, _dead):
+    for rule in (_not_finite, _silent, _steep, _unstable, _alike, _slow, _dead):
         if found := [*rule(flow)]:
             return found
     return []
@@ -53,7 +57,7 @@ def problems(measured: Measurement) -> list[Problem]:
 def _not_finite(flow: Flow) -> Iterator[Problem]:
     for one in flow.operations:
         if not one.finite:
-            yield Problem("not_finite", one.name, "its output is not finite", "finite numbers", _remedy(flow))
+            yield Problem("not_finite", one.name, "its output is not finite", "finite numbers")
             return
 
 
@@ -62,14 +66,13 @@ def _silent(flow: Flow) -> Iterator[Problem]:
     for layer in flow.layers:
         weight = flow.weight(layer)
         if weight.std == 0 and not flow.is_meant_to_be_zero(layer):
-            yield Problem("silent", layer.name, "all its weights are 0", "weights that differ", _remedy(flow))
+            yield Problem("silent", layer.name, "all its weights are 0", "weights that differ")
         elif weight.std > 0 and weight.shape[0] > 1 and weight.is_constant:
             yield Problem(
                 "silent",
                 layer.name,
                 "all its units have the same weights and learn the same",
                 "weights that differ",
-                _remedy(flow),
             )
 
 
@@ -86,7 +89,19 @@ def _steep(flow: Flow) -> Iterator[Problem]:
             where,
             f"the loss before training is {measured.loss:.3g}{cause}",
             f"about log({measured.classes}) = {guess:.3g}",
-            _remedy(flow),
+        )
+
+
+def _unstable(flow: Flow) -> Iterator[Problem]:
+    """A loss so curved that steps of this size overshoot, and no norm that makes weights, and so steps, smaller."""
+    if flow.steepness > UNSTABLE:
+        where, cause = _growth(flow)
+        yield Problem(
+            "unstable",
+            where,
+            f"the learning rate {flow.measured.learning_rate:g} times the sharpness of the loss is "
+            f"{flow.steepness:.3g}{cause}",
+            "about 2 or less",
         )
 
 
@@ -103,7 +118,6 @@ def _alike(flow: Flow) -> Iterator[Problem]:
         f"from here on two inputs look alike: their cosine is {where.correlation:.5f}, and {last.correlation:.6f} "
         "before the last layer",
         f"a cosine below {1 - ALIKE}",
-        _remedy(flow),
     )
 
 
@@ -124,7 +138,6 @@ def _slow(flow: Flow) -> Iterator[Problem]:
         f"a step at learning rate {flow.measured.learning_rate:g} changes the weights by "
         f"{statistics.median(updates):.1g} of their size{cause}",
         f"more than {SLOW:g}",
-        _remedy(flow),
     )
 
 
@@ -141,13 +154,12 @@ def _dead(flow: Flow) -> Iterator[Problem]:
                 one.name,
                 f"{100 * one.dead:.0f} % of its units have one output for the whole batch",
                 "units that vary with the input",
-                _remedy(flow),
             )
             return
 
 
-def _factors(flow: Flow) -> list[tuple[Operation, float, float, float]]:
-    """Each layer whose scale no norm cancels, its gain, the needed gain, log2 of its factor on a signal."""
+def _factors(flow: Flow) -> list[Factor]:
+    """The layers whose scale no norm cancels."""
     found = []
     for layer in flow.layers:
         needed = flow.needed_gain(layer)
@@ -180,7 +192,7 @@ def _trend(flow: Flow, sign: int) -> tuple[str, str]:
     if not found:
         return flow.layers[0].name if flow.layers else "the model", ""
     per_layer = statistics.fmean(abs(one[3]) for one in found)
-    layer, gain, needed, _ = max(found, key=lambda one: sign * one[3]) if len(found) < 3 else found[0]
+    layer, gain, needed, _ = max(found, key=lambda one: sign * one[3]) if len(found) < 3 else _inner(flow, found)
     fed = flow.source(layer)
     by = f"{fed.function} needs" if fed is not None and fed.kind == ACTIVATION else "the layer needs"
     verb = "halves" if sign < 0 else "doubles"
@@ -188,8 +200,6 @@ def _trend(flow: Flow, sign: int) -> tuple[str, str]:
     return layer.name, f"; the signal {verb} {pace} from here on: gain {gain:.2f} where {by} {needed:.2f}"
 
 
-def _remedy(flow: Flow) -> str:
-    """The line that draws the weights anew so that the signal keeps its size."""
-    names = {one.function.rstrip("_") for one in flow.operations if one.kind == ACTIVATION}
-    activation = f', activation="{names.pop()}"' if len(names) == 1 else ""
-    return f'initialize(model, "he_normal", gain="auto"{activation}, others="keep")'
+def _inner(flow: Flow, found: list[Factor]) -> Factor:
+    """The first of the layers that an activation feeds, which says what its gain must make up for."""
+    return next((one for one in found if (fed := flow.source(one[0])) and fed.kind == ACTIVATION), found[0])
