@@ -41,6 +41,7 @@ COMMANDS = {
     "merge": Command("merge", "merge", positional="folders"),
     "seal": Command("rows", "seal"),
     "sync": Command("rows", "sync"),
+    "probe": Command("probe", "probe", planned=True),
     "speed": Command("benchmarks", "speed"),
     "throughput": Command("benchmarks", "throughput"),
     "coverage": Command("benchmarks", "coverage"),

@@ -35,6 +35,8 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
         overrides = for_report(overrides, parsed.config_dir)
     refuse_repeated(overrides)
     overrides = [quoted_arms(word) for word in overrides]
+    if command == "probe":
+        overrides = [re.sub(r"^input=([\d,]+)$", r"input=[\1]", word) for word in overrides]
     results = next((word.partition("=")[2] for word in overrides if word.startswith("results=")), RESULTS)
     overrides = [part for word in overrides for part in named_study(word, parsed.config_dir, Path(results))]
     if not COMMANDS[command].planned or parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
