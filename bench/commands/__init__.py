@@ -46,5 +46,6 @@ COMMANDS = {
     "throughput": Command("benchmarks", "throughput"),
     "coverage": Command("benchmarks", "coverage"),
     "error_rates": Command("benchmarks", "error_rates"),
+    "probe_error_rates": Command("benchmarks", "probe_error_rates"),
     "scale": Command("benchmarks", "scale"),
 }

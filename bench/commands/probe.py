@@ -56,8 +56,7 @@ def probe(compose: Compose, launch: Any, settings: ProbeSettings) -> int:
             if len(arms) > 1
             else f"output={settings.output} is no figure; end it with {', '.join(FIGURES)}"
         )
-    varied = [key for key in runs[0].choices if len({str(run.choices.get(key)) for run in runs}) > 1 and key != "seed"]
-    found = [(_name(same[0], varied), diagnosed_arm(same, settings)) for same in arms]
+    found = [(_name(same[0], runs), diagnosed_arm(same, settings)) for same in arms]
     if settings.output:
         save(found[0][1], Path(settings.output))
     show(render(sheet(found, settings.fix), settings.format))
@@ -68,8 +67,16 @@ def _arm(run: Run) -> str:
     return repr(sorted((key, str(value)) for key, value in run.choices.items() if key != "seed"))
 
 
-def _name(run: Run, varied: Sequence[str]) -> str:
-    return ", ".join([str(run.choices["model"]), *(str(run.choices[key]) for key in varied if key != "model")])
+def _name(run: Run, runs: Sequence[Run]) -> str:
+    """The model, and what sets the arm apart: of an option's arguments, those that vary between arms with the option."""
+
+    def others(key: str) -> set[str]:
+        word = key.partition(".")[0]
+        alike = [one for one in runs if "." not in key or one.choices[word] == run.choices[word]]
+        return {str(one.choices.get(key)) for one in alike}
+
+    apart = [key for key in run.choices if key not in ("seed", "model") and len(others(key)) > 1]
+    return ", ".join(str(run.choices[key]) for key in ("model", *apart))
 
 
 def diagnosed_arm(runs: Sequence[Run], settings: ProbeSettings) -> "Diagnosis":

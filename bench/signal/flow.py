@@ -104,6 +104,10 @@ class Flow:
         """Whether a layer of zeros ends a residual branch or the model, as Fixup and zero heads have it."""
         return self.weight(layer).std == 0 and self._ends(layer)
 
+    def is_head(self, one: Operation) -> bool:
+        """Whether the output of an operation is the model's, but for reshapes and the like."""
+        return all(user.kind == OTHER and self.is_head(user) for user in self.consumers[one.place])
+
     def _ends(self, one: Operation) -> bool:
         users = self.consumers[one.place]
         return all(user.kind == JOIN or (user.kind in (NORM, OTHER) and self._ends(user)) for user in users)

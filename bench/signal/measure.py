@@ -17,7 +17,7 @@ from bench.parts.ambient import neutral, seeded
 from bench.parts.initializer.fans import Layer, fans
 from bench.parts.seeds import generator
 from bench.schema import UserError
-from bench.signal.operations import LAYER, Operation, recording
+from bench.signal.operations import LAYER, NORM, Operation, recording
 
 DIRECTIONS = 10  # outputs, or random directions of them, in which the Jacobian is multiplied
 POWERS = 2  # products with the Hessian for its largest eigenvalue, from the gradient on
@@ -79,12 +79,20 @@ class Measurement:
 
 @neutral()
 def measure(
-    model: nn.Module, images: Tensor, labels: Tensor | None = None, learning_rate: float = 0.1, seed: int = 0
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None = None,
+    learning_rate: float = 0.1,
+    seed: int = 0,
+    *,
+    whole: bool = True,
 ) -> Measurement:
     """Measure a model on a batch (n, ...) in training mode without dropout, as its first step would see it.
 
-    labels (n,): drawn from the seed where the output is (n, classes) and there are none. The model, its statistics, its
-    hooks and all generators are as before. Raises UserError for a model or a batch that cannot be measured.
+    labels (n,): drawn from the seed where the output is (n, classes) and there are none. whole: False leaves out what
+    no problem depends on and most of the time goes to: the Jacobian and, under norms, the curvature. The model, its
+    statistics, its hooks and all generators are as before. Raises UserError for a model or a batch that cannot be
+    measured.
     """
     net, remarks = copied(model)
     x = _input(images).to(next(iter(net.parameters())).device)
@@ -99,12 +107,14 @@ def measure(
     if not output.requires_grad:
         raise UserError("no output of this model depends on a parameter that learns; nothing can be diagnosed")
     with called("the backward pass", x, seed):
-        jacobian = _jacobian(output, x, stream) if x.is_floating_point() and output.isfinite().all() else None
+        jacobian = None
+        if whole and x.is_floating_point() and output.isfinite().all():
+            jacobian = _jacobian(output, x, stream)
         loss = loss_of(output)
         gradients = torch.autograd.grad(loss, [*parameters.values()], allow_unused=True)
         found = {name: one for name, one in zip(parameters, gradients, strict=True) if one is not None}
         curvature = None
-        if labels is not None and bool(loss.isfinite()):
+        if labels is not None and bool(loss.isfinite()) and (whole or all(one.kind != NORM for one in operations)):
             curvature = _curvature(parameters, found, lambda: loss_of(tensor_of(net(x.detach()))[0]))
     unused = tuple(name for name in parameters if name not in found)
     return Measurement(

@@ -54,6 +54,45 @@ def problems(measured: Measurement) -> list[Problem]:
     return []
 
 
+def risk(measured: Measurement) -> float:
+    """How far a network is beyond the threshold that it is nearest to or farthest beyond, in powers of ten.
+
+    Above 0 it has a problem. For ranking networks, also those without a problem.
+    """
+    flow = Flow(measured)
+    if not all(one.finite for one in flow.operations):
+        return math.inf
+    pairs = [(_loss_ratio(flow), STEEP), (flow.steepness, UNSTABLE)]
+    pairs += [(ALIKE, distance) if (distance := _distance(flow)) else (0.0, 1.0)]
+    pairs += [(SLOW, update) if (update := _update(flow)) else (0.0, 1.0)]
+    return max(math.log10(value / most) for value, most in pairs if value > 0)
+
+
+def _loss_ratio(flow: Flow) -> float:
+    """The loss in units of the loss of a guess, 0 where there is no loss."""
+    measured = flow.measured
+    return measured.loss / math.log(measured.classes) if measured.loss and measured.classes else 0.0
+
+
+def _distance(flow: Flow) -> float | None:
+    """1 - the cosine of two examples before the last layer."""
+    last = flow.source(flow.layers[-1]) if flow.layers else None
+    return None if last is None or last.correlation is None else max(1 - last.correlation, 1e-12)
+
+
+def _update(flow: Flow) -> float | None:
+    """The median relative change of the weights in a step, over layers whose branch is open.
+
+    None behind a head that starts at zero, which passes no gradient on at first.
+    """
+    if any(flow.weight(layer).std == 0 and flow.is_head(layer) for layer in flow.layers):
+        return None
+    closed = flow.closed_branches
+    found = [flow.weight(layer).update for layer in flow.layers if layer.place not in closed]
+    known = [one for one in found if one is not None]
+    return max(statistics.median(known), 1e-30) if known else None
+
+
 def _not_finite(flow: Flow) -> Iterator[Problem]:
     for one in flow.operations:
         if not one.finite:
@@ -78,18 +117,11 @@ def _silent(flow: Flow) -> Iterator[Problem]:
 
 def _steep(flow: Flow) -> Iterator[Problem]:
     """Logits so large that the loss before training is far above that of a guess."""
-    measured = flow.measured
-    if measured.loss is None or measured.classes is None:
-        return
-    guess = math.log(measured.classes)
-    if measured.loss > STEEP * guess:
+    classes = flow.measured.classes
+    if classes and _loss_ratio(flow) > STEEP:
         where, cause = _growth(flow)
-        yield Problem(
-            "steep",
-            where,
-            f"the loss before training is {measured.loss:.3g}{cause}",
-            f"about log({measured.classes}) = {guess:.3g}",
-        )
+        guess = f"about log({classes}) = {math.log(classes):.3g}"
+        yield Problem("steep", where, f"the loss before training is {flow.measured.loss:.3g}{cause}", guess)
 
 
 def _unstable(flow: Flow) -> Iterator[Problem]:
@@ -107,38 +139,31 @@ def _unstable(flow: Flow) -> Iterator[Problem]:
 
 def _alike(flow: Flow) -> Iterator[Problem]:
     """Features that are the same for all inputs."""
-    layers = flow.layers
-    last = flow.source(layers[-1]) if layers else None
-    if last is None or last.correlation is None or last.correlation < 1 - ALIKE:
+    distance = _distance(flow)
+    if distance is None or distance > ALIKE:
         return
-    where = next((one for one in flow.operations if one.correlation is not None and one.correlation > 1 - ALIKE), last)
+    where = next(one for one in flow.operations if one.correlation is not None and one.correlation >= 1 - ALIKE)
     yield Problem(
         "alike",
         where.name,
-        f"from here on two inputs look alike: their cosine is {where.correlation:.5f}, and {last.correlation:.6f} "
-        "before the last layer",
+        f"from here on two inputs look alike: their cosine is {where.correlation:.5f}, and {1 - distance:.6f} before "
+        "the last layer",
         f"a cosine below {1 - ALIKE}",
     )
 
 
 def _slow(flow: Flow) -> Iterator[Problem]:
     """Gradients so small that a step changes nothing."""
-    closed = flow.closed_branches
-    updates = [
-        update
-        for layer in flow.layers
-        if layer.place not in closed and (update := flow.weight(layer).update) is not None
-    ]
-    if not updates or statistics.median(updates) >= SLOW:
-        return
-    where, cause = _decay(flow)
-    yield Problem(
-        "slow",
-        where,
-        f"a step at learning rate {flow.measured.learning_rate:g} changes the weights by "
-        f"{statistics.median(updates):.1g} of their size{cause}",
-        f"more than {SLOW:g}",
-    )
+    update = _update(flow)
+    if update is not None and update < SLOW:
+        where, cause = _decay(flow)
+        yield Problem(
+            "slow",
+            where,
+            f"a step at learning rate {flow.measured.learning_rate:g} changes the weights by {update:.1g} of their "
+            f"size{cause}",
+            f"more than {SLOW:g}",
+        )
 
 
 def _dead(flow: Flow) -> Iterator[Problem]:
