@@ -4,11 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.api import gain, initialize, initializers
+    from bench.api import diagnose, gain, initialize, initializers
     from bench.schema import UserError
 
 __version__ = "0.1.0"
-__all__ = ["UserError", "gain", "initialize", "initializers"]
+__all__ = ["UserError", "diagnose", "gain", "initialize", "initializers"]
 
 
 def __getattr__(name: str) -> Any:

@@ -62,9 +62,11 @@ COMMANDS = {
     "merge": Command("merge", "merge", positional="folders", settings=(*ROWS, "format")),
     "seal": Command("rows", "seal", settings=ROWS),
     "sync": Command("rows", "sync", settings=(*ROWS, "tracking*")),
+    "probe": Command("probe", "probe", planned=True, settings=("study", "format", "data", "download")),
     "speed": Command("benchmarks", "speed", settings=(*ROWS, "format", *MEASURING, "compile")),
     "throughput": Command("benchmarks", "throughput", settings=(*ROWS, "format", "device", "threads")),
     "coverage": Command("benchmarks", "coverage", settings=(*ROWS, "format")),
     "error_rates": Command("benchmarks", "error_rates", settings=(*ROWS, "format", "processes", *JUDGING)),
+    "probe_error_rates": Command("benchmarks", "probe_error_rates", settings=(*ROWS, "format")),
     "scale": Command("benchmarks", "scale", settings=(*ROWS, "format")),
 }

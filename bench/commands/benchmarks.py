@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from bench.benchmarks.coverage import CoverageSettings
 from bench.benchmarks.error_rates.settings import ErrorRatesSettings
+from bench.benchmarks.probe_error_rates.settings import ProbeErrorRatesSettings
 from bench.benchmarks.scale.settings import ScaleSettings
 from bench.benchmarks.speed.settings import SpeedSettings
 from bench.benchmarks.throughput.settings import ThroughputSettings
@@ -55,6 +56,14 @@ def error_rates(settings: ErrorRatesSettings) -> int:
     from bench.benchmarks.error_rates.measure import measure
 
     print(rendered(keep(measure(settings), prepared_store(settings)), settings), end="")
+    return 0
+
+
+def probe_error_rates(settings: ProbeErrorRatesSettings) -> int:
+    """Diagnose models whose truth is known, and print the tables."""
+    from bench.benchmarks.probe_error_rates.measure import measured
+
+    print(rendered(keep(measured(settings), prepared_store(settings)), settings), end="")
     return 0
 
 

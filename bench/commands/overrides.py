@@ -41,6 +41,8 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
         overrides = for_report(overrides, parsed.config_dir)
     refuse_repeated(overrides)
     overrides = [quoted_arms(word) for word in overrides]
+    if command == "probe":
+        overrides = [re.sub(r"^input=([\d,]+)$", r"input=[\1]", word) for word in overrides]
     results = Path(next((word.partition("=")[2] for word in overrides if word.startswith("results=")), RESULTS))
     last = remembered(overrides, parsed.config_dir, results)
     # the runs of a planned command say themselves what they share

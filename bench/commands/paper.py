@@ -31,6 +31,7 @@ TABLES = {
     "speed": "bench.benchmarks.speed.table",
     "coverage": "bench.report.tables.coverage",
     "error_rates": "bench.benchmarks.error_rates.table",
+    "probe_error_rates": "bench.benchmarks.probe_error_rates.table",
     "scale": "bench.benchmarks.scale.table",
 }
 FIGURES = {"throughput": "bench.benchmarks.throughput.figure"}

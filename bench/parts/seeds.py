@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-Purpose = Literal["model", "init", "order", "augment", "global"]
+Purpose = Literal["model", "init", "order", "augment", "global", "probe"]
 
 
 def generator(seed: int, purpose: Purpose) -> torch.Generator:

@@ -81,6 +81,14 @@ class Dataset:
         return augment(images, generator, crop=self.crop, flip=self.flip)
 
 
+def noise(shape: tuple[int, int, int], classes: int, count: int) -> Dataset:
+    """Normal noise of this shape with random labels, for what looks at no data of its own."""
+    generator = Generator().manual_seed(0)
+    images = torch.randn(count, *shape, generator=generator)
+    split = Split(images, torch.randint(classes, (count,), generator=generator))
+    return Dataset(split, split, split, classes, checksum="", crop=0, flip=False, fixed_test=True)
+
+
 def reader(read: Callable[..., Raw]) -> Callable[..., Dataset]:
     """Register `read(root, download, *, ...) -> Raw` as a dataset, with the options of `prepare` after its arguments.
 

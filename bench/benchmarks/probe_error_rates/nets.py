@@ -1,0 +1,167 @@
+"""Small healthy nets, mutants of their weights, and whether training shows a difference.
+
+In: the name of a net, a mutation, a seed. Out: modules, accuracies. Touches: nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from bench.parts import seeds
+from bench.parts.dataset.tensors import Dataset
+from bench.parts.initializer.fans import Layer
+from bench.signal.remedy import Remedy
+
+WIDTH, DEPTH, CLASSES = 8, 4, 10
+RATE, MOMENTUM, BATCH, EPOCHS = 0.05, 0.9, 64, 4
+
+Act = Callable[[], nn.Module]
+Mutate = Callable[[nn.Module, int], None]
+
+
+class Block(nn.Module):
+    """x + conv(act(conv(act(x)))), without a norm."""
+
+    def __init__(self, act: Act) -> None:
+        super().__init__()
+        self.act = act()
+        self.first, self.last = (nn.Conv2d(WIDTH, WIDTH, 3, padding=1) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, channels, height, width), which it keeps."""
+        out: Tensor = x + self.last(self.act(self.first(self.act(x))))
+        return out
+
+
+def _mlp(act: Act) -> nn.Module:
+    inner = [part for _ in range(DEPTH) for part in (nn.Linear(64, 64), act())]
+    return nn.Sequential(nn.Flatten(), *inner, nn.Linear(64, CLASSES))
+
+
+def _conv(act: Act, norm: bool = False) -> nn.Module:
+    def layer(channels: int) -> list[nn.Module]:
+        norms = [nn.BatchNorm2d(WIDTH)] if norm else []
+        return [nn.Conv2d(channels, WIDTH, 3, padding=1), *norms, act()]
+
+    inner = [part for _ in range(DEPTH - 1) for part in layer(WIDTH)]
+    return nn.Sequential(*layer(1), *inner, *_head())
+
+
+def _residual(act: Act) -> nn.Module:
+    stem = nn.Conv2d(1, WIDTH, 3, padding=1)
+    return nn.Sequential(stem, *(Block(act) for _ in range(DEPTH)), act(), *_head())
+
+
+def _head() -> list[nn.Module]:
+    return [nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * WIDTH, CLASSES)]
+
+
+@dataclass(frozen=True)
+class Net:
+    """A net, and the line that makes it healthy."""
+
+    build: Callable[[], nn.Module]
+    healthy: Remedy
+
+
+NETS = {
+    "mlp relu": Net(lambda: _mlp(nn.ReLU), Remedy("he_normal", {"gain": "auto"}, "relu")),
+    "mlp tanh": Net(lambda: _mlp(nn.Tanh), Remedy("he_normal", {"gain": "auto"}, "tanh")),
+    "mlp silu": Net(lambda: _mlp(nn.SiLU), Remedy("he_normal", {"gain": "auto"}, "silu")),
+    "conv relu": Net(lambda: _conv(nn.ReLU), Remedy("he_normal", {"gain": "auto"}, "relu")),
+    "conv gelu": Net(lambda: _conv(nn.GELU), Remedy("he_normal", {"gain": "auto"}, "gelu")),
+    "conv relu batch norm": Net(lambda: _conv(nn.ReLU, norm=True), Remedy("he_normal", {"gain": "auto"}, "relu")),
+    "residual relu": Net(lambda: _residual(nn.ReLU), Remedy("taki", {"gain": "auto"}, "relu")),
+}
+
+
+def _layers(net: nn.Module) -> list[Layer]:
+    return [part for part in net.modules() if isinstance(part, Layer)]
+
+
+def _scaled(factor: float, only: int | None = None) -> Mutate:
+    def mutate(net: nn.Module, seed: int) -> None:
+        for index, layer in enumerate(_layers(net)):
+            if only is None or index == only % len(_layers(net)):
+                layer.weight.mul_(factor)
+
+    return mutate
+
+
+def _filled(value: float) -> Mutate:
+    def mutate(net: nn.Module, seed: int) -> None:
+        nn.init.constant_(_layers(net)[2].weight, value)
+
+    return mutate
+
+
+def _kernel_ignored(net: nn.Module, seed: int) -> None:
+    """The fan of a convolution without the taps of its kernel."""
+    for layer in _layers(net):
+        layer.weight.mul_(layer.weight[0, 0].numel() ** 0.5)
+
+
+def _fans_exchanged(net: nn.Module, seed: int) -> None:
+    for layer in _layers(net):
+        layer.weight.mul_((layer.weight.shape[1] / layer.weight.shape[0]) ** 0.5)
+
+
+def _swapped(name: str) -> Mutate:
+    def mutate(net: nn.Module, seed: int) -> None:
+        drawn = Remedy(name).applied(net, torch.zeros(1), None, seed)
+        net.load_state_dict(drawn.state_dict())
+
+    return mutate
+
+
+def _new_stem(net: nn.Module, seed: int) -> None:
+    """A stem as its class draws it, as after a replacement for another number of channels."""
+    stem = _layers(net)[0]
+    bound = stem.weight[0].numel() ** -0.5
+    stem.weight.uniform_(-bound, bound, generator=seeds.generator(seed, "probe"))
+
+
+MUTANTS: Mapping[str, Mutate] = {
+    "torch_default": _swapped("torch_default"),
+    "glorot_uniform": _swapped("glorot_uniform"),
+    "uniform_raw": _swapped("uniform_raw"),
+    "times 0.1": _scaled(0.1),
+    "times 3": _scaled(3.0),
+    "times 10": _scaled(10.0),
+    "kernel ignored": _kernel_ignored,
+    "fans exchanged": _fans_exchanged,
+    "a layer of zeros": _filled(0.0),
+    "a layer of ones": _filled(1.0),
+    "new stem": _new_stem,
+    "head times 100": _scaled(100.0, only=-1),
+}
+
+
+@torch.no_grad()
+def mutant(net: str, name: str, seed: int) -> nn.Module:
+    """A net with the weights of a seed, mutated; "" for the healthy one."""
+    built = NETS[net].healthy.applied(NETS[net].build(), torch.zeros(1), None, seed)
+    if name:
+        MUTANTS[name](built, seed)
+    return built
+
+
+def accuracy(net: nn.Module, data: Dataset, seed: int) -> float:
+    """Train with momentum for a few epochs; the accuracy on the validation split, 0 where the loss is not finite."""
+    optimizer = torch.optim.SGD(net.parameters(), RATE, MOMENTUM)
+    order = seeds.generator(seed, "order")
+    net.train()
+    for _ in range(EPOCHS):
+        for chosen in torch.randperm(data.sizes[0], generator=order).split(BATCH):  # type: ignore[no-untyped-call]
+            loss = cross_entropy(net(data.train.images[chosen]), data.train.labels[chosen])
+            if not loss.isfinite():
+                return 0.0
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    with torch.no_grad():
+        right = net.eval()(data.validation.images).argmax(1) == data.validation.labels
+    return float(right.float().mean())

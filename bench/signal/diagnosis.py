@@ -1,0 +1,195 @@
+"""A diagnosis: what is wrong with a network at initialization, and the measures behind it, over one draw or several.
+
+In: measurements of one model. Out: a Diagnosis, as text, as a frame, as a figure. Touches: nothing.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from torch import Tensor, nn
+
+from bench.signal.expected import theory
+from bench.signal.flow import Flow
+from bench.signal.measure import Measurement, measure
+from bench.signal.operations import JOIN, LAYER
+from bench.signal.problems import Problem, problems
+from bench.signal.remedy import Remedy, remedy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN = 24  # rows of the table in a terminal
+BARS = "▁▂▃▄▅▆▇█"
+EXPECTED = (
+    *("expected_second_moment", "expected_second_moment_low", "expected_second_moment_high"),
+    *("expected_correlation", "expected_gradient"),
+)
+WIDTH = 60  # of a sparkline
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """Measurements of one model, one for each draw of its weights.
+
+    `problems` is empty for a healthy model. A problem is listed where most draws have it, with the numbers of the
+    first draw that does. `remedy` is what repairs the first of them, and `fixed` the diagnosis after it; both are None
+    for a healthy model, and where nothing was found.
+    """
+
+    model: str
+    measurements: tuple[Measurement, ...]
+    remedy: Remedy | None = None
+    fixed: "Diagnosis | None" = None
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """The problems that more than half of the draws have at the same place."""
+        found = [problems(one) for one in self.measurements]
+        counts: dict[tuple[str, str], list[Problem]] = {}
+        for one in (problem for each in found for problem in each):
+            counts.setdefault((one.kind, one.layer), []).append(one)
+        fix = self.remedy.line if self.remedy else ""
+        return [replace(same[0], fix=fix) for same in counts.values() if 2 * len(same) > len(found)]
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """A line per operation, means over the draws.
+
+        name, kind and shape; mean, second_moment and its ratio to that of what feeds the operation; correlation and
+        rank of the examples; gradient, its root mean square per example; dead and saturated shares; of a layer n_in,
+        std, gain, needed_gain, update. expected_*: what theory says from the model's input on, the second moment with
+        the band that holds 95 % of nets; empty where theory does not reach.
+        """
+        frames = [_frame(Flow(one)) for one in self.measurements]
+        joined = pd.concat(frames).groupby("place", sort=True)
+        text = joined[["name", "kind", "shape"]].first()
+        return text.join(joined.mean(numeric_only=True)).reset_index(drop=True)
+
+    def __str__(self) -> str:
+        """The verdict, the signal along depth as sparklines, and the layers."""
+        first = self.measurements[0]
+        lines = [f"{self.model}: {self._verdict()}", *(f"- {one.text}" for one in self.problems), *self._repair(), ""]
+        lines += [f"{label:<22}{value}" for label, value in self._facts()]
+        lines += ["", *self._sparklines(), "", *self._table()]
+        lines += [f"note: {remark}" for remark in first.remarks]
+        return "\n".join(lines)
+
+    def _repair(self) -> list[str]:
+        """The line that repairs the model, and what was measured after it."""
+        if self.remedy is None or self.fixed is None:
+            return ["no initializer of a short list repairs it"] if self.problems else []
+        loss = "" if self.fixed.measurements[0].loss is None else f", loss {self.fixed.measurements[0].loss:.3g}"
+        return [f"fix: {self.remedy.line}", f"     measured after it: {self.fixed._verdict()}{loss}"]
+
+    def __repr__(self) -> str:
+        return f"<Diagnosis of {self.model}: {self._verdict()}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """IPython shows a diagnosis as it prints."""
+        printer.text(str(self))
+
+    def plot(self) -> "Figure":
+        """The second moment, the gradient and the correlation along depth, with what theory expects."""
+        from bench.signal.figure import drawn
+
+        return drawn(self.layers, f"{self.model}: {self._verdict()}")
+
+    def _verdict(self) -> str:
+        count = len(self.problems)
+        if not count:
+            return "no problem found"
+        return "1 problem" if count == 1 else f"{count} problems"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        first = self.measurements[0]
+        found = [("examples", f"{first.examples}"), ("operations", f"{len(first.operations)}")]
+        if first.loss is not None and first.classes:
+            found.append(("loss", f"{self._mean('loss'):.3g}; of a guess {math.log(first.classes):.3g}"))
+        if first.jacobian is not None:
+            found.append(("jacobian", f"singular values from {first.jacobian[0]:.2g} to {first.jacobian[1]:.2g}"))
+        if rate := first.largest_stable_rate:
+            found.append(("largest stable rate", f"{rate:.2g} on this batch; intended {first.learning_rate:g}"))
+        return found
+
+    def _mean(self, name: str) -> float:
+        values = [getattr(one, name) for one in self.measurements]
+        return float(sum(values) / len(values))
+
+    def _sparklines(self) -> list[str]:
+        """log10 of the second moment and of the gradient, of the layers and sums in their order."""
+        shown = self.layers[self.layers["kind"].isin([LAYER, JOIN])]
+        found = []
+        for label, column in (("second moment", "second_moment"), ("gradient", "gradient")):
+            values = [math.log10(value) for value in shown[column] if value and math.isfinite(value)]
+            if values:
+                low, high = min(values), max(values)
+                found.append(f"{label:<22}{sparkline(values)}  1e{low:.1f} to 1e{high:.1f}")
+        return found
+
+    def _table(self) -> list[str]:
+        """The layers and sums, evenly spaced where there are many."""
+        shown = self.layers[self.layers["kind"].isin([LAYER, JOIN])]
+        step = max(math.ceil(len(shown) / SHOWN), 1)
+        columns = ["name", "second_moment", EXPECTED[0], "correlation", "gradient", "gain", "needed_gain", "update"]
+        part = shown.iloc[::step][columns].rename(columns={EXPECTED[0]: "by theory"})
+        text: list[str] = part.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.3g}").splitlines()
+        rest = [f"every {step}th of {len(shown)} layers and sums; .layers has all"] if step > 1 else []
+        return text + rest
+
+
+def diagnosed(
+    name: str, models: Sequence[nn.Module], images: Tensor, labels: Tensor | None, learning_rate: float, seed: int
+) -> Diagnosis:
+    """The diagnosis of a model, given once for each draw of its weights, with what repairs its first draw."""
+    measurements = tuple(measure(one, images, labels, learning_rate, seed) for one in models)
+    found = Diagnosis(name, measurements)
+    if not found.problems:
+        return found
+    repaired = remedy(models[0], images, labels, measurements[0], seed)
+    return replace(found, remedy=repaired[0], fixed=Diagnosis(name, (repaired[1],))) if repaired else found
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Values as bars between their least and their greatest; at most WIDTH of them, evenly spaced."""
+    step = math.ceil(len(values) / WIDTH)
+    shown = values[::step]
+    low, high = min(values), max(values)
+    span = high - low or 1.0
+    return "".join(BARS[round((value - low) / span * (len(BARS) - 1))] for value in shown)
+
+
+def _frame(flow: Flow) -> pd.DataFrame:
+    lines, expected = [], theory(flow)
+    for one in flow.operations:
+        fed = [flow.operations[place] for place in one.inputs if place >= 0]
+        before = max(fed, key=lambda other: other.second_moment) if fed else None
+        line: dict[str, object] = {
+            "place": one.place,
+            "name": one.name,
+            "kind": one.kind,
+            "function": one.function,
+            "shape": "x".join(map(str, one.shape)),
+            "mean": one.mean,
+            "second_moment": one.second_moment,
+            "ratio": one.second_moment / before.second_moment if before and before.second_moment else math.nan,
+            "correlation": one.correlation,
+            "rank": one.rank,
+            "gradient": math.sqrt(one.gradient) if one.gradient is not None else math.nan,
+            "dead": one.dead,
+            "saturated": one.saturated,
+        } | dict.fromkeys((*EXPECTED, "n_in", "std", "gain", "update", "needed_gain"))
+        if one.place in expected:
+            by = expected[one.place]
+            line |= dict(zip(EXPECTED, (by.second_moment, *by.band, by.correlation, by.gradient), strict=True))
+        if one.kind == LAYER and one.weight in flow.measured.weights:
+            weight = flow.weight(one)
+            line |= {"n_in": weight.n_in, "std": weight.std, "gain": weight.gain, "update": weight.update}
+            line["needed_gain"] = None if flow.is_normalized(one) else flow.needed_gain(one)
+        lines.append(line)
+    found = pd.DataFrame(lines)
+    numbers = found.columns.difference(["place", "name", "kind", "function", "shape"])
+    return found.astype(dict.fromkeys(numbers, float))
