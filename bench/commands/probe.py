@@ -68,7 +68,7 @@ def _arm(run: Run) -> str:
 
 
 def _name(run: Run, runs: Sequence[Run]) -> str:
-    """The model, and what sets the arm apart: of an option's arguments, those that vary between its arms."""
+    """The model, and what sets the arm apart; of an option's arguments, those that differ between arms that have it."""
 
     def others(key: str) -> set[str]:
         word = key.partition(".")[0]

@@ -144,7 +144,7 @@ class Recorder(TorchFunctionMode):
             **moments(outputs[0].detach()),
         )
         if before is not None and outputs[0].shape == before.shape:
-            operation.call = lambda z: func(z, *args[1:], **{k: v for k, v in kwargs.items() if k != "inplace"})
+            operation.call = _without_input(func, args[1:], kwargs)
             operation.dead, operation.saturated = _of_activation(operation.call, before, outputs[0].detach())
         if kind == LAYER and func.__name__.startswith("conv") and args:
             operation.connections = _connections(func, args, kwargs)
@@ -153,6 +153,12 @@ class Recorder(TorchFunctionMode):
             self.made[id(output)] = (output, place)
         if outputs[0].requires_grad:
             outputs[0].register_hook(lambda gradient: _keep_gradient(operation, gradient))  # type: ignore[no-untyped-call]
+
+
+def _without_input(func: Any, rest: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[[Tensor], Tensor]:
+    """The call as a function of its input, which it does not keep: with it would stay all that was computed before."""
+    kept = {key: value for key, value in kwargs.items() if key not in ("inplace", "input")}
+    return lambda z: func(z, *rest, **kept)
 
 
 def _keep_gradient(operation: Operation, gradient: Tensor) -> None:
