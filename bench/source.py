@@ -13,9 +13,10 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import metadata
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from types import ModuleType
@@ -131,32 +132,46 @@ def _own_files(name: str) -> dict[str, Path]:
     left = [name]
     while left:
         name = left.pop()
-        file = None if name in found else _file(name)
-        if file and not is_library(file) and OURS not in file.parents:
+        if name not in found and _is_own(name.partition(".")[0]) and (file := _file(name)):
             found[name] = file
             left += _imported(name, file)
     return found
 
 
-def _file(name: str) -> Path | None:
+@cache
+def _is_own(name: str) -> bool:
+    """Whether a module or package of the top level is neither a library's nor ours."""
+    spec = _spec(name)
+    places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
+    places = [place for place in places if place]
+    return bool(places) and not is_library(places[0]) and OURS not in (Path(places[0]), *Path(places[0]).parents)
+
+
+def _spec(name: str) -> ModuleSpec | None:
     try:
-        spec = getattr(sys.modules.get(name), "__spec__", None) or find_spec(name)
+        spec: ModuleSpec | None = getattr(sys.modules.get(name), "__spec__", None) or find_spec(name)
     except (ImportError, ValueError, AttributeError):
         return None
+    return spec
+
+
+def _file(name: str) -> Path | None:
+    """The file of a module that is written in Python."""
+    spec = _spec(name)
     return Path(spec.origin) if spec and spec.origin and Path(spec.origin).suffix == ".py" else None
 
 
 def _imported(name: str, file: Path) -> Iterator[str]:
     """The modules that a file imports, each with the packages that hold it; names that are no modules among them."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            names = [one.name for one in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            home = resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module or ""
-            names = [home, *(f"{home}.{one.name}" for one in node.names)]
-        else:
-            continue
-        for one in names:
-            parts = one.split(".")
-            yield from (".".join(parts[: length + 1]) for length in range(len(parts)))
+    with suppress(SyntaxError, ImportError):  # of a file that is imported later, if at all
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [one.name for one in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                home = resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module
+                names = [f"{home}.{one.name}" for one in node.names]
+            for one in names:
+                parts = one.split(".")
+                yield from (".".join(parts[: length + 1]) for length in range(len(parts)))

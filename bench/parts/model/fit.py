@@ -117,13 +117,14 @@ def _shape_of(inputs: tuple[Tensor, ...]) -> torch.Size:
     return inputs[0].shape if inputs else torch.Size()  # an input may be given by its keyword
 
 
-def fitted(name: str, model: nn.Module, shape: Shape, classes: int) -> Fitted:
+def fit(name: str, model: nn.Module, shape: Shape, classes: int) -> Fitted:
     """What has to be fitted for the model to give (n, classes) of images (n, *shape).
 
     Raises UserError where that is not enough: two inputs, an output of another kind, an error in a pass.
     """
     _refuse_inputs(name, model)
-    trial = copy.deepcopy(model).eval()
+    with explained(f"{name} cannot be copied"):
+        trial = copy.deepcopy(model).eval()
     images = torch.randn(IMAGES, *shape, generator=torch.Generator().manual_seed(0))
     fits: list[Fit] = []
     with torch.no_grad():
@@ -179,7 +180,10 @@ def _head(found: Pass, classes: int) -> Fit | None:
 
 def _refuse_inputs(name: str, model: nn.Module) -> None:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(model.forward).parameters.values()
+    try:
+        parameters = inspect.signature(model.forward).parameters.values()
+    except (TypeError, ValueError):  # of a module in TorchScript, which no initializer fills
+        return
     inputs = [one.name for one in parameters if one.kind in kinds and one.default is one.empty]
     keywords = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.default is one.empty]
     if len(inputs) > 1 or keywords:
@@ -212,6 +216,7 @@ def _try_step(name: str, model: nn.Module, images: Tensor, classes: int) -> None
             f"{name} gives {output.dtype} of shape {tuple(output.shape)} for {len(images)} images, not logits of shape "
             f"{(len(images), classes)}, and its last layer cannot be fitted to that"
         )
+    if not output.requires_grad:
+        raise UserError(f"{name} gives logits that depend on no parameter that learns, as under torch.no_grad()")
     with explained(f"{name}: the backward pass fails"):
-        if output.requires_grad:
-            cross_entropy(output, torch.zeros(len(images), dtype=torch.int64)).backward()  # type: ignore[no-untyped-call]
+        cross_entropy(output, torch.zeros(len(images), dtype=torch.int64)).backward()  # type: ignore[no-untyped-call]

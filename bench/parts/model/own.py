@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import nn
@@ -20,16 +21,19 @@ from bench.parts.ambient import generators_kept
 from bench.parts.arguments import SUM
 from bench.parts.initializer.fans import Layer
 from bench.parts.model.contents import contents
-from bench.parts.model.fit import Fitted, fitted, passes
+from bench.parts.model.fit import Fitted, fit, passes
 from bench.parts.model.layer import Activation, Normalization, Shape, refuse_other_than_sum
 from bench.registry import opener
 from bench.schema import UserError
 from bench.source import explained
 
+Make = Callable[..., nn.Module]
+
 CLASSES = ("num_classes", "classes", "n_classes")
 CHANNELS = ("in_channels", "in_chans", "channels")
 SIZE = ("image_size", "img_size")
 PARTS = {"activation": ("activation", "act_layer"), "normalization": ("normalization", "norm_layer")}
+PLACEHOLDERS: dict[str, Make] = {"activation": nn.ReLU, "normalization": nn.BatchNorm2d}
 UNSAID = {"activation": {"inplace", "device", "dtype"}, "normalization": {"device", "dtype"}}  # in calls of these
 ALONE = {"aux_logits": False}  # without which torchvision's Inception and GoogLeNet return more than the logits
 
@@ -38,9 +42,8 @@ MANY = 1000  # classes, likewise
 PROBED = 7  # channels, which no model has by itself
 SIZES = (16, 28, 32, 64, 96, 128, 224, 299)  # of images that a model may take where it takes no smaller ones
 
-Make = Callable[..., nn.Module]
-
 _fitted: dict[object, Fitted] = {}
+_made: WeakSet[nn.Module] = WeakSet()
 
 
 @opener("model")
@@ -82,7 +85,7 @@ class Own:
             model = self.made(shape, classes, parts)
             if key not in _fitted:
                 with generators_kept():  # dropout draws in the step that is tried, once in a process
-                    _fitted[key] = fitted(self.name, model, shape, classes)
+                    _fitted[key] = fit(self.name, model, shape, classes)
         except UserError as refused:
             self._refuse_size(refused, shape, parts)
             raise
@@ -106,7 +109,7 @@ class Own:
     def made(self, shape: Shape, classes: int, parts: Mapping[str, Make | None]) -> nn.Module:
         """What the class or function makes of its arguments and what it takes of these.
 
-        Raises UserError where it fails, or makes something else than a module.
+        Raises UserError where it fails, or makes something else than a new module.
         """
         given = {**self._sizes(shape, classes), **self._handed(parts), **self.arguments}
         with warnings.catch_warnings(), explained(f"{self.name} cannot be built"):
@@ -114,6 +117,11 @@ class Own:
             model = self.factory(**given)
         if not isinstance(model, nn.Module):
             raise UserError(f"{self.name} makes an object of {type(model).__name__}, and a model is a torch.nn.Module")
+        if model in _made:
+            raise UserError(
+                f"{self.name} returns the same object at each call; make a new module, or runs share weights"
+            )
+        _made.add(model)
         return model
 
     def _sizes(self, shape: Shape, classes: int) -> dict[str, Any]:
@@ -123,15 +131,19 @@ class Own:
         given: dict[str, Any] = {name: value for name, value in ALONE.items() if name in known}
         for names, value in ((CLASSES, classes), (CHANNELS, channels), (SIZE, height if height == width else None)):
             taken = [name for name in names if name in known and _takes_number(known[name])]
-            taken = [name for name in taken if name != "channels" or _is_of_images(self, name)]
+            taken = [name for name in taken if name != "channels" or _is_of_images(self)]
             given |= {name: value for name in taken[:1] if value is not None}
         return given
 
     def _handed(self, parts: Mapping[str, Make | None]) -> dict[str, Any]:
-        """The activation and the normalization of the run, in the form that its default has."""
+        """The activation and the normalization of the run, in the form that its default has.
+
+        An argument that has no default, and that it does not use, gets what fills its place.
+        """
         given = {}
-        for word, make in parts.items():
-            if make is not None and (name := self.argument_of(word)):
+        for word, placeholder in PLACEHOLDERS.items():
+            make = parts.get(word) or (placeholder if self.needs(word) else None)
+            if make and (name := self.argument_of(word)):
                 given[name] = _in_form(parameters(self)[name].default, word, make)
         return given
 
@@ -208,12 +220,15 @@ def _takes_number(parameter: inspect.Parameter) -> bool:
 
 
 @functools.cache
-def _is_of_images(own: Own, name: str) -> bool:
-    """Whether an argument is the number of channels of the images, as `channels` may also be the width of a net."""
+def _is_of_images(own: Own) -> bool:
+    """Whether its argument `channels` is that of the images, rather than the width of the net."""
+    known = parameters(own)
+    usual = {name: value for names, value in ((CLASSES, MANY), (SIZE, USUAL[1])) for name in names if name in known}
+    given = {**usual, **own._handed({}), **own.arguments, "channels": PROBED}
     try:
-        made = anywhere(lambda: own.factory(**{**own.arguments, name: PROBED}))
-    except Exception:  # of its own code: it may need what only a run has
-        return True
+        made = anywhere(functools.partial(own.factory, **given))
+    except Exception:  # of its own code
+        return known["channels"].default is inspect.Parameter.empty
     first = next((module for module in made.modules() if isinstance(module, Layer)), None)
     inputs = getattr(first, "in_features", getattr(first, "in_channels", 0))
     return bool(inputs) and not inputs % PROBED
@@ -276,8 +291,7 @@ def _takes(name: str, own: Own, word: str) -> bool:
 def _looked(name: str, build: Make, handed: Collection[str]) -> dict[str, str]:
     """The labels of a model that is built with the parts that are handed over, without the words that it used."""
     calls: dict[str, list[None]] = {word: [] for word in PARTS}
-    usual = {"activation": nn.ReLU, "normalization": nn.BatchNorm2d}
-    parts = {word: _counted(word, usual[word], calls[word]) for word in handed}
+    parts = {word: _counted(word, PLACEHOLDERS[word], calls[word]) for word in handed}
 
     def make() -> nn.Module:
         if isinstance(build, Own):

@@ -47,7 +47,10 @@ def test_channels_that_are_the_width_of_a_net_stay_what_they_are():
         layers = nn.Conv2d(3, channels, 3), nn.Flatten(), nn.LazyLinear(classes)
         return nn.Sequential(*layers)
 
-    assert built(net)[0].out_channels == 16
+    def needing(classes, channels: int = 16):
+        return net(channels, classes)
+
+    assert built(net)[0].out_channels == built(needing)[0].out_channels == 16
 
 
 def test_layers_that_do_not_fit_are_fitted_and_this_is_said():
@@ -171,6 +174,15 @@ class InPlace(Net):
         return self.head(y.mean((2, 3)))
 
 
+class Detached(Net):
+    @torch.no_grad()
+    def forward(self, x):
+        return super().forward(x)
+
+
+SHARED = Net()
+
+
 class Small(Net):
     def forward(self, x):
         return super().forward(F.max_pool2d(x, 10))
@@ -187,6 +199,7 @@ class Small(Net):
         (Wrong, "forward pass fails: AttributeError: .*'haed' .*test_model_own.py, line"),
         (InPlace, "the backward pass fails: .*inplace operation"),
         (Small, r"Output size is too small .* It takes images of 16x16: dataset=digits_resized dataset.size=16"),
+        (Detached, "logits that depend on no parameter that learns"),
         (lambda: 3, "makes an object of int"),
         (lambda: 1 / 0, "cannot be built: ZeroDivisionError: .*test_model_own.py, line"),
     ],
@@ -194,6 +207,20 @@ class Small(Net):
 def test_what_cannot_train_is_refused_in_a_sentence(net, sentence):
     with pytest.raises(UserError, match=f"nets:net.* {sentence}"):
         built(net)
+
+
+def test_a_function_that_returns_one_module_again_and_again_is_refused():
+    built(lambda: SHARED)
+    with pytest.raises(UserError, match="nets:net returns the same object at each call"):
+        built(lambda: SHARED)
+
+
+def test_an_activation_without_a_default_that_is_not_used_gets_what_fills_its_place():
+    def ignoring(num_classes, activation):
+        return Net(num_classes)
+
+    assert labels("nets:net", Own("nets:net", ignoring, {}), ())["activation"] == "own: ReLU"
+    assert built(ignoring).head.out_features == 10
 
 
 def test_another_form_of_residual_is_refused():
