@@ -110,7 +110,10 @@ def find(word: str, name: str) -> Callable[..., Any]:
     is none.
     """
     if ":" in name:
-        return _find_own(word, _home(word, name), name.rpartition(":")[2])
+        home, bare = _home(word, name), name.rpartition(":")[2]
+        if not (home and bare):
+            raise UserError(f"{name} names no {word}; write MODULE:NAME")
+        return _find_own(word, home, bare)
     _import_all("bench.train.task" if word == "task" else f"bench.parts.{word}")
     if name not in _functions[word]:
         raise UserError(unknown(word, name, _functions[word]))

@@ -178,6 +178,8 @@ def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path)
         (["swep"], "did you mean sweep"),
         (["sweep", "initializer=he_norml"], "no initializer is named 'he_norml'; did you mean he_normal"),
         (["sweep", "initializer=he_normal,xavier"], "no initializer is named 'xavier'"),
+        (["sweep", "model=mynet.Net"], "one of your own is model=MODULE:NAME"),
+        (["sweep", "model=nowhere:Net"], "there is no module nowhere, neither on PYTHONPATH nor in"),
         (["sweep", "epoch=2"], "no key is named 'epoch'; did you mean epochs"),
         (["sweep", "epochs=abc"], "epochs takes a whole number"),
         (["sweep", "model="], "model has no value"),

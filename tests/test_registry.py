@@ -40,6 +40,12 @@ def test_what_makes_no_model_is_refused(nets, name, kind):
         registry.find("model", f"nets17:{name}")
 
 
+@pytest.mark.parametrize("name", [":Net", "nets17:", ":"])
+def test_half_a_name_is_refused(name):
+    with pytest.raises(UserError, match=f"{name} names no model; write MODULE:NAME"):
+        registry.find("model", name)
+
+
 def test_other_words_need_their_decorator(nets):
     with pytest.raises(UserError, match="write @initializer above it"):
         registry.find("initializer", "nets17:Net")

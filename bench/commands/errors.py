@@ -73,7 +73,8 @@ def explained(command: str, error: BaseException) -> str:
         return f"{place.name}, line {place.line + 1}: {getattr(error, 'problem', first)}"
     if isinstance(error, MissingConfigException) and error.options:
         word, _, name = (error.missing_cfg_file or "").rpartition("/")
-        return registry.unknown(word, name, error.options)
+        own = f"; one of your own is {word}=MODULE:NAME" if word in registry.OPEN else ""
+        return registry.unknown(word, name, error.options) + own
     if isinstance(error, OverrideParseException):
         key, _, value = str(error.override).partition("=")
         if key in WORDS and "(" in value:

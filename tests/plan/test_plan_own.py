@@ -93,6 +93,11 @@ def test_a_model_of_a_library_has_its_version(runs_of):
     assert (run.choices["activation"], run.choices["normalization"]) == ("own: ReLU", "none")
 
 
+def test_trained_weights_are_no_argument(runs_of):
+    with pytest.raises(UserError, match=r"no argument of torchvision:resnet18 is named 'model.weights'"):
+        runs_of("model=torchvision:resnet18", "model.weights=DEFAULT")
+
+
 def test_a_dataset_by_its_name_has_the_options_of_every_dataset(runs_of, home):
     (run,) = runs_of(f"dataset={home}:load", "dataset.count=5", "dataset.validation=7")
     mine = {key: value for key, value in run.choices.items() if key.partition(".")[0] == "dataset"}

@@ -35,6 +35,7 @@ SIZE = ("image_size", "img_size")
 PARTS = {"activation": ("activation", "act_layer"), "normalization": ("normalization", "norm_layer")}
 PLACEHOLDERS: dict[str, Make] = {"activation": nn.ReLU, "normalization": nn.BatchNorm2d}
 UNSAID = {"activation": {"inplace", "device", "dtype"}, "normalization": {"device", "dtype"}}  # in calls of these
+TRAINED = ("weights", "progress", "pretrained", "pretrained_cfg", "checkpoint_path")  # of torchvision and timm
 ALONE = {"aux_logits": False}  # without which torchvision's Inception and GoogLeNet return more than the logits
 
 USUAL: Shape = (3, 224, 224)  # of an image, where no data is at hand
@@ -99,8 +100,8 @@ class Own:
         return _fitted[self, shape, classes, repr(parts)]
 
     def known(self) -> Mapping[str, inspect.Parameter]:
-        """The arguments that a command line may give it."""
-        return parameters(self)
+        """The arguments that a command line may give it; none loads weights, which the initializer would replace."""
+        return {name: one for name, one in parameters(self).items() if name not in TRAINED}
 
     def supplied(self) -> set[str]:
         """Those of them that it gets from the run."""
