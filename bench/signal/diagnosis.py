@@ -137,7 +137,7 @@ class Diagnosis:
         columns = ["name", "second_moment", EXPECTED[0], "correlation", "gradient", "gain", "needed_gain", "update"]
         part = shown.iloc[::step][columns].rename(columns={EXPECTED[0]: "by theory"})
         text: list[str] = part.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.3g}").splitlines()
-        rest = [f"every {step}th of {len(shown)} layers and sums; .layers has all"] if step > 1 else []
+        rest = [f"one in {step} of {len(shown)} layers and sums; .layers has all"] if step > 1 else []
         return text + rest
 
 

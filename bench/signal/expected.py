@@ -42,9 +42,9 @@ class Theory:
 
 
 def theory(flow: Flow) -> dict[int, Theory]:
-    """By the place of the operation; empty where the activations are not elementwise."""
+    """By the place of the operation; empty where an output is not finite, or an activation not elementwise."""
     given = flow.measured.given
-    if not flow.operations or given is None:
+    if not flow.operations or not all(one.finite for one in flow.operations):
         return {}
     nodes = _path(flow, flow.operations[-1].place, INPUT)
     start = Given(given.second_moment, _cosine(given), _width(given), given.mean)
@@ -155,4 +155,4 @@ def _cosine(one: Operation) -> float:
 
 def _width(one: Operation) -> float:
     """Channels of an image, units otherwise."""
-    return one.shape[1] if len(one.shape) == 4 else one.shape[-1]
+    return one.shape[1] if len(one.shape) == 4 else [1, *one.shape][-1]

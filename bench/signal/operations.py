@@ -162,7 +162,7 @@ def _without_input(func: Any, rest: tuple[Any, ...], kwargs: Mapping[str, Any]) 
 
 
 def _keep_gradient(operation: Operation, gradient: Tensor) -> None:
-    operation.gradient = float(gradient.double().square().mean()) * len(gradient) ** 2
+    operation.gradient = float(gradient.double().square().mean()) * (len(gradient) if gradient.dim() else 1) ** 2
 
 
 @contextmanager
@@ -224,11 +224,11 @@ def _of_activation(call: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> tu
 
     The first is None for a batch of one.
     """
-    units = y.reshape(len(y), y.shape[1], -1) if y.dim() > 1 else y.reshape(len(y), 1, 1)
+    units = y.reshape(len(y), y.shape[1], -1) if y.dim() > 1 else y.reshape(-1, 1, 1)
     constant = (units.amax((0, 2)) == units.amin((0, 2))).float().mean()
     step = STEP * float(x.square().mean().sqrt()) or STEP
     slope = (call(x + step) - call(x - step)).abs() / (2 * step)
-    return float(constant) if len(y) > 1 else None, float((slope < FLAT).float().mean())
+    return float(constant) if len(units) > 1 else None, float((slope < FLAT).float().mean())
 
 
 @torch.no_grad()

@@ -1,11 +1,15 @@
 """A recorded forward pass has every operation on the signal, under the name and of the kind that a reader expects."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from bench import diagnose
+from bench.signal.measure import measure
 from bench.signal.operations import ACTIVATION, JOIN, LAYER, NORM, OTHER
 
 IMAGES = torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -124,3 +128,28 @@ def test_constant_units_are_dead_and_flat_ones_saturated():
     assert (relu.dead, relu.saturated) == (0.5, 0.5)
     tanh = operations(nn.Sequential(nn.Linear(8, 400), nn.Tanh(), nn.Linear(400, 2)), 1e4 * torch.randn(64, 8))[1]
     assert tanh.saturated > 0.99
+
+
+def test_one_number_for_the_whole_batch_is_an_operation_too():
+    net = Called(lambda net, x: net.out(x) * torch.sigmoid(net.out(x).mean()), out=nn.Linear(8, 5))
+    sigmoid = next(one for one in operations(net, torch.randn(16, 8)) if one.function == "sigmoid")
+    assert (sigmoid.shape, sigmoid.dead) == ((), None)
+    assert sigmoid.gradient > 0
+
+
+def test_nothing_keeps_what_a_forward_pass_computed():
+    seen = []
+
+    def forward(net, x):
+        hidden = net.first(x)
+        seen.append(weakref.ref(hidden))
+        return net.out(F.relu(hidden))
+
+    net = Called(forward, first=nn.Linear(8, 5), out=nn.Linear(5, 3))
+    gc.disable()  # a cycle would stay until it runs
+    try:
+        found = measure(net, torch.randn(16, 8))
+    finally:
+        gc.enable()
+    assert found.operations
+    assert [one() for one in seen if one() is not None] == []
