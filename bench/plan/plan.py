@@ -79,7 +79,7 @@ def as_word(word: str, name: Any) -> str:
 
 def declared(config: DictConfig) -> Study:
     """The study that a composed configuration declares."""
-    return Study.read(plain(config.study))
+    return Study.read(plain(config.study), "study.")
 
 
 def axes_of(study: Study) -> dict[str, list[Any]]:
@@ -108,13 +108,15 @@ def named(key: str, value: Any) -> Any:
     An option that a user's --config-dir has under that name comes first.
     """
     word = key.partition(".")[0]
-    own = word in WORDS and value in GlobalHydra.instance().config_loader().get_group_options(word)
-    return value if own or word not in WORDS else catalogue.canonical(word, value)
+    if word not in WORDS or not isinstance(value, str):
+        return value
+    own = value in GlobalHydra.instance().config_loader().get_group_options(word)
+    return value if own else catalogue.canonical(word, value)
 
 
 def values_of(override: Override) -> list[Any]:
     """The values of one override, as Python values."""
-    if override.is_add() or override.is_delete() or override.is_force_add():
+    if override.is_add() or override.is_delete() or override.is_force_add() or override.package is not None:
         raise UserError(f"{override.input_line}: a run has fixed keys; write {override.key_or_group}=VALUE")
     if not override.is_sweep_override():
         values = [plain(override.value())]
