@@ -133,13 +133,15 @@ def named(key: str, value: Any) -> Any:
     An option that a user's --config-dir has under that name comes first.
     """
     word, hydra = key.partition(".")[0], GlobalHydra.instance()
-    own = word in WORDS and hydra.is_initialized() and value in hydra.config_loader().get_group_options(word)
-    return value if own or word not in WORDS else catalogue.canonical(word, value)
+    if word not in WORDS or not isinstance(value, str):
+        return value
+    own = hydra.is_initialized() and value in hydra.config_loader().get_group_options(word)
+    return value if own else catalogue.canonical(word, value)
 
 
 def values_of(override: Override) -> list[Any]:
     """The values of one override, as Python values."""
-    if override.is_add() or override.is_delete() or override.is_force_add():
+    if override.is_add() or override.is_delete() or override.is_force_add() or override.package is not None:
         raise UserError(f"{override.input_line}: a run has fixed keys; write {override.key_or_group}=VALUE")
     if not override.is_sweep_override():
         values = [plain(override.value())]

@@ -247,6 +247,18 @@ def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path)
         (["report", "study=qestion"], "did you mean question? For a study of your own"),
         (["sweep", "results=a=b"], """quote a value with other signs than letters and digits: 'results="a=b"'"""),
         (["sweep", "dataset.folder=ü"], """'dataset.folder="ü"'"""),
+        (
+            ["sweep", "study.question=[he_normal,he_norml]"],
+            "question: no initializer is named 'he_norml'",
+        ),
+        (["sweep", "=3"], "a value without a key"),
+        (["sweep", "initializer@x=he_normal"], "a run has fixed keys; write initializer=VALUE"),
+        (["sweep", "--config-name", "status"], "--config-name fits no command here"),
+        (["status", "-m"], "--multirun fits no command here"),
+        (["sweep", "--package", "study"], "write --cfg job --package PACKAGE"),
+        (["sweep", "--shell-completion", "query=bash"], "KeyError: 'COMP_LINE'"),
+        (["status", 'study="a b"'], "cannot name a study"),
+        (["sweep", "hydra.launcher.n_jobs=x"], "Value 'x' of type 'str' could not be converted to Integer"),
         (["throughput", "threads=0"], "threads takes a whole number from 1 to 1024, not 0"),
     ],
 )

@@ -16,6 +16,7 @@ from bench.schema import WORDS, UserError
 from bench.train.stop import SIGNALS
 
 DONE, MISTAKE, INTERRUPTED = 0, 2, 130
+THEIRS = ("hydra", "omegaconf", "yaml")  # the libraries that read a command line and conf/
 
 
 def interruptible() -> None:
@@ -58,10 +59,10 @@ def sentence(command: str, error: BaseException) -> str:
 
 def from_hydra(error: BaseException) -> bool:
     """Whether Hydra, OmegaConf or the reader of yaml raised the error, of whatever kind it is."""
-    raisers = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    kinds = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    raisers |= {name.partition(".")[0] for name in [one for one in frames if one != "codecs"][-1:]}  # text that is none
-    return not raisers.isdisjoint(("hydra", "omegaconf", "yaml"))
+    callers = [one for one in (name.partition(".")[0] for name in frames) if one in (*THEIRS, "bench", "hydra_plugins")]
+    return not {*kinds, *callers[-1:]}.isdisjoint(THEIRS)  # which may have called the standard library
 
 
 def explained(command: str, error: BaseException) -> str:
@@ -92,4 +93,7 @@ def explained(command: str, error: BaseException) -> str:
         return f"{command} takes one value of {found[1]}; where a key takes a list, write {found[1]}=[VALUE,VALUE]"
     if first.endswith(":"):
         return " ".join(str(error).split())
-    return f"{first} {error.__cause__ or ''}".strip()
+    kind = type(error)
+    named = f"{kind.__name__}: " if kind.__module__ == "builtins" else ""
+    cause = str(error.__cause__ or "").partition("\n")[0]
+    return f"{named}{first} {cause}".strip()

@@ -5,6 +5,7 @@ In: the name of a command, its words. Out: words for Hydra. Touches: conf/ and a
 
 import json
 import re
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -20,6 +21,7 @@ from bench.schema import UserError
 TUNE = {"true": "auto", "false": "[]"}
 SHARED = "study.tune.shared="
 RESULTS, DEFAULT = "results", "default"  # as in conf/settings.yaml
+UNFIT = ("config_path", "config_name", "experimental_rerun", "run", "multirun")  # flags of Hydra
 
 
 def for_hydra(command: str, words: list[str]) -> list[str]:
@@ -32,10 +34,13 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     parser = get_args_parser()
     parser.allow_abbrev = False  # `--hel` would be Hydra's help, and `--vers` Hydra's version
     parsed = parser.parse_intermixed_args(words)
+    refuse_unfit(command, parsed)
     for key in (word.partition("=")[0] for word in parsed.overrides):
+        if not key:
+            raise UserError("a value without a key; write KEY=VALUE")
         if key in catalogue.PLUMBING - {"hydra"} or re.match(r"\W*hydra[./]sweeper", key):
             raise UserError(registry.unknown("key", key, catalogue.keys(command)))
-    flags = [word for word in words if word not in parsed.overrides]
+    flags = [word for word in words if word not in (*parsed.overrides, "--")]
     overrides = with_key(command, parsed.overrides)
     if command == "report":
         overrides = for_report(overrides, parsed.config_dir)
@@ -53,6 +58,16 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     settings = [word for word in overrides if re.split(r"[.=/@]", word)[0] in {"hydra", *catalogue.settings()}]
     choices = [word for word in overrides if word not in settings]
     return [*flags, "--multirun", *settings, "overrides=" + json.dumps(choices, ensure_ascii=False)]
+
+
+def refuse_unfit(command: str, parsed: Namespace) -> None:
+    """Raise UserError for a flag of Hydra that a command decides itself, or that would be passed over."""
+    unfit = [flag for flag in UNFIT if getattr(parsed, flag)]
+    unfit = [flag for flag in unfit if flag != "multirun" or not COMMANDS[command].planned]  # which adds it itself
+    if unfit:
+        raise UserError(f"--{unfit[0].replace('_', '-')} fits no command here; --config-dir adds options of your own")
+    if parsed.package and not parsed.cfg:
+        raise UserError("--package chooses what --cfg prints; write --cfg job --package PACKAGE")
 
 
 def refuse_repeated(overrides: list[str]) -> None:
@@ -103,7 +118,7 @@ def with_key(command: str, words: list[str]) -> list[str]:
     Raises UserError for several words where the key takes one value.
     """
     key = COMMANDS[command].positional
-    bare = [word for word in words if "=" not in word]
+    bare = [word for word in words if "=" not in word or (key == "folders" and Path(word).is_dir())]
     if key is None or not bare:
         return words
     takes_list = isinstance(catalogue.load(catalogue.CONF / f"{command}.yaml")[key], list)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hydra import compose
 
 from bench.commands.paper import ReportSettings, folder, measured, paper, rows_of, table_of
-from bench.commands.shared import known_store, show
+from bench.commands.shared import check_question, known_store, show
 from bench.machine.settings import Settings
 from bench.plan.plan import declared
 from bench.rows.store import Reading, Store
@@ -30,6 +30,8 @@ def report(settings: ReportSettings) -> int:
             "check=true compares a paper, and these settings make none; leave out format, or write output=DIR"
         )
     readings = [(one, _read(known_store(one), curves=place is not None)) for one in _each(settings)]
+    for one, reading in readings:
+        check_question(one.study, (str(row.choices.get("initializer")) for row in reading.rows.values()))
     studies = [(one, _chosen(reading, settings.where), reading.unfit) for one, reading in readings]
     if not settings.check:
         for _, reading in readings:

@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from bench import catalogue
 from bench.commands.report import table
-from bench.commands.shared import answer, config_folders, log_of, show
+from bench.commands.shared import answer, check_question, config_folders, log_of, show
 from bench.launch.scheduler import Launch
 from bench.machine.settings import PlannedSettings
 from bench.plan.plan import Compose, Plan
@@ -32,6 +32,7 @@ def planned_runs(compose: Compose, settings: PlannedSettings) -> tuple[Plan, Sto
 
     A new study that no yaml declares is said to be one of the user's own.
     """
+    check_question(settings.study)
     planned = plan_runs(compose, settings.study, settings.overrides)
     store = Store(settings.results, planned.study)
     if planned.study not in catalogue.option_files("study", config_folders()) and not store.folder.exists():

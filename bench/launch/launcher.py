@@ -13,7 +13,7 @@ from omegaconf import DictConfig, open_dict
 from bench.launch import shutdown
 from bench.machine import environment
 from bench.machine.settings import PlannedSettings
-from bench.schema import AUTO
+from bench.schema import AUTO, UserError
 
 Configuration = Mapping[str, Any]  # of hydra.launcher
 AnySettings = TypeVar("AnySettings", bound=PlannedSettings)
@@ -72,7 +72,7 @@ def as_launched(settings: AnySettings, launcher: Configuration) -> AnySettings:
 def processes_of(setting: int | str, launcher: Configuration) -> Any:
     """How many processes the launcher starts at once, by `processes` or its own `n_jobs`; auto: to be measured.
 
-    1 for a launcher without `n_jobs`: it works in this process, or a cluster decides.
+    1 for a launcher without `n_jobs`: it works in this process, or a cluster decides. Raises UserError for n_jobs=0.
     """
     if starts_all(launcher):
         return environment.usable_cores() if setting == AUTO else setting
@@ -81,6 +81,8 @@ def processes_of(setting: int | str, launcher: Configuration) -> Any:
     jobs: int | str = launcher["n_jobs"] if setting == AUTO else setting
     if not isinstance(jobs, int) or jobs == -1:
         return AUTO
+    if jobs == 0:
+        raise UserError("hydra.launcher.n_jobs takes a number of processes, or -1 for one per core, not 0")
     return jobs if jobs > 0 else max(1, environment.usable_cores() + 1 + jobs)  # as joblib counts: -2, all but one
 
 

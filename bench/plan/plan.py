@@ -99,7 +99,7 @@ def up_to_last_look(given: Sequence[Any], study: Study) -> list[int]:
 
 def declared(config: DictConfig) -> Study:
     """The study that a composed configuration declares."""
-    return Study.read(plain(config.study))
+    return Study.read(plain(config.study), "study.")
 
 
 def axes_of(study: Study) -> dict[str, list[Any]]:

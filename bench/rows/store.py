@@ -215,7 +215,9 @@ def _is_study_name(name: str) -> bool:
 
 def holds_a_study(folder: Path) -> bool:
     """Whether a folder is that of a study: it has a row or a plan. Raises UserError where it cannot be read."""
-    return folder.is_dir() and any(name in (PLAN, SEALED) or name.endswith(".json") for name in reading.names(folder))
+    return folder.is_dir() and any(
+        name in (PLAN, SEALED) or reading.has_row_name(folder / name) for name in reading.names(folder)
+    )
 
 
 def _holds_a_row(path: Path) -> bool:

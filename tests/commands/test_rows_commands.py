@@ -151,10 +151,10 @@ def test_a_mistake_is_a_sentence_and_exit_code_2(say, words, sentence):
 
 
 def test_merge_brings_rows_in_once_and_counts_them(say, home, rows):
-    (home / "results").rename(home / "theirs of 1")
-    code, out, _ = say("merge", "theirs of 1")
+    (home / "results").rename(home / "theirs=1 ü")
+    code, out, _ = say("merge", "theirs=1 ü")
     assert (code, out.partition(",")[0]) == (0, "4 rows are new")
-    code, out, _ = say("merge", "theirs of 1/mine", "results", "format=json")
+    code, out, _ = say("merge", "theirs=1 ü/mine", "results", "format=json")
     assert (code, json.loads(out)) == (0, {"new": 0, "replaced": 0, "equal": 8, "remarks": []})
     assert Store("results", "mine").read().rows == {row.id: row for row in rows}
 

@@ -3,7 +3,7 @@ from omegaconf import OmegaConf
 
 from bench.launch.launcher import Launcher, processes_of
 from bench.machine import environment
-from bench.schema import AUTO
+from bench.schema import AUTO, UserError
 
 JOBLIB, BASIC, SUBMITIT = (
     {"_target_": "a.JoblibLauncher", "n_jobs": -1},
@@ -29,6 +29,11 @@ JOBLIB, BASIC, SUBMITIT = (
 def test_as_many_processes_as_are_asked_for_or_the_launcher_says(asked, launcher, expected, monkeypatch):
     monkeypatch.setattr(environment, "usable_cores", lambda: 8)
     assert processes_of(asked, launcher) == expected
+
+
+def test_no_processes_are_a_mistake():
+    with pytest.raises(UserError, match=r"hydra\.launcher\.n_jobs takes .*, not 0"):
+        processes_of(AUTO, JOBLIB | {"n_jobs": 0})
 
 
 @pytest.mark.parametrize(("launcher", "queues"), [(JOBLIB, False), (BASIC, False), (SUBMITIT, True)])

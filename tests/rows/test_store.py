@@ -165,6 +165,8 @@ def test_studies_are_the_folders_with_a_row_or_a_plan(tmp_path: Path, store: Sto
     store.write_plan([])
     Store(results, "with_rows").write(row())
     (results / "a_file").write_text("")
+    (results / "notes").mkdir()
+    (results / "notes" / "package.json").write_text("{}")
     (results / ".hidden").mkdir()
     (results / ".hidden" / "plan.txt").write_text("")
     assert studies(results) == ["study", "with_rows"]
