@@ -134,7 +134,7 @@ def _own_files(name: str) -> dict[str, Path]:
         file = None if name in found else _file(name)
         if file and not is_library(file) and OURS not in file.parents:
             found[name] = file
-            left += _imported(name, file)
+            left += imported(name, file)
     return found
 
 
@@ -146,7 +146,7 @@ def _file(name: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin and Path(spec.origin).suffix == ".py" else None
 
 
-def _imported(name: str, file: Path) -> Iterator[str]:
+def imported(name: str, file: Path) -> Iterator[str]:
     """The modules that a file imports, each with the packages that hold it; names that are no modules among them."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(ast.parse(file.read_bytes())):

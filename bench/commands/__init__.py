@@ -49,7 +49,12 @@ COMMANDS = {
     "doctor": Command(
         "doctor", "doctor", settings=("results", "format", LAUNCHER, *MEASURING, "download", "checkpoint.every")
     ),
-    "report": Command("report", "report", settings=(*ROWS, "format", *JUDGING, "study.question", "study.looks")),
+    "report": Command(
+        "report", "report", settings=(*ROWS, "format", *JUDGING, "study.question", "study.looks", "study.until")
+    ),
+    "recommend": Command(
+        "recommend", "recommend", planned=True, settings=(*ROWS, "format", *MEASURING, "download", *JUDGING)
+    ),
     "list": Command("list", "list_names", positional="kind", settings=("format",)),
     "why": Command("why", "why", planned=True, positional="runs", settings=PLANNING),
     "verify": Command("verify", "verify", planned=True, settings=PLANNING),

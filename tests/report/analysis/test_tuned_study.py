@@ -9,6 +9,7 @@ import pytest
 
 from bench.machine.settings import Settings, Tune
 from bench.report import Summary, render, sheet, summarize_study
+from bench.report.analysis.advice import advice
 from bench.report.analysis.tuning import Tuning
 from bench.report.tables import results
 from bench.report.tables import tuning as tables
@@ -143,3 +144,22 @@ def test_a_basin_that_reaches_an_end_of_the_grid_may_go_on(tuned: Callable[..., 
     table = tables.tuned(summary)
     assert table is not None
     assert sorted(line[-1].text for line in table.lines) == ["1", "1+"]
+
+
+def test_a_card_takes_the_arm_that_is_best_at_its_own_rate(tuned: Callable[..., Summary]) -> None:
+    summary = tuned(one=SHARED_BEST, three=NEEDS_LESS)
+    (found,) = advice(summary)
+    assert found.tuned
+    assert found.allowed == ["three"]
+    (cost,) = found.others
+    assert (cost.name, cost.word, cost.value) == ("one", "worse", 0.05)
+    assert found.default is not None
+    assert found.default.value == 0.0125
+    assert (found.default.width.value, found.default.width.low) == (1.0, 1.0)  # type: ignore[union-attr]
+
+
+def test_a_card_does_not_take_an_arm_that_was_lucky_on_validation(tuned: Callable[..., Summary]) -> None:
+    lucky = {0.0125: 0.99, 0.05: 0.6, 0.2: 0.5}
+    summary = tuned({"three": lucky}, one=SHARED_BEST, three={0.0125: 0.6, 0.05: 0.7, 0.2: 0.3})
+    (found,) = advice(summary)
+    assert found.allowed == ["one"]
