@@ -56,6 +56,9 @@ COMMANDS = {
     "report": Command(
         "report", "report", settings=(*ROWS, "format", *JUDGING, "study.question", "study.looks", *STAGES)
     ),
+    "recommend": Command(
+        "recommend", "recommend", planned=True, settings=(*ROWS, "format", *MEASURING, "download", *JUDGING)
+    ),
     "list": Command("list", "list_names", positional="kind", settings=("format",)),
     "why": Command("why", "why", planned=True, positional="runs", settings=PLANNING),
     "verify": Command("verify", "verify", planned=True, settings=PLANNING),

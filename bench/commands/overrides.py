@@ -31,6 +31,8 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     configuration, which has no place for an argument of the second option of an axis.
     """
     words = [of_study(word) for word in with_retry(words)]
+    if command == "recommend":
+        words = [re.sub(r"^(depth|width)=", r"model.\1=", word) for word in words]
     parser = get_args_parser()
     parser.allow_abbrev = False  # `--hel` would be Hydra's help, and `--vers` Hydra's version
     parsed = parser.parse_intermixed_args(words)

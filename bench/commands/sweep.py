@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 
@@ -25,6 +25,9 @@ from bench.rows import tracking
 from bench.rows.store import Store
 from bench.rows.unfit import sentences
 from bench.schema import FAILED, FINAL, UserError
+
+if TYPE_CHECKING:
+    from bench.launch.sweep import Workload
 
 
 def planned_runs(compose: Compose, settings: PlannedSettings) -> tuple[Plan, Store, PlannedSettings]:
@@ -82,13 +85,10 @@ def train(planned: Plan, store: Store, launch: Launch, settings: PlannedSettings
 def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     """Print what a sweep with the same overrides would train, and how long it would take; train nothing."""
     from bench.launch.stages import known
-    from bench.launch.sweep import workload
 
     base, store, settings = planned_runs(compose, settings)
     planned = known(base, settings.study, store)
-    work = workload(planned.runs, store.read(curves=False), store, settings)
-    shapes = [one for run in [*work.missing, *planned.later] if (one := shape(run)) in work.expected]
-    seconds = sum(work.expected[one].seconds for one in shapes)
+    work, minutes = minutes_left(planned, store, settings)
     record = {
         "study": planned.study,
         "total": len(work.runs),
@@ -97,10 +97,19 @@ def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
         "later": len(planned.later),
         "skipped": planned.skipped,
         "unfit": sentences(work.unfit),
-        "minutes": round(seconds / work.workers.processes / 60, 4),
+        "minutes": round(minutes, 4),
     }
     print(answer(record, "\n".join([as_text(record), *sentences(work.unfit)]), settings))
     return 0
+
+
+def minutes_left(planned: Plan, store: Store, settings: PlannedSettings) -> "tuple[Workload, float]":
+    """What a plan has left to do, and the minutes that it takes on this machine with the runs that may follow."""
+    from bench.launch.sweep import workload
+
+    work = workload(planned.runs, store.read(curves=False), store, settings)
+    shapes = [one for run in [*work.missing, *planned.later] if (one := shape(run)) in work.expected]
+    return work, sum(work.expected[one].seconds for one in shapes) / work.workers.processes / 60
 
 
 def as_text(record: Mapping[str, Any]) -> str:

@@ -47,7 +47,15 @@ class Section:
     level: int = 3
 
 
-Part = Table | Section | str | tuple[str, ...]  # a string is a paragraph, a tuple of strings a list
+@dataclass(frozen=True)
+class Listing:
+    """Lines of code in a language, printed as they are."""
+
+    code: str
+    language: str
+
+
+Part = Table | Section | Listing | str | tuple[str, ...]  # a string is a paragraph, a tuple of strings a list
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import re
 import textwrap
 from collections.abc import Callable
 
-from bench.report.document import Part, Section, Sheet, Table
+from bench.report.document import Listing, Part, Section, Sheet, Table
 from bench.report.tables.export import labelled, piped, texts
 from bench.schema import UserError
 
@@ -51,6 +51,8 @@ def _lines(part: Part, width: int, indent: str = "") -> str:
             return "\n".join(aligned(part))
         case Section(heading, parts):
             return heading + "\n" + "\n\n".join(_lines(each, width, "  ") for each in parts)
+        case Listing(code, _):
+            return textwrap.indent(code, 2 * indent)
         case str():
             return "\n".join(wrapped(CODE.sub(r"\1", part), width, indent))
     return "\n".join(_lines(each, width, indent) for each in part)
@@ -63,6 +65,8 @@ def marked(part: Part) -> str:
             return "\n".join(piped(part))
         case Section(heading, parts, level):
             return "\n\n".join([f"{'#' * level} {heading}", *map(marked, parts)])
+        case Listing(code, language):
+            return f"```{language}\n{code}\n```"
         case str():
             return part
     return "\n".join(f"- {each}" for each in part)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.machine.settings import Screen
-from bench.rows.tuning import reached
+from bench.rows.tuning import score
 from bench.schema import FAILED, FINAL, Row
 
 FEWEST = 2  # arms that are left, for one has nothing to be compared with
@@ -87,5 +87,5 @@ def _score(rows: Mapping[tuple[Any, int], Row], values: Sequence[Any], seeds: Se
     for value in values:
         for seed in seeds:
             row = rows[value, seed]
-            means[value].append(-math.inf if row.status == FAILED else reached(row))
+            means[value].append(-math.inf if row.status == FAILED else score(row))
     return max(-1.0, *(math.fsum(mine) / len(mine) for mine in means.values()))

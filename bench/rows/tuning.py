@@ -184,10 +184,10 @@ def _ended(rows: Mapping[float, Mapping[int, Row]], values: Iterable[float], tun
 def _scores(rows: Mapping[float, Mapping[int, Row]], values: Iterable[float], tune: Tune) -> dict[float, float]:
     """The score of each value that has a row for every seed."""
     whole = [value for value in values if len(rows.get(value, {})) == len(tune.seeds)]
-    return {value: math.fsum(map(reached, rows[value].values())) / len(tune.seeds) for value in whole}
+    return {value: math.fsum(map(score, rows[value].values())) / len(tune.seeds) for value in whole}
 
 
-def reached(row: Row) -> float:
+def score(row: Row) -> float:
     """The last validation accuracy; chance for a diverged run."""
     if row.status == DIVERGED:
         classes = row.environment.get("classes")

@@ -25,6 +25,13 @@ class Question:
         """The verdict in each of the blocks."""
         return [pair.verdict for _, pair in self.pairs]
 
+    @property
+    def worse(self) -> set[tuple[str, str]]:
+        """The name of the block and the arm wherever one of the two is shown to be worse."""
+        return {
+            (finding.name, name) for finding, pair in self.pairs if pair.better for name in pair.names - {pair.better}
+        }
+
 
 def ask(findings: Sequence[Finding], *arms: str) -> Question | None:
     """The first arm against the second in every block; None where no block has ended runs of both.

@@ -279,7 +279,7 @@ def _setup(summary: Summary) -> str:
 
 def _advised(findings: Sequence[Finding], summary: Summary) -> str:
     judged = [finding for finding in findings if finding.verdict in JUDGED and finding.pairs]
-    worse = _worse_by_question(summary)
+    worse = summary.question.worse if summary.question else set()
     leading = [[name for name in one.leading if (one.name, name) not in worse] for one in judged]
     count = Counter(name for names in leading for name in names)
     most = max(count.values(), default=0)
@@ -296,12 +296,6 @@ def _advised(findings: Sequence[Finding], summary: Summary) -> str:
     if len(best) == len(summary.arms):
         return f"any of the {len(best)}{lost}, for none is shown to be worse than another{but}"
     return f"{few(best, 'or')}{lost}, shown to be worse than no other arm{but}"
-
-
-def _worse_by_question(summary: Summary) -> set[tuple[str, str]]:
-    """The block and the arm wherever the question shows one of its two arms to be worse."""
-    pairs = summary.question.pairs if summary.question else ()
-    return {(finding.name, name) for finding, pair in pairs if pair.better for name in pair.names - {pair.better}}
 
 
 def _failing(findings: Sequence[Finding], names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from bench.machine.settings import Screen, Settings, Tune
 from bench.report import Summary, render, sheet, summarize_study
+from bench.report.analysis.advice import advice
 from bench.report.analysis.tuning import Tuning
 from bench.report.tables import results
 from bench.report.tables import tuning as tables
@@ -160,3 +161,22 @@ def test_arms_that_screening_dropped_are_listed_with_the_reason(row: MakeRow, se
     for format in ("text", "markdown", "json"):
         assert "c" in render(sheet(summary), format).partition("ropped")[2]
     assert len(results.runs(summary).lines) == len(rows)
+
+
+def test_a_card_takes_the_arm_that_is_best_at_its_own_rate(tuned: Callable[..., Summary]) -> None:
+    summary = tuned(one=SHARED_BEST, three=NEEDS_LESS)
+    (found,) = advice(summary)
+    assert found.tuned
+    assert found.allowed == ["three"]
+    (cost,) = found.others
+    assert (cost.name, cost.word, cost.value) == ("one", "worse", 0.05)
+    assert found.default is not None
+    assert found.default.value == 0.0125
+    assert (found.default.width.value, found.default.width.low) == (1.0, 1.0)  # type: ignore[union-attr]
+
+
+def test_a_card_does_not_take_an_arm_that_was_lucky_on_validation(tuned: Callable[..., Summary]) -> None:
+    lucky = {0.0125: 0.99, 0.05: 0.6, 0.2: 0.5}
+    summary = tuned({"three": lucky}, one=SHARED_BEST, three={0.0125: 0.6, 0.05: 0.7, 0.2: 0.3})
+    (found,) = advice(summary)
+    assert found.allowed == ["one"]
