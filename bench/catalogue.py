@@ -42,6 +42,18 @@ def option_files(word: str, folders: Iterable[Path] = (CONF,)) -> dict[str, Path
     return dict(sorted(files.items()))
 
 
+def study_files(folders: Iterable[Path] = (CONF,)) -> dict[str, Path]:
+    """The file of every study by name, those of claims too, which are studies with a test.
+
+    Raises UserError where a claim has the name of a study, in whose folder its rows would be.
+    """
+    folders = [*folders]
+    claims, declared = option_files("claim", folders), option_files("study", folders)
+    if both := [name for name in claims if name in declared]:
+        raise UserError(f"a claim and a study are both named {both[0]}; rename {claims[both[0]]}")
+    return {**claims, **declared}
+
+
 def options(word: str, folders: Iterable[Path] = (CONF,)) -> dict[str, dict[str, Any]]:
     """Every option of `word` by name, sorted, as its file has it."""
     found = {name: load(file) for name, file in option_files(word, folders).items()}

@@ -45,6 +45,7 @@ COMMANDS = {
     "plan": Command(
         "sweep", "plan", planned=True, settings=(*PLANNING, LAUNCHER, *MEASURING, "download", "compile", "retry")
     ),
+    "reproduce": Command("reproduce", "reproduce", planned=True, positional="claim"),
     "status": Command("status", "status", settings=(*ROWS, "format", "lease_expiry")),
     "doctor": Command(
         "doctor", "doctor", settings=("results", "format", LAUNCHER, *MEASURING, "download", "checkpoint.every")

@@ -10,8 +10,8 @@ from bench.commands.shared import answer, config_folders, known_store
 from bench.launch.stages import known
 from bench.machine.settings import PlannedSettings
 from bench.plan.plan import Compose, plan
+from bench.rows.registration import edited, older, registration
 from bench.rows.registration import notes as about
-from bench.rows.registration import older, registration
 from bench.rows.store import Store
 from bench.rows.unfit import sentences
 from bench.rows.verify import check, notes
@@ -39,6 +39,7 @@ def verify(compose: Compose, launch: Any, settings: VerifySettings) -> int:
     before = older(rows, registered)
     wrong = check(study, reading, planned, settings.mixed, settings.study)
     remarks = [*notes(rows, planned), *sentences(reading.unfit), *about(registered, before)]
+    remarks += edited(study, store.registered(), config_folders())
     record = {"study": study, "rows": len(rows), "wrong": wrong, "notes": remarks}
     record["registered"] = {key: getattr(registered, key) for key in ("file", "commit", "date", "missing")}
     record["older"] = asdict(before)

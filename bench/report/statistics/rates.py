@@ -49,7 +49,9 @@ def boschloo(ours: int, total: int, theirs: int, other_total: int) -> float:
 
     Raises ValueError as `wilson` does.
     """
-    return min(1.0, 2 * min(_not_larger(ours, total, theirs, other_total), _not_larger(theirs, other_total, ours, total)))
+    return min(
+        1.0, 2 * min(_not_larger(ours, total, theirs, other_total), _not_larger(theirs, other_total, ours, total))
+    )
 
 
 @cache
