@@ -45,7 +45,7 @@ COMMANDS = {
     "plan": Command(
         "sweep", "plan", planned=True, settings=(*PLANNING, LAUNCHER, *MEASURING, "download", "compile", "retry")
     ),
-    "reproduce": Command("reproduce", "reproduce", planned=True, positional="claim"),
+    "reproduce": Command("reproduce", "reproduce", planned=True, positional="claims"),
     "status": Command("status", "status", settings=(*ROWS, "format", "lease_expiry")),
     "doctor": Command(
         "doctor", "doctor", settings=("results", "format", LAUNCHER, *MEASURING, "download", "checkpoint.every")

@@ -38,6 +38,8 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     overrides = with_key(command, parsed.overrides)
     if command == "report":
         overrides = for_report(overrides, parsed.config_dir)
+    if command == "reproduce":
+        overrides = [for_reproduce(word) for word in overrides]
     refuse_repeated(overrides)
     overrides = [quoted_arms(word) for word in overrides]
     results = Path(next((word.partition("=")[2] for word in overrides if word.startswith("results=")), RESULTS))
@@ -119,6 +121,12 @@ def for_report(overrides: list[str], config_dir: str | None) -> list[str]:
     studies = [[part for word in words for part in named_study(word, config_dir, Path(RESULTS))] for words in each]
     listed = {"studies": studies, "where": where}
     return rest + [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in listed.items() if value]
+
+
+def for_reproduce(word: str) -> str:
+    """claim=a,b as claims=["a","b"]: for Hydra claim is a folder of options, of which it would take one."""
+    key, _, value = word.partition("=")
+    return f"claims={json.dumps(value.split(','))}" if key == "claim" else word
 
 
 def condition(word: str) -> str:

@@ -37,7 +37,7 @@ DIFFERING = 3  # choices that a sentence on another protocol names
 class ReproduceSettings(PlannedSettings):
     """The settings of `reproduce`."""
 
-    claim: list[str] = field(metadata=list_of(str))
+    claims: list[str] = field(metadata=list_of(str))
     tier: Literal["exact", "scaled", "proxy", "cpu", "gpu"] | None
 
 
@@ -68,17 +68,17 @@ def reproduce(compose: Compose, launch: Launch, settings: ReproduceSettings) -> 
     claims = known_claims(compose)
     names = chosen(claims, settings)
     code = 0
-    if settings.claim:
+    if settings.claims:
         controls = [name for name, claim in claims.items() if claim.control and name not in names]
         for name in [*controls, *names]:
             code = max(code, run(compose, launch, claims, name, settings))
     found = [asked(compose, claim, settings) for claim in claims.values()]
     judgments = judge(found)
     cost = {one.claim.name: one.runs for one in found}
-    sheet = tables.evidence(judgments, names, cost) if settings.claim else tables.sheet(judgments, names, cost)
+    sheet = tables.evidence(judgments, names, cost) if settings.claims else tables.sheet(judgments, names, cost)
     if settings.format == "text":
         shown = [one for one in judgments if one.claim.name in names]
-        ends = sheet.parts[:-1] if settings.claim else (tables.overview(shown, cost),)
+        ends = sheet.parts[:-1] if settings.claims else (tables.overview(shown, cost),)
         from bench.report.wording.claim import controls as checks
 
         sheet = Sheet(
@@ -107,10 +107,10 @@ def claim_of(compose: Compose, name: str) -> Claim:
 
 def chosen(claims: Mapping[str, Claim], settings: ReproduceSettings) -> list[str]:
     """The names of the claims that the settings choose. Raises UserError for an unknown one, and for none."""
-    asked_for = [name for name in settings.claim if name != ALL]
+    asked_for = [name for name in settings.claims if name != ALL]
     if unknown := [name for name in asked_for if name not in claims]:
         raise UserError(registry.unknown("claim", unknown[0], [*claims, ALL]))
-    names = [*claims] if ALL in settings.claim or not asked_for else asked_for
+    names = [*claims] if ALL in settings.claims or not asked_for else asked_for
     if settings.tier:
         names = [name for name in names if settings.tier in (claims[name].tier, claims[name].hardware)]
     if not names:
@@ -135,7 +135,7 @@ def run(compose: Compose, launch: Launch, claims: Mapping[str, Claim], name: str
             if verdict != "undecided":
                 break
     except UserError as wrong:
-        if len(settings.claim) == 1 and ALL not in settings.claim:
+        if len(settings.claims) == 1 and ALL not in settings.claims:
             raise
         print(f"claim {name} is not run: {wrong}", file=sys.stderr)
         return 2

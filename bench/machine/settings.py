@@ -193,6 +193,8 @@ class Quoted(Declared):
 class ClaimTest(Declared):
     """The test of a claim: the first arm against each of the others, in every block that `where` leaves.
 
+    An arm is the name of an initializer as a study's question has it, or the choices that make it, such as
+    {initializer: fixup, normalization: none}, where arms differ in more than the initializer.
     margin: the difference that matters, in points of accuracy, as a share of the runs for training_rate, or as a factor
     for steps_to_loss. by: a difference of direction greater or less is larger than that; in the same unit.
     rate: at the learning rate that all arms share, at the tuned one, or over the grid of the axes, where a seed has
@@ -200,7 +202,7 @@ class ClaimTest(Declared):
     """
 
     estimand: Literal["accuracy", "training_rate", "first_epoch_accuracy", "steps_to_loss"]
-    arms: Annotated[list[str], Several()]
+    arms: Annotated[list[Any], Several()]
     direction: Literal["greater", "less", "equivalent", "noninferior"]
     margin: Positive
     by: Nonnegative
@@ -242,6 +244,8 @@ class Claim(Study):
             raise UserError(f"{prefix}test.margin of steps_to_loss is a factor above 1, not {test.margin:g}")
         if test.rate == "grid" and test.estimand != "training_rate":
             raise UserError(f"{prefix}test.rate=grid is for training_rate alone; {test.estimand} takes shared or tuned")
+        if any(not isinstance(one, str | dict) for one in test.arms) or len({*map(type, test.arms)}) > 1:
+            raise UserError(f"{prefix}test.arms are all names, or all {{KEY: VALUE}}; not {test.arms}")
         if test.rate == "tuned" and not found.tune:
             raise UserError(f"{prefix}test.rate=tuned needs {prefix}tune, with values")
         if found.until:

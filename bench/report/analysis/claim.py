@@ -16,7 +16,7 @@ In: a claim, the rows that it asks for. Out: Evidence, Judgments. Touches: nothi
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -126,9 +126,9 @@ def evidence(claim: Claim, rows: Sequence[Row], unfit: Iterable[str] = ()) -> Ev
     `unfit`: reasons why an arm of the claim cannot be drawn. Raises UserError as `arm` does.
     """
     test, rules = claim.test, Rules.of(claim)
-    chosen = [row for row in rows if _is_about(row, claim)]
+    chosen = _about(claim, rows)
     found = tuple(
-        _contrast(block, name, other, test, rules) for block, name in _blocks(chosen, test) for other in test.arms[1:]
+        _contrast(block, name, other, test, rules) for block, name in _blocks(chosen, test) for other in arms(test)[1:]
     )
     support, refute = _p(found, *sides(test))
     missing = sum(row.status not in FINAL for row in rows)
@@ -209,6 +209,31 @@ def _share(claim: Claim, seeds: int) -> float:
     return sequential.levels(claim.looks, ALPHA)[claim.looks.index(seeds)] / ALPHA if seeds in claim.looks else 0.0
 
 
+def arms(test: ClaimTest) -> list[str]:
+    """The names of the arms: fixup/none for one of choices."""
+    return [one if isinstance(one, str) else "/".join(map(str, one.values())) for one in test.arms]
+
+
+def _about(claim: Claim, rows: Sequence[Row]) -> list[Row]:
+    """The rows of the blocks that a claim is about, those of an arm that is made of choices under its name."""
+    chosen = [row for row in rows if _is_about(row, claim)]
+    if isinstance(claim.test.arms[0], str):
+        return chosen
+    made = list(zip(arms(claim.test), claim.test.arms, strict=True))
+    return [_as_arm(row, name, one) for row in chosen for name, one in made if _has(row, one)]
+
+
+def _has(row: Row, choices: Mapping[str, Any]) -> bool:
+    return all(row.choices.get(key) == value for key, value in choices.items())
+
+
+def _as_arm(row: Row, name: str, made_of: Mapping[str, Any]) -> Row:
+    """The row as one of an initializer of that name, without the choices that make the arm and their arguments."""
+    words = {"initializer", *made_of}
+    rest = {key: value for key, value in row.choices.items() if key not in words and key.partition(".")[0] not in words}
+    return replace(row, choices={**rest, "initializer": name})
+
+
 def _is_about(row: Row, claim: Claim) -> bool:
     """Whether the row is in a block that the claim is about, at its rate."""
     rate = {claim.tune.key: claim.test.rate} if claim.tune else {}
@@ -223,28 +248,28 @@ def _blocks(rows: Sequence[Row], test: ClaimTest) -> list[tuple[Block, str]]:
     """The blocks that have an arm of the test, each with its name; with rate=grid, one for all learning rates."""
     if test.rate == GRID:
         rows = [_without_rate(row) for row in rows]
-    found = [block for block in blocks(rows) if any(name in block.arms for name in test.arms)]
+    found = [block for block in blocks(rows) if any(name in block.arms for name in arms(test))]
     return list(zip(found, names(found), strict=True)) if found else []
 
 
 def check_arms(claim: Claim, rows: Sequence[Row]) -> None:
     """Raise UserError where the runs of a claim have no arm of a name that its test has, or none that it is about."""
-    chosen = [row for row in rows if _is_about(row, claim)]
+    chosen = _about(claim, rows)
     if not chosen:
         raise UserError(f"claim {claim.name}: no run that its axes ask for is at test.where and test.rate")
     known = {name for block in blocks(chosen) for name in block.arms}
-    if missing := [name for name in claim.test.arms if name not in known]:
+    if missing := [name for name in arms(claim.test) if name not in known]:
         raise UserError(f"claim {claim.name}: test.arms: {unknown('arm', missing[0], known)}")
 
 
 def _without_rate(row: Row) -> Row:
     choices = {key: value for key, value in row.choices.items() if not key.endswith(".learning_rate")}
-    return Row(**{**vars(row), "choices": choices})
+    return replace(row, choices=choices)
 
 
 def _contrast(block: Block, name: str, other: str, test: ClaimTest, rules: Rules) -> Contrast:
     images = next((row.environment.get("test_images") for rows in block.arms.values() for row in rows), None)
-    pair = (test.arms[0], other)
+    pair = (arms(test)[0], other)
     if missing := [one for one in pair if not block.arms.get(one)]:
         reason = f"{missing[0]} has no run{f' in {name}' if name else ''}"
         return Contrast(name, Group(pair[0], None, 0, 0), Group(other, None, 0, 0), None, reason)

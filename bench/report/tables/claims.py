@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.analysis.claim import STEPS, Contrast, Judgment
+from bench.report.analysis.claim import STEPS, Contrast, Judgment, arms
 from bench.report.document import Cell, Part, Section, Sheet, Table
 from bench.report.wording import claim as wording
 from bench.report.wording.format import DASH, number
@@ -80,7 +80,7 @@ def detail(found: Judgment) -> Section:
 
 def side_by_side(found: Judgment) -> Table:
     """A line per contrast and arm: the published value, the own one, how many trained, the difference."""
-    estimand, names = found.claim.test.estimand, found.claim.test.arms
+    estimand, names = found.claim.test.estimand, arms(found.claim.test)
     lines = []
     for one in found.evidence.contrasts:
         for group, difference in ((one.ours, ""), (one.theirs, wording.difference(one, estimand))):
@@ -180,6 +180,6 @@ def _drawn(low: float, value: float, high: float, margin: float, reach: float) -
     line = [" "] * WIDTH
     for at in range(column(low), column(high) + 1):
         line[at] = "-"
-    for at, mark in ((margin, ":"), (-margin, ":"), (0.0, "|"), (value, "o")):
-        line[column(at)] = mark
+    for place, mark in ((margin, ":"), (-margin, ":"), (0.0, "|"), (value, "o")):
+        line[column(place)] = mark
     return "".join(line)

@@ -18,6 +18,7 @@ from bench.report.analysis.claim import (
     Contrast,
     Group,
     Judgment,
+    arms,
     sides,
 )
 from bench.report.analysis.rules import ALPHA
@@ -34,7 +35,7 @@ OF_SETTING = {
 WORDS = {
     "greater": "{ours} is greater than {theirs}",
     "less": "{ours} is less than {theirs}",
-    "equivalent": "{ours} and {theirs} differ by less than {margin}",
+    "equivalent": "{ours} differs by less than {margin} from {theirs}",
     "noninferior": "{ours} is less than {margin} below {theirs}",
 }
 ESTIMANDS = {
@@ -62,7 +63,7 @@ def hypothesis(found: Judgment) -> str:
     """What is tested: the estimand, the arms, the direction and its margin."""
     claim, test = found.claim, found.claim.test
     words = WORDS[test.direction].format(
-        ours=test.arms[0], theirs=" and than ".join(test.arms[1:]), margin=margin(test.margin, test.estimand)
+        ours=arms(test)[0], theirs=" and ".join(arms(test)[1:]), margin=margin(test.margin, test.estimand)
     )
     by = f" by more than {margin(test.by, test.estimand)}" if test.by else ""
     rate = {"tuned": ", each at its tuned rate", "grid": ", at some learning rate of the grid"}.get(test.rate, "")
@@ -135,8 +136,8 @@ def _verdict(found: Judgment) -> list[str]:
     if found.verdict == UNDECIDED:
         return [_undecided(found)]
     if found.verdict == SUPPORTED:
-        return [f"Supported{_every(found)}, adjusted p = {p(found.support)}.", *_small(found)]
-    return [f"Refuted: {_refuting(found)}, adjusted p = {p(found.refute)}."]
+        return [f"Supported{_every(found)}, adjusted {_p(found.support)}.", *_small(found)]
+    return [f"Refuted: {_refuting(found)}, adjusted {_p(found.refute)}."]
 
 
 def _every(found: Judgment) -> str:
@@ -158,15 +159,20 @@ def _refuting(found: Judgment) -> str:
     worst = min(tested, key=lambda one: min(one.test.p(*side) or 0.0 for side in any_of))  # type: ignore[union-attr]
     low, high = _bounds(worst)
     where = f" in {worst.block}" if worst.block else ""
-    arms = f"{worst.ours.name} against {worst.theirs.name}{where}"
+    pair = f"{worst.ours.name} and {worst.theirs.name}{where}"
     least = math.log(test.by or test.margin) if test.estimand == STEPS else test.by or test.margin
     if test.direction in ("greater", "less"):
         if (high if test.direction == "greater" else -low) < 0:
-            return f"the opposite holds for {arms}"
+            return f"the opposite holds for {pair}"
         if (low if test.direction == "greater" else -high) > -least and not test.by:
-            return f"{arms} differ by less than {margin(test.margin, test.estimand)}"
-        return f"the difference of {arms} is not as large as {margin(test.by or test.margin, test.estimand)}"
-    return f"the difference of {arms} is larger than {margin(test.margin, test.estimand)}"
+            return f"{pair} differ by less than {margin(test.margin, test.estimand)}"
+        return f"the difference of {pair} is not as large as {margin(test.by or test.margin, test.estimand)}"
+    return f"the difference of {pair} is larger than {margin(test.margin, test.estimand)}"
+
+
+def _p(value: float) -> str:
+    digits = p(value)
+    return f"p {digits}" if digits.startswith("<") else f"p = {digits}"
 
 
 def _bounds(found: Contrast) -> tuple[float, float]:
@@ -183,7 +189,7 @@ def _undecided(found: Judgment) -> str:
     if not evidence.share:
         looks = ", ".join(map(str, found.claim.looks))
         return f"Undecided: a verdict is due with {looks} seeds, and there are {evidence.seeds}."
-    tests = f"adjusted p = {p(found.support)} for it and {p(found.refute)} against it"
+    tests = f"adjusted {_p(found.support)} for it, {_p(found.refute)} against it"
     if found.needed is None:
         return f"Undecided with {evidence.seeds} seeds ({tests}); how many would decide it cannot be foreseen."
     return f"Undecided with {evidence.seeds} seeds ({tests}); about {found.needed} would decide it, if they go on so."
@@ -207,11 +213,11 @@ def published(found: Judgment) -> list[str]:
         if quoted.n and quoted.n > 1 and len(quoted.spread) == len(quoted.values):
             error += (quoted.spread[0] ** 2 + quoted.spread[place] ** 2) / quoted.n
             freedom = min(freedom, quoted.n - 1)
-        p = 2 * float(stdtr(freedom, -abs(one.test.difference.value - claimed) / math.sqrt(error or 1e-300)))
-        fits = "agrees with" if p >= ALPHA else "is wrong by"
+        chance = 2 * float(stdtr(freedom, -abs(one.test.difference.value - claimed) / math.sqrt(error or 1e-300)))
+        fits = "agrees with" if chance >= ALPHA else "is wrong by"
         lines.append(
             f"The published difference of {claimed:+.2f} from {one.theirs.name} {fits} these runs: "
-            f"{shown(one.test.estimate(), found.claim.test.estimand)}, p = {p(p)}."
+            f"{shown(one.test.estimate(), found.claim.test.estimand)}, {_p(chance)}."
         )
     return lines
 
