@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bench.report.analysis.claim import Evidence, Judgment
 
 ALL = "all"
+UNDECIDED = "undecided"
 DIFFERING = 3  # choices that a sentence on another protocol names
 
 
@@ -65,16 +66,17 @@ def reproduce(compose: Compose, launch: Launch, settings: ReproduceSettings) -> 
             f"a claim is run as its yaml says, not with {words}; copy the yaml into the folder claim of --config-dir, "
             "under a name of its own, and change it there"
         )
+    compose = remembering(compose)
     claims = known_claims(compose)
     names = chosen(claims, settings)
+    found = {name: asked(compose, claim, settings) for name, claim in claims.items()}
     code = 0
     if settings.claims:
         controls = [name for name, claim in claims.items() if claim.control and name not in names]
         for name in [*controls, *names]:
-            code = max(code, run(compose, launch, claims, name, settings))
-    found = [asked(compose, claim, settings) for claim in claims.values()]
+            code = max(code, run(compose, launch, found, name, settings))
     judgments = judge(found)
-    cost = {one.claim.name: one.runs for one in found}
+    cost = {name: one.runs for name, one in found.items()}
     sheet = tables.evidence(judgments, names, cost) if settings.claims else tables.sheet(judgments, names, cost)
     if settings.format == "text":
         shown = [one for one in judgments if one.claim.name in names]
@@ -86,6 +88,18 @@ def reproduce(compose: Compose, launch: Launch, settings: ReproduceSettings) -> 
         )
     show(render(sheet, settings.format))
     return code
+
+
+def remembering(compose: Compose) -> Compose:
+    """The same, which composes each list of overrides once: many claims have the same options."""
+    composed: dict[tuple[str, ...], Any] = {}
+
+    def remembered(overrides: list[str]) -> Any:
+        if tuple(overrides) not in composed:
+            composed[tuple(overrides)] = compose(overrides)
+        return composed[tuple(overrides)]
+
+    return remembered
 
 
 def known_claims(compose: Compose) -> dict[str, Claim]:
@@ -118,9 +132,12 @@ def chosen(claims: Mapping[str, Claim], settings: ReproduceSettings) -> list[str
     return names
 
 
-def run(compose: Compose, launch: Launch, claims: Mapping[str, Claim], name: str, settings: ReproduceSettings) -> int:
-    """Train what a claim needs, look after look until it is decided; 1 when a run failed, 2 when it cannot be run."""
-    claim = claims[name]
+def run(compose: Compose, launch: Launch, found: dict[str, Asked], name: str, settings: ReproduceSettings) -> int:
+    """Train what a claim needs, look after look until it is decided; 1 when a run failed, 2 when it cannot be run.
+
+    What is found of the claim is renewed.
+    """
+    claim = found[name].claim
     if reason := cannot(claim, settings):
         print(f"claim {name} is not run: {reason}", file=sys.stderr)
         return 0
@@ -128,11 +145,11 @@ def run(compose: Compose, launch: Launch, claims: Mapping[str, Claim], name: str
     try:
         for seeds in looks_of(claim):
             ids = train(planned(compose, claim, seeds), store, launch, own)
+            found[name] = asked(compose, claim, settings)
             if code := outcome(store, ids):
                 return code
-            found = judge([asked(compose, one, settings) for one in claims.values()])
-            verdict = next(one.verdict for one in found if one.claim.name == name)
-            if verdict != "undecided":
+            verdicts = {one.claim.name: one.verdict for one in judge(found)}
+            if verdicts[name] != UNDECIDED:
                 break
     except UserError as wrong:
         if len(settings.claims) == 1 and ALL not in settings.claims:
@@ -186,14 +203,12 @@ def asked(compose: Compose, claim: Claim, settings: ReproduceSettings) -> Asked:
     return Asked(claim, store, reading, final, frozenset(one.id for one in runs), len({one.id for one in runs}))
 
 
-def judge(found: Sequence[Asked]) -> list["Judgment"]:
+def judge(found: Mapping[str, Asked]) -> list["Judgment"]:
     """The verdicts on these claims as one family, each with what a reader has to know of its rows."""
     from bench.report.analysis.claim import judged
 
-    return [
-        replace(one, notes=remarks(each))
-        for one, each in zip(judged([evidence_of(each) for each in found]), found, strict=True)
-    ]
+    judgments = judged([evidence_of(one) for one in found.values()])
+    return [replace(one, notes=remarks(found[one.claim.name])) for one in judgments]
 
 
 def evidence_of(found: Asked) -> "Evidence":
