@@ -84,6 +84,18 @@ class NoneOrTwo:
 
 
 @dataclass(frozen=True)
+class Several:
+    """Two values or more, each of them once."""
+
+    def holds(self, values: Sequence[object]) -> bool:
+        """Whether there are, and all differ."""
+        return len(values) >= 2 and len({*map(repr, values)}) == len(values)
+
+    def __str__(self) -> str:
+        return "of which there are two or more, all different"
+
+
+@dataclass(frozen=True)
 class Percentage:
     """A share as a text, above 0% and at most 100%: 25%."""
 

@@ -22,6 +22,7 @@ CONF = next(
 
 ABOUT = ("name", "aliases", "law", "source", "fans", "function", "report")  # of an option; the others are arguments
 PLUMBING = {"hydra", "job", "overrides", "studies"}  # keys that a command line is translated to; nobody types them
+TYPED = {"study.name": "study", "claims": "claim"}  # keys that a command line has as that of a folder of options
 HEADINGS = {"choices": "What a run is made of", "settings": "Settings"}  # of the keys of these two files
 GROUPS = {"choices": "task", "settings": "tracking"}  # chosen in these two files: their arguments are keys as well
 
@@ -40,6 +41,18 @@ def option_files(word: str, folders: Iterable[Path] = (CONF,)) -> dict[str, Path
     """The file of every option of `word` by name, sorted; an earlier folder hides the same name in a later one."""
     files = {file.stem: file for folder in reversed([*folders]) for file in (folder / word).glob("*.yaml")}
     return dict(sorted(files.items()))
+
+
+def study_files(folders: Iterable[Path] = (CONF,)) -> dict[str, Path]:
+    """The file of every study by name, those of claims too, which are studies with a test.
+
+    Raises UserError where a claim has the name of a study, in whose folder its rows would be.
+    """
+    folders = [*folders]
+    claims, declared = option_files("claim", folders), option_files("study", folders)
+    if both := [name for name in claims if name in declared]:
+        raise UserError(f"a claim and a study are both named {both[0]}; rename {claims[both[0]]}")
+    return {**claims, **declared}
 
 
 def options(word: str, folders: Iterable[Path] = (CONF,)) -> dict[str, dict[str, Any]]:
@@ -161,8 +174,7 @@ def leaves(name: str, node: yaml.Node, lines: Sequence[str]) -> Iterator[tuple[s
         inside = [(f"{name}.{key.value}", value) for key, value in node.value]
     else:
         comment = re.fullmatch(r"[\s}\]]*# ?(.*)", lines[node.end_mark.line][node.end_mark.column :])
-        key = "study" if name == "study.name" else name  # a command names its study by the key of the group
-        yield key, yaml.safe_load(yaml.serialize(node)), comment[1] if comment else ""
+        yield TYPED.get(name, name), yaml.safe_load(yaml.serialize(node)), comment[1] if comment else ""
         return
     for inner, value in inside:
         yield from leaves(inner, value, lines)

@@ -49,6 +49,7 @@ COMMANDS = {
         planned=True,
         settings=(*PLANNING, LAUNCHER, *MEASURING, "download", "compile", "retry", "unfit"),
     ),
+    "reproduce": Command("reproduce", "reproduce", planned=True, positional="claims"),
     "status": Command("status", "status", settings=(*ROWS, "format", "lease_expiry")),
     "doctor": Command(
         "doctor", "doctor", settings=("results", "format", LAUNCHER, *MEASURING, "download", "checkpoint.every")

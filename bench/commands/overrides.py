@@ -46,6 +46,8 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     overrides = with_key(command, parsed.overrides)
     if command == "report":
         overrides = for_report(overrides, parsed.config_dir)
+    if command == "reproduce":
+        overrides = [for_reproduce(word) for word in overrides]
     refuse_repeated(overrides)
     overrides = [quoted_arms(word) for word in overrides]
     if command == "probe":
@@ -57,7 +59,9 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     overrides = [part for word in overrides for part in named_study(word, parsed.config_dir, results)]
     if not COMMANDS[command].planned or parsed.cfg or parsed.info or parsed.hydra_help or parsed.shell_completion:
         return [*flags, *overrides]
-    settings = [word for word in overrides if re.split(r"[.=/@]", word)[0] in {"hydra", *catalogue.settings()}]
+    settings = [
+        word for word in overrides if re.split(r"[.=/@]", word)[0] in {"hydra", "+claim", *catalogue.settings()}
+    ]
     choices = [word for word in overrides if word not in settings]
     return [*flags, "--multirun", *settings, "overrides=" + json.dumps(choices, ensure_ascii=False)]
 
@@ -143,6 +147,12 @@ def for_report(overrides: list[str], config_dir: str | None) -> list[str]:
     return rest + [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in listed.items() if value]
 
 
+def for_reproduce(word: str) -> str:
+    """claim=a,b as claims=["a","b"]: for Hydra claim is a folder of options, of which it would take one."""
+    key, _, value = word.partition("=")
+    return f"claims={json.dumps(value.split(','))}" if key == "claim" else word
+
+
 def condition(word: str) -> str:
     """KEY=VALUE[,VALUE...] with the names that aliases stand for."""
     key, equals, values = word.partition("=")
@@ -166,7 +176,12 @@ def remembered(overrides: Sequence[str], config_dir: str | None, results: Path) 
 
 def study_files(config_dir: str | None) -> dict[str, Path]:
     """The yaml of each declared study, those of --config-dir first."""
-    return catalogue.option_files("study", [*([Path(config_dir)] if config_dir else []), catalogue.CONF])
+    return catalogue.study_files([*([Path(config_dir)] if config_dir else []), catalogue.CONF])
+
+
+def claimed(name: str) -> list[str]:
+    """The words for Hydra that make the study of a configuration the claim of this name."""
+    return ["study=claim", f"+claim@study={name}", f"study.name={json.dumps(name)}"]
 
 
 def named_study(override: str, config_dir: str | None, results: Path) -> list[str]:
@@ -176,8 +191,10 @@ def named_study(override: str, config_dir: str | None, results: Path) -> list[st
     """
     key, _, name = override.partition("=")
     declared = study_files(config_dir)
-    if key != "study" or name in declared:
+    if key != "study":
         return [override]
+    if (file := declared.get(name)) is not None:
+        return claimed(name) if file.parent.name == "claim" else [override]
     near = get_close_matches(name, declared, n=1, cutoff=0.8)
     if near and not (results / name).is_dir():
         raise UserError(

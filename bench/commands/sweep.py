@@ -16,12 +16,13 @@ from bench import catalogue
 from bench.commands.report import table
 from bench.commands.shared import answer, check_question, config_folders, log_of, show
 from bench.launch.scheduler import Launch
-from bench.machine.settings import PlannedSettings
+from bench.machine.settings import Claim, PlannedSettings
 from bench.plan.plan import Compose, Plan
 from bench.plan.plan import plan as plan_runs
 from bench.plan.shape import shape
 from bench.plan.tune import with_shared
 from bench.rows import tracking
+from bench.rows.registration import digest
 from bench.rows.store import Store
 from bench.rows.unfit import sentences
 from bench.schema import FAILED, FINAL, UserError
@@ -38,7 +39,7 @@ def planned_runs(compose: Compose, settings: PlannedSettings) -> tuple[Plan, Sto
     check_question(settings.study)
     planned = plan_runs(compose, settings.study, settings.overrides)
     store = Store(settings.results, planned.study)
-    if planned.study not in catalogue.option_files("study", config_folders()) and not store.folder.exists():
+    if planned.study not in catalogue.study_files(config_folders()) and not store.folder.exists():
         print(f"study {planned.study} is new: no yaml declares it, so it is one of your own", file=sys.stderr)
     return planned, store, replace(settings, study=with_shared(settings.study, planned.runs))
 
@@ -75,11 +76,18 @@ def train(planned: Plan, store: Store, launch: Launch, settings: PlannedSettings
     unused = [word for word in words if word.startswith("tracking.") and not word.startswith("tracking.name=")]
     if settings.tracking.name == "off" and unused:
         print(f"tracking=off: nothing goes to W&B, so {' and '.join(unused)} changes nothing", file=sys.stderr)
+    register(store, settings)
     done = sweep_stages(planned, store, launch, settings)
     for remark in done.remarks:
         print(remark, file=sys.stderr)
     tracking.mirror_study(lambda: log_of(store), settings.tracking, store.folder)
     return [run.id for run in done.runs]
+
+
+def register(store: Store, settings: PlannedSettings) -> None:
+    """Write down the digest of a claim before its first run is trained."""
+    if isinstance(settings.study, Claim) and (found := digest(store.folder.name, config_folders())):
+        store.register(found)
 
 
 def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:

@@ -11,8 +11,8 @@ from bench.launch.stages import known
 from bench.machine.settings import PlannedSettings, Study
 from bench.plan.plan import Compose, plan
 from bench.plan.tune import with_shared
+from bench.rows.registration import edited, older, registration
 from bench.rows.registration import notes as about
-from bench.rows.registration import older, registration
 from bench.rows.store import Store
 from bench.rows.unfit import sentences
 from bench.rows.verify import check, notes
@@ -40,6 +40,7 @@ def verify(compose: Compose, launch: Any, settings: VerifySettings) -> int:
     before = older(rows, registered)
     wrong = check(study, reading, planned, settings.mixed, declared)
     remarks = [*notes(rows, planned), *sentences(reading.unfit), *about(registered, before)]
+    remarks += edited(study, store.registered(), config_folders())
     record = {"study": study, "rows": len(rows), "wrong": wrong, "notes": remarks}
     record["registered"] = {key: getattr(registered, key) for key in ("file", "commit", "date", "missing")}
     record["older"] = asdict(before)

@@ -11,7 +11,19 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
-from bench.bounds import Auto, Bound, Count, Natural, NoneOrTwo, Percentage, Positive, Rising, checked
+from bench.bounds import (
+    Auto,
+    Bound,
+    Count,
+    Natural,
+    NoneOrTwo,
+    Nonnegative,
+    Percentage,
+    Positive,
+    Rising,
+    Several,
+    checked,
+)
 from bench.registry import unknown
 from bench.schema import Failure, Interval, UserError
 
@@ -174,6 +186,91 @@ class Study(Declared):
     screen: Screen
     axes: dict[str, Any]
     skip: list[dict[str, Any]]
+
+    @classmethod
+    def read(cls, configuration: Mapping[str, Any], prefix: str = "") -> Self:
+        """The same; a Claim where the configuration states a test."""
+        claims: Any = Claim  # a subclass, which mypy does not take for Self
+        return (
+            claims.read(configuration, prefix)
+            if cls is Study and "test" in configuration
+            else super().read(configuration, prefix)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quoted(Declared):
+    """What a source printed: a value of each arm, their spreads, and n runs; nothing where it printed none."""
+
+    values: list[float]
+    spread: list[float]
+    n: Count | None
+    unit: str | None
+    setting: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimTest(Declared):
+    """The test of a claim: the first arm against each of the others, in every block that `where` leaves.
+
+    An arm is the name of an initializer as a study's question has it, or the choices that make it, such as
+    {initializer: fixup, normalization: none}, where arms differ in more than the initializer.
+    margin: the difference that matters, in points of accuracy, as a share of the runs for training_rate, or as a factor
+    for steps_to_loss. by: a difference of direction greater or less is larger than that; in the same unit.
+    rate: at the learning rate that all arms share, at the tuned one, or over the grid of the axes, where a seed has
+    trained if it has at one of the rates.
+    """
+
+    estimand: Literal["accuracy", "training_rate", "first_epoch_accuracy", "steps_to_loss"]
+    arms: Annotated[list[Any], Several()]
+    direction: Literal["greater", "less", "equivalent", "noninferior"]
+    margin: Positive
+    by: Nonnegative
+    where: dict[str, Any]
+    rate: Literal["shared", "tuned", "grid"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim(Study):
+    """A published statement: a study with a test, and where the statement comes from.
+
+    verified: whether the quoted numbers were read in the source. tier: exact where the setting is the published one,
+    which alone may say that a number is wrong; scaled where it is smaller, proxy where it is another. minutes: what it
+    takes on the hardware. control: the verdict that is known beforehand. untestable: why it cannot be tested here.
+    """
+
+    says: str
+    quoted: Quoted
+    verified: bool
+    tier: Literal["exact", "scaled", "proxy"]
+    hardware: Literal["cpu", "gpu"]
+    minutes: Positive | None
+    deviations: list[str]
+    control: Literal["supported", "refuted"] | None
+    untestable: str | None
+    test: ClaimTest
+
+    @classmethod
+    def read(cls, configuration: Mapping[str, Any], prefix: str = "") -> Self:
+        """The same. Raises UserError too for a margin that the estimand cannot have."""
+        says = configuration.get("says")
+        found = super().read({**configuration, "law": says if isinstance(says, str) else ""}, prefix)
+        test = found.test
+        if test.estimand == "training_rate" and not max(test.margin, test.by) < 1:
+            raise UserError(
+                f"{prefix}test.margin of a training rate is a share of the runs below 1, not {test.margin:g}"
+            )
+        if test.estimand == "steps_to_loss" and not test.margin > 1:
+            raise UserError(f"{prefix}test.margin of steps_to_loss is a factor above 1, not {test.margin:g}")
+        if test.rate == "grid" and test.estimand != "training_rate":
+            raise UserError(f"{prefix}test.rate=grid is for training_rate alone; {test.estimand} takes shared or tuned")
+        if any(not isinstance(one, str | dict) for one in test.arms) or len({*map(type, test.arms)}) > 1:
+            raise UserError(f"{prefix}test.arms are all names, or all {{KEY: VALUE}}; not {test.arms}")
+        if test.rate == "tuned" and not found.tune:
+            raise UserError(f"{prefix}test.rate=tuned needs {prefix}tune, with values")
+        if found.until:
+            raise UserError(f"{prefix}until: a claim takes seeds look after look until it is decided; leave it out")
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

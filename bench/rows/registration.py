@@ -4,6 +4,8 @@ In: the name of a study, rows. Out: a Registration, numbers of rows, sentences. 
 which it reads.
 """
 
+import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -60,7 +62,7 @@ def registration(study: str, folders: Sequence[Path] = (catalogue.CONF,)) -> Reg
 
     What the yaml does not name itself, such as the defaults of conf/settings.yaml, is not registered by it.
     """
-    path = catalogue.option_files("study", folders).get(study)
+    path = catalogue.study_files(folders).get(study)
     if path is None or "axes" not in catalogue.load(path):
         return Registration(None, missing="its axes were on a command line")
     found = Registration(path)
@@ -94,6 +96,28 @@ def notes(registered: Registration, found: Older) -> list[str]:
             f"(their commits: {_listed(found.unknown)})"
         )
     return lines
+
+
+def digest(study: str, folders: Sequence[Path] = (catalogue.CONF,)) -> str | None:
+    """The digest of what the yaml of a study says, whatever its comments and its layout; None without a yaml."""
+    path = catalogue.study_files(folders).get(study)
+    if path is None:
+        return None
+    return hashlib.sha256(json.dumps(catalogue.load(path), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def edited(study: str, registered: str | None, folders: Sequence[Path] = (catalogue.CONF,)) -> list[str]:
+    """A line where a claim is not the one that its first rows were made for; none where it is, or nothing is known.
+
+    `registered`: the digest that was written down before them.
+    """
+    now = digest(study, folders)
+    if registered is None or now is None or registered == now:
+        return []
+    return [
+        f"the claim was edited after its rows: its digest is {now[:DIGITS]}, and was {registered[:DIGITS]} when its "
+        "first row was made"
+    ]
 
 
 def _last_commit(path: Path, file: str) -> dict[str, str]:

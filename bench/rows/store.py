@@ -25,6 +25,7 @@ __all__ = ["PLAN", "SEALED", "Reading", "Store", "studies"]
 
 PLAN = "plan.txt"
 DECLARED = "study.txt"
+CLAIM = "claim.txt"
 LATER = "later="  # in a plan: the number of runs that may follow
 STALE_S = 3600  # a temporary file this old belongs to a writer that was killed
 
@@ -175,6 +176,18 @@ class Store:
     def read_declared(self) -> list[str]:
         """The words by which the last sweep declared the study, beside its yaml."""
         return self._lines(DECLARED) or []
+
+    def register(self, digest: str) -> None:
+        """Write down the digest of the claim for which the first rows of this folder are made; later ones change none.
+
+        A folder whose rows have none keeps it so: it is not known what the claim said when they were made.
+        """
+        if not self.read(curves=False).rows:
+            write_whole(self.folder / CLAIM, f"{digest}\n")
+
+    def registered(self) -> str | None:
+        """The digest of the claim when the first rows were made; None where it is not known."""
+        return next(iter(self._lines(CLAIM) or ()), None)
 
     def _lines(self, name: str) -> list[str] | None:
         path = self.folder / name

@@ -82,13 +82,7 @@ class Arm:
     @property
     def modes(self) -> bool:
         """Whether the trained runs fall into two groups: 10 points or more apart, and farther than either is wide."""
-        values = np.sort(100 * np.array([*self.by_seed.values()]))
-        if len(values) < 2:
-            return False
-        gaps = np.diff(values)
-        place = int(gaps.argmax())
-        widest = max(values[place] - values[0], values[-1] - values[place + 1])
-        return bool(gaps[place] >= APART and gaps[place] > widest)
+        return two_modes([100 * value for value in self.by_seed.values()])
 
 
 def arm(name: str, rows: Sequence[Row], rules: Rules, resolution: float = 0.0) -> Arm:
@@ -118,6 +112,17 @@ def arm(name: str, rows: Sequence[Row], rules: Rules, resolution: float = 0.0) -
         by_seed=by_seed,
         answers=answers,
     )
+
+
+def two_modes(points: Sequence[float]) -> bool:
+    """Whether values in points fall into two groups: 10 points or more apart, and farther than either is wide."""
+    values = np.sort(np.array(points))
+    if len(values) < 2:
+        return False
+    gaps = np.diff(values)
+    place = int(gaps.argmax())
+    widest = max(values[place] - values[0], values[-1] - values[place + 1])
+    return bool(gaps[place] >= APART and gaps[place] > widest)
 
 
 def outcome(row: Row, rules: Rules) -> str:

@@ -170,7 +170,7 @@ def _pair(ours: Arm, theirs: Arm, rules: Rules, resolution: float) -> Pair:
         initializer=ours.name,
         other=theirs.name,
         seeds=len(seeds),
-        covers=_covers(ours, theirs),
+        covers=covers(ours, theirs),
         accuracy=_accuracy(ours, theirs, seeds, rules, resolution),
         rate=_rate(ours, theirs, rules),
         of_all=POINTS * ((ours.mean_of_all or 0.0) - (theirs.mean_of_all or 0.0)),
@@ -178,7 +178,8 @@ def _pair(ours: Arm, theirs: Arm, rules: Rules, resolution: float) -> Pair:
     )
 
 
-def _covers(ours: Arm, theirs: Arm) -> str:
+def covers(ours: Arm, theirs: Arm) -> str:
+    """What the interval of their difference covers."""
     return ours.covers if ours.covers == theirs.covers else SEEDS
 
 
@@ -186,7 +187,7 @@ def _accuracy(ours: Arm, theirs: Arm, seeds: Sequence[object], rules: Rules, res
     margin = rules.margin.against(max(ours.mean or 0.0, theirs.mean or 0.0), resolution)
     if not seeds:
         return Comparison(None, None, None, None, None, margin, None, None)
-    values = [arm.answers if _covers(ours, theirs) == IMAGES else arm.by_seed for arm in (ours, theirs)]
+    values = [arm.answers if covers(ours, theirs) == IMAGES else arm.by_seed for arm in (ours, theirs)]
     left, right = (POINTS * np.array([one[seed] for seed in seeds]) for one in values)
     found = statistics.paired_difference(left, right, resolution)
     wide, narrow = (found.interval(level) for level in LEVELS)

@@ -47,18 +47,11 @@ def newcombe(ours: int, total: int, theirs: int, other_total: int, level: float 
 def boschloo(ours: int, total: int, theirs: int, other_total: int) -> float:
     """p of "the two rates are equal": Boschloo's exact test (1970), two-sided as twice the smaller of both sides.
 
-    Fisher's p orders the tables, and the tail is summed at the common rate that makes it largest. Raises ValueError
-    as `wilson` does.
+    Raises ValueError as `wilson` does.
     """
-    _check(ours, total)
-    _check(theirs, other_total)
-    below = _fisher(total, other_total)
-    above = _fisher(other_total, total).T
-    sides = [
-        _largest(fisher <= fisher[ours, theirs] * (1 + TIE), lambda rate: (rate, rate), 1.0)
-        for fisher in (below, above)
-    ]
-    return min(1.0, 2 * min(sides))
+    return min(
+        1.0, 2 * min(_not_larger(ours, total, theirs, other_total), _not_larger(theirs, other_total, ours, total))
+    )
 
 
 @cache
@@ -69,19 +62,50 @@ def rate_equivalence(ours: int, total: int, theirs: int, other_total: int, margi
     (1990) and summed at the rates, `margin` apart, that make the tail largest (Chan 1998). Raises ValueError as
     `wilson` does, and for a margin outside (0, 1).
     """
-    _check(ours, total)
-    _check(theirs, other_total)
     if not 0 < margin < 1:
         raise ValueError(f"the margin of a rate lies between 0 and 1, such as 0.1; it is not {margin}")
     return max(
-        _not_above(ours, total, theirs, other_total, margin), _not_above(theirs, other_total, ours, total, margin)
+        rate_below(ours, total, theirs, other_total, margin), rate_below(theirs, other_total, ours, total, margin)
     )
 
 
-def _not_above(ours: int, total: int, theirs: int, other_total: int, margin: float) -> float:
-    """p of "ours exceeds theirs by `margin` or more"."""
-    scores = _scores(total, other_total, margin)
-    return _largest(scores <= scores[ours, theirs] + TIE, lambda rate: (rate + margin, rate), 1 - margin)
+@cache
+def rate_above(ours: int, total: int, theirs: int, other_total: int, bound: float = 0.0) -> float:
+    """p of "ours exceeds theirs by `bound` or less", by the same exact tests: small means that it exceeds by more.
+
+    With a bound of 0 it is Boschloo's one-sided test. Raises ValueError as `wilson` does, and for a bound outside
+    (-1, 1).
+    """
+    if bound < 0:
+        return rate_below(theirs, other_total, ours, total, -bound)
+    _check(ours, total, theirs, other_total, bound)
+    if bound == 0:
+        return _not_larger(ours, total, theirs, other_total)
+    scores = _scores(total, other_total, bound)
+    return _largest(scores >= scores[ours, theirs] - TIE, lambda rate: (rate + bound, rate), 1 - bound)
+
+
+@cache
+def rate_below(ours: int, total: int, theirs: int, other_total: int, bound: float = 0.0) -> float:
+    """p of "ours exceeds theirs by `bound` or more": small means that it exceeds by less.
+
+    Raises ValueError as `rate_above` does.
+    """
+    if bound <= 0:
+        return rate_above(theirs, other_total, ours, total, -bound)
+    _check(ours, total, theirs, other_total, bound)
+    scores = _scores(total, other_total, bound)
+    return _largest(scores <= scores[ours, theirs] + TIE, lambda rate: (rate + bound, rate), 1 - bound)
+
+
+def _not_larger(ours: int, total: int, theirs: int, other_total: int) -> float:
+    """Boschloo's one-sided p of "ours is not larger than theirs".
+
+    Fisher's p orders the tables, and the tail is summed at the common rate that makes it largest.
+    """
+    _check(ours, total, theirs, other_total)
+    fisher = _fisher(other_total, total).T
+    return _largest(fisher <= fisher[ours, theirs] * (1 + TIE), lambda rate: (rate, rate), 1.0)
 
 
 def _fisher(total: int, other_total: int) -> Array:
@@ -143,6 +167,9 @@ def _log_choose(total: int, count: NDArray[np.int64]) -> Array:
     return np.asarray(gammaln(total + 1) - gammaln(count + 1) - gammaln(total - count + 1))
 
 
-def _check(count: int, total: int) -> None:
-    if not 0 <= count <= total or total < 1:
-        raise ValueError(f"{count} of {total} is not a rate")
+def _check(count: int, total: int, other: int = 0, other_total: int = 1, bound: float = 0.0) -> None:
+    for one, of in ((count, total), (other, other_total)):
+        if not 0 <= one <= of or of < 1:
+            raise ValueError(f"{one} of {of} is not a rate")
+    if not -1 < bound < 1:
+        raise ValueError(f"the difference of two rates lies between -1 and 1, such as 0.1; it is not {bound}")
