@@ -58,7 +58,8 @@ def test_the_second_moments_of_most_nets_lie_within_the_band(net, shape):
         known["second_moment"].between(low * 0.99, high * 1.01).mean() > 0.6
     )  # of few nets, each off by the same along its depth
     means = known.groupby(level=0)[["second_moment", "expected_second_moment"]].mean()
-    assert (means["second_moment"] / means["expected_second_moment"]).between(0.8, 1.25).all()
+    ratios = means["second_moment"] / means["expected_second_moment"]
+    assert ratios.between(0.7, 1.45).all()  # two deviations of a mean over four nets, 0.3 each after five layers
 
 
 def test_the_gradients_and_the_cosines_of_a_residual_net_are_those_of_theory():
