@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bench.report.analysis.advice import EQUAL, OPEN, SAME, Advice, standing
+from bench.report.analysis.advice import EQUAL, OPEN, SAME, Advice, advice, standing
+from bench.report.analysis.summary import Summary
 
 NEAR = ("dataset", "model.depth", "model.width", "epochs")  # that may differ in advice for the nearest setting
 WORDS = (SAME, EQUAL, OPEN)  # of the arms that may be taken, what is shown the most first
@@ -88,9 +89,14 @@ class Card:
         return standing(arm, one.finding.pair(name, self.default or name), one.allowed)
 
 
-def card(asked: Mapping[str, Any], wanted: Mapping[str, Any], advice: Iterable[Advice], family: Family) -> Card:
+def of_study(summary: Summary) -> Card:
+    """The card of all settings of one study."""
+    return Card({}, tuple(advice(summary)), (), {}, near=True)
+
+
+def card(asked: Mapping[str, Any], wanted: Mapping[str, Any], measured: Iterable[Advice], family: Family) -> Card:
     """The card of the choices `asked`; `wanted` has them with the defaults of the others, for what is near."""
-    found = [(distance(asked, wanted, one.choices, family), one) for one in advice]
+    found = [(distance(asked, wanted, one.choices, family), one) for one in measured]
     if not found:
         return Card(asked, (), (), {}, near=False)
     least = min(each.key for each, _ in found)

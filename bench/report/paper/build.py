@@ -15,7 +15,7 @@ from bench.report.paper.evidence import common, evidence
 from bench.report.paper.keys import flat
 from bench.report.paper.references import Bibliography
 from bench.report.paper.text import fill
-from bench.report.tables import cost, overall, protocol, results, screening, tuning
+from bench.report.tables import card, cost, overall, protocol, results, screening, tuning
 from bench.report.terminal import marked
 from bench.report.wording import study as words
 from bench.report.wording.format import listed
@@ -26,6 +26,7 @@ OF_STUDY: tuple[Callable[[Summary], Table | None], ...] = (
     results.blocks,
     results.glance,
     results.results,
+    card.take,
     overall.ranks,
     overall.aggregates,
     overall.variance,

@@ -7,13 +7,14 @@ from typing import Any
 
 from bench.report.analysis.arms import Arm
 from bench.report.analysis.blocks import short
+from bench.report.analysis.card import of_study
 from bench.report.analysis.finding import EQUAL, MATTERS, NO_MATTER, Finding
 from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN, Pair
 from bench.report.analysis.rules import ENOUGH
 from bench.report.analysis.summary import Summary
 from bench.report.paper.keys import Keys, put
 from bench.report.statistics.intervals import MANY
-from bench.report.wording import answer, block
+from bench.report.wording import answer, block, card
 from bench.report.wording import study as words
 from bench.report.wording.format import PERCENT, accuracy, confidence, counted, estimate, listed, number, p, points
 from bench.report.wording.tuning import changed
@@ -75,6 +76,7 @@ def _texts(summary: Summary, suffix: str) -> dict[str, Any]:
         "line": f"{summary.rules.line:g}",
         "suffix": suffix,
         "judged": words.judged(summary),
+        "take": card.take(of_study(summary)),
         "spread": words.spread(summary),
         "learning_rates": words.learning_rates(summary),
         "cost": words.cost(summary),

@@ -9,10 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.analysis.advice import Advice, Candidate, Width
-from bench.report.analysis.card import Card
+from bench.report.analysis.advice import EQUAL, LOST, OPEN, SAME, WORSE, Advice, Candidate, Width
+from bench.report.analysis.card import Card, of_study
 from bench.report.analysis.frame import of_pair
+from bench.report.analysis.summary import Summary
 from bench.report.document import Cell, Listing, Part, Section, Sheet, Table
+from bench.report.tables.results import labels
 from bench.report.wording import card as say
 from bench.report.wording.answer import verdict, word_of_block
 from bench.report.wording.code import Code, code
@@ -24,6 +26,13 @@ HEADER = ("initializer", "advice", "trained", "accuracy %", "accuracy in points"
 COSTS = (
     "What each choice costs: its difference from the default in accuracy and in training rate, in points with 95 % "
     "intervals"
+)
+
+
+TAKE = (
+    "What to take in each block: of the arms than which none is shown to be better, the default has the highest mean "
+    "over all its runs. The others are shown to be equivalent to it, or equal in accuracy alone, or are open; an arm "
+    "that is not to be taken is shown to be worse than another, or does not train."
 )
 
 
@@ -69,6 +78,21 @@ def table(one: Advice) -> Table:
     tuned = any(each.width for each in _each(one))
     lines = tuple(_line(one, each, tuned) for each in _each(one))
     return Table("costs", COSTS, (*HEADER, *("tuned value", "width") * tuned), lines, 2)
+
+
+def take(summary: Summary) -> Table:
+    """One line per block: the default, what may be taken instead by what is shown of it, what is not to be taken."""
+    found = of_study(summary).advice
+    columns = [column for column in summary.columns if column in found[0].finding.choices]
+    header = (*columns, "default", "equivalent", "equal in accuracy", "open", "do not take")
+    lines = tuple((*labels(one.finding), *_taken(one)) for one in found)
+    return Table("take", TAKE, header, lines, len(columns), tuple(columns))
+
+
+def _taken(one: Advice) -> list[Cell]:
+    default = Cell(one.default.name, None, one.default.arm.ids) if one.default else Cell(DASH)
+    groups = ([each.name for each in one.with_word(*kinds)] for kinds in ((SAME,), (EQUAL,), (OPEN,), (WORSE, LOST)))
+    return [default, *(Cell(", ".join(names) or DASH) for names in groups)]
 
 
 def _each(one: Advice) -> list[Candidate]:

@@ -7,7 +7,8 @@ import pytest
 
 from bench.report.analysis.advice import advice
 from bench.report.analysis.card import card
-from bench.report.tables.card import sheet
+from bench.report.paper.evidence import evidence
+from bench.report.tables.card import sheet, take
 from bench.report.terminal import render
 from bench.report.wording import card as say
 from bench.rows.expiry import CURRENT, Expiry
@@ -159,3 +160,10 @@ def test_every_setting_is_printed_as_text_and_as_a_page(card_of, rows):
     assert '        nn.init.kaiming_normal_(w, nonlinearity="relu")' in text
     assert "```python\nfrom bench import initialize\n" in page
     assert "activation=tanh" in text
+
+
+def test_the_page_of_a_report_has_the_same_advice(make_study, rows):
+    summary = make_study([*rows(a=0.9, b=0.8), *rows(a=0.9, b=0.8, activation="tanh")], question=[])
+    table = take(summary)
+    assert [[cell.text for cell in line][-5:] for line in table.lines] == [["a", "-", "-", "-", "b"]] * 2
+    assert evidence(summary)["take"][0].startswith("Take a in all 2 settings.")
