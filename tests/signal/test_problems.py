@@ -34,7 +34,7 @@ def test_a_healthy_net_has_no_problem(net, digits):
 @pytest.mark.parametrize(
     ("net", "mutation", "kind"),
     [
-        ("mlp tanh", "times 0.1", "slow"),
+        ("mlp silu", "times 0.1", "slow"),
         ("conv gelu", "times 0.1", "slow"),
         ("mlp relu", "times 10", "steep"),
         ("residual relu", "a layer of zeros", None),  # which ends a branch: meant to be
@@ -57,7 +57,7 @@ def test_what_is_wrong_is_named_and_following_the_line_makes_the_net_train(net, 
 
 def test_the_printed_line_gives_the_net_that_was_measured(digits):
     images, labels = digits.train.take(torch.arange(BATCH))
-    model = mutant("mlp tanh", "times 0.1", 0)
+    model = mutant("mlp silu", "times 0.1", 0)
     found = diagnose(model, (images, labels), learning_rate=RATE)
     eval(found.problems[0].fix, {"initialize": initialize, "model": model, "batch": (images, labels)})
     assert measure(model, images, labels, RATE).loss == pytest.approx(found.fixed.measurements[0].loss)

@@ -32,7 +32,7 @@ FAMILIES = {  # of torchvision, as its code draws their weights; the size of the
     **dict.fromkeys(("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0"), 64),
     **dict.fromkeys(("efficientnet_b0", "efficientnet_b1", "efficientnet_v2_s", "convnext_tiny", "swin_t"), 64),
     **dict.fromkeys(("regnet_x_400mf", "regnet_y_400mf", "regnet_x_800mf", "regnet_y_800mf", "swin_v2_t"), 64),
-    **{"mnasnet1_3": 64, "inception_v3": 75, "vit_b_32": 224, "vgg11": 64},
+    **{"mnasnet0_75": 64, "mnasnet1_3": 64, "regnet_x_1_6gf": 64, "vit_b_32": 224, "vgg11": 64},
 }
 EXAMPLES = 16
 LINE = 0.1  # of the way from chance to 1, above which a run has trained, as the studies have it
