@@ -42,8 +42,8 @@ def tables(paper: Document) -> dict[str, Table]:
 def test_a_paper_has_the_sections_of_a_paper_in_order(study: Summary, sources: Sources) -> None:
     headings = re.findall(r"^## (.*)$", prose(document([study], sources)), re.MULTILINE)
     assert headings == [
-        "Abstract", "The answer", "What to take", "All initializers", "Block by block", "Rules", "Data, models and initializers",
-        "Seeds needed", "Threats to validity", "Conclusion", "Environment and cost",
+        "Abstract", "The answer", "What to take", "All initializers", "Block by block", "Rules",
+        "Data, models and initializers", "Seeds needed", "Threats to validity", "Conclusion", "Environment and cost",
     ]  # fmt: skip
 
 
