@@ -21,6 +21,7 @@ from bench.schema import Run
 
 POLL_S = 0.5
 LINE_S = 10.0
+LEAST_WORK = 0.05  # of a run, before which its pace says nothing
 
 
 class Progress:
@@ -29,6 +30,9 @@ class Progress:
     def __init__(self, store: Store, runs: Sequence[Run], missing: Sequence[Run], more: bool = False) -> None:
         self.store, self.total, self.waiting = store, len(runs), {run.id for run in missing}
         self.least = "at least " * more
+        self.leases = store.leases(0.0)
+        self.shares: dict[str, float] = {}  # of the steps of each run under way that are done
+        self.at_first: dict[str, float] = {}  # the same when a run was seen first: it may go on from a checkpoint
         self.before = len(runs) - len(missing)
         self.seen: dict[str, str] = {}  # the status of every row in the folder, also of earlier ones
         self.finished: dict[str, str] = {}
@@ -62,16 +66,21 @@ class Progress:
         with self.lock:
             self.seen |= self.store.finished(self.seen)
             self.finished = {id: status for id, status in self.seen.items() if id in self.waiting}
+            shares = self.leases.shares()
+            self.shares = {id: share for id, share in shares.items() if id in self.waiting - self.finished.keys()}
+            self.at_first = self.shares | self.at_first
             return dict(self.finished)
 
     def text(self) -> str:
-        """The numbers of runs done, left, diverged and failed, and the time left at the pace so far."""
-        count, done = Counter(self.finished.values()), len(self.finished)
-        left = len(self.waiting) - done
-        pace = (time.monotonic() - self.started) / done if done else None
-        ahead = f", about {minutes(pace * left)} to go" if pace and left else ""
+        """The numbers of runs done, left, diverged and failed, how far others are, and the time left at this pace."""
+        count, done, shares = Counter(self.finished.values()), len(self.finished), dict(self.shares)
+        left, halfway = len(self.waiting) - done, sum(shares.values())
+        work = done + halfway - sum(self.at_first[id] for id in (*shares, *self.finished) if id in self.at_first)
+        pace = (time.monotonic() - self.started) / work if work > LEAST_WORK else None
+        ahead = f", about {minutes(pace * (left - halfway))} to go" if pace and left else ""
+        further = f", {len(shares)} under way at {100 * halfway / len(shares):.0f} %" if shares else ""
         outcomes = f"{count['diverged']} diverged, {count['failed']} failed"
-        return f"{self.before + done} of {self.least}{self.total} runs done, {left} left, {outcomes}{ahead}"
+        return f"{self.before + done} of {self.least}{self.total} runs done, {left} left{further}, {outcomes}{ahead}"
 
     def _watch(self) -> None:
         while not self.over.wait(POLL_S):

@@ -30,7 +30,7 @@ from bench.rows import tracking
 from bench.rows.redaction import redacted
 from bench.rows.store import Store
 from bench.schema import FINAL, PREEMPTED, Machine, Row, Run
-from bench.train import stop
+from bench.train import stop, under_way
 from bench.train.contract import task_of
 
 # at its end a process need not look for garbage among everything that torch has imported, which takes a second
@@ -71,7 +71,7 @@ def train(runs: Sequence[Run], machine: Machine, store: Store, sweep: str, setti
             return ""
         # the trace of a process that hangs names its run where it is the only one
         trace = leases.trace(ours[0].id) if len(ours) == 1 else None
-        with limited(settings.timeout_seconds, len(ours), trace) as over:
+        with limited(settings.timeout_seconds, len(ours), trace) as over, under_way.heard_by(leases.mark):
             rows = rows_of(ours, machine)
         if isinstance(rows, str):
             return rows

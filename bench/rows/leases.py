@@ -30,6 +30,8 @@ from bench.machine.processes import is_alive, pid_namespace, start_time
 from bench.schema import UserError
 
 BEAT_S = 10.0  # between two touches of a lease
+MARK_S = 1.0  # between two notes on how far a run is
+SHARE = ".share"  # the end of the name of such a note
 DAY_S = 86400
 
 
@@ -60,6 +62,7 @@ class Leases:
 
     def __init__(self, folder: Path, expiry_s: float) -> None:
         self.folder, self.expiry_s = folder, expiry_s
+        self.marked: dict[str, float] = {}  # by id, when the share of a run was written last
 
     @contextlib.contextmanager
     def held(self, id: str, about: str = "", sweep: str = "") -> Iterator[int]:
@@ -80,13 +83,28 @@ class Leases:
             _beating.discard(chain[-1])
             failpoint.reach("before_release")
             if _token(chain[-1]) == holder.token:  # else the folder was lost, and another process has the run
-                remove(chain)
+                remove([*chain, self._share(id)])
 
     def read(self) -> dict[str, Lease]:
         """The lease of each run that has one, by id."""
         return {
             id: lease for id in names_in(self.folder) if re.fullmatch("[0-9a-f]{16}", id) and (lease := self._last(id))
         }
+
+    def mark(self, id: str, share: float) -> None:
+        """Write down, once a second at most, which share of its steps a run has done; a full disk changes nothing."""
+        if time.monotonic() - self.marked.get(id, -MARK_S) >= MARK_S:
+            self.marked[id] = time.monotonic()
+            with contextlib.suppress(OSError):
+                self._share(id).write_text(f"{share:.4f}", encoding="utf-8")
+
+    def shares(self) -> dict[str, float]:
+        """The share of its steps that each run under way has done, by id."""
+        found = {}
+        for path in self.folder.glob(f".*{SHARE}"):
+            with contextlib.suppress(OSError, ValueError):  # it has just ended, or is just being written
+                found[path.name[1:].removesuffix(SHARE)] = float(path.read_text(encoding="utf-8"))
+        return found
 
     def tidy(self, done: Collection[str]) -> None:
         """Delete what dead processes left: files of runs that are done, and old ones. An empty folder is deleted."""
@@ -113,6 +131,9 @@ class Leases:
     def trace(self, id: str) -> Path:
         """The file for the traceback of a process that is ended in the middle of a run."""
         return self.folder / f"{id}.trace"
+
+    def _share(self, id: str) -> Path:
+        return self.folder / f".{id}{SHARE}"
 
     def _request(self, sweep: str) -> Path:
         return self.folder / f".{sweep}.stop"

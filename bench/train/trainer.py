@@ -19,6 +19,7 @@ from bench.parts.model.fit import Fitted
 from bench.parts.seeds import generator
 from bench.schema import DIVERGED, OK, PREEMPTED, Machine, Run, UserError
 from bench.train import global_rng as generators
+from bench.train import under_way
 from bench.train.engine import Batch, Course
 from bench.train.segment import Segment, segment, training_seconds
 
@@ -128,6 +129,7 @@ class Trainer:
             loss = yield self.batch(indices)
             self.step(loss)
             self.training_seconds += time.perf_counter() - started
+            under_way.reached(self.run.id, self.steps / self.budget.steps)
             if interrupted(self):
                 return PREEMPTED
         return OK
