@@ -16,7 +16,7 @@ from bench.schema import UserError
 NAMES = sorted(catalogue.option_files("claim"))
 CONTROLS = {"control_true": "supported", "control_false": "refuted"}
 TINY = """
-says: Any law trains as often as another.
+says: He trains a net where zeros do not.
 source: a test
 test: {estimand: training_rate, arms: [he_normal, zeros], direction: greater, margin: 0.9}
 axes:
@@ -102,14 +102,14 @@ def test_a_claim_of_the_users_own_is_trained_and_judged_with_the_controls_along(
     listed = json.loads(bench("reproduce", *words[:2], "format=json").stdout)
     assert {one["name"]: one["verdict"] for one in listed} == {"mine": None, **dict.fromkeys(CONTROLS)}
     done = bench("reproduce", "claim=mine", *words)
-    assert "undecided" in done.stdout.lower()
-    assert "control control_true is undecided and has to be supported: no verdict here can be believed" in " ".join(
+    assert "Refuted: he_normal and zeros differ by less than 90 points" in " ".join(done.stdout.split())
+    assert "control control_true is refuted and has to be supported: no verdict here can be believed" in " ".join(
         done.stdout.split()
     )
     rows = Store("results", "mine").read().rows
-    assert len(rows) == 8
+    assert len(rows) == 10  # with five seeds, its first look
     (found,) = json.loads(bench("reproduce", "mine", *words, "format=json").stdout)
-    assert (found["verdict"], found["seeds"], found["runs"]) == ("undecided", 4, 8)
+    assert (found["verdict"], found["seeds"], found["runs"]) == ("refuted", 5, 10)
     assert "nothing wrong" in bench("verify", "study=mine", *words[:2]).stdout
     assert bench("seal", "study=mine", *words[:2]).stdout
 
@@ -124,7 +124,7 @@ def test_a_claim_of_the_users_own_is_trained_and_judged_with_the_controls_along(
     ]
     assert other["verdict"] is None
     assert any(
-        "8 rows in results/mine are of another protocol than the claim's (steps=1) and are refused" in one
+        "10 rows in results/mine are of another protocol than the claim's (steps=1) and are refused" in one
         for one in other["sentences"]
     )
 
@@ -137,7 +137,7 @@ def test_a_claim_is_run_as_its_yaml_says(bench, alone):
 
 
 def test_an_unknown_claim_is_answered_with_the_nearest(bench, alone):
-    assert "did you mean control_true?" in bench("reproduce", "claim=control_tru", code=2).stderr
+    assert "did you mean control_true" in bench("reproduce", "claim=control_tru", code=2).stderr
 
 
 def test_a_claim_for_a_gpu_is_not_run_without_one(bench, alone, tmp_path):
