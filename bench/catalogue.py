@@ -111,7 +111,8 @@ def keys(command: str = "sweep") -> set[str]:
     for word in WORDS:
         for option in options(word).values():
             known.update(arguments(option) if word == "task" else (f"{word}.{key}" for key in arguments(option)))
-    return known | settings() - PLUMBING
+    written = {key for file in files_of(command) for key in load(CONF / f"{file}.yaml")}
+    return known | {"study", "tracking"} | written - {"defaults"} - PLUMBING
 
 
 def files_of(command: str) -> list[str]:
