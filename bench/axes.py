@@ -133,18 +133,11 @@ def named(key: str, value: Any) -> Any:
     An option that a user's --config-dir has under that name comes first.
     """
     word, hydra = key.partition(".")[0], GlobalHydra.instance()
-<<<<<<< HEAD
-    if word not in WORDS or not isinstance(value, str):
-        return value
-    own = hydra.is_initialized() and value in hydra.config_loader().get_group_options(word)
-    return value if own else catalogue.canonical(word, value)
-=======
     meant = catalogue.canonical(word, value) if word in WORDS else value
     if meant == value:  # so for all but aliases, and Hydra would list a folder each time
         return value
     own = hydra.is_initialized() and value in hydra.config_loader().get_group_options(word)
     return value if own else meant
->>>>>>> w-s20
 
 
 def values_of(override: Override) -> list[Any]:
