@@ -70,7 +70,7 @@ def _values(model: nn.Module) -> list[Tensor]:
 def _numbers(run: Run, model: nn.Module, activation: Callable[[], nn.Module] | None) -> dict[str, float]:
     """Numbers for the words that initializers have for something of the activation: the run's, or the model's own."""
     arguments = run.arguments("initializer")
-    words = [f"initializer.{key}={arguments[key]}" for key in BY_ACTIVATION if isinstance(arguments.get(key), str)]
+    words = [f"{key}={arguments[key]}" for key in BY_ACTIVATION if isinstance(arguments.get(key), str)]
     if activation is not None or not words:
         return resolved(arguments, activation()) if activation else {}
     has = contents(model)
@@ -82,4 +82,5 @@ def _numbers(run: Run, model: nn.Module, activation: Callable[[], nn.Module] | N
         if found and all(one == found[0] for one in found):
             return found[0]
     label = run.choices["activation"].partition(": ")[2] or "some that its code hides"
-    raise UserError(f"{words[0]} follows one activation, and {run.choices['model']} has {label}; give a number")
+    reason = f"{words[0]} follows one activation, and {run.choices['model']} has {label}"
+    raise Unfit(reason, f"initializer.{reason}; give a number")

@@ -5,7 +5,7 @@ import torch
 
 from bench import initialize, registry
 from bench.parts.assembly import assembled
-from bench.schema import UserError
+from bench.schema import Unfit
 
 TEXT = """
 import torch
@@ -78,7 +78,7 @@ def test_a_gain_follows_the_activation_that_the_model_has(model_of):
 
 
 def test_a_gain_of_several_activations_is_refused_and_a_number_is_not(model_of):
-    with pytest.raises(UserError, match=r"initializer.gain=auto follows one activation, and own_.*:two has SiLU, Tanh"):
+    with pytest.raises(Unfit, match=r"initializer.gain=auto follows one activation, and own_.*:two has SiLU, Tanh"):
         model_of("two", initializer__gain="auto")
     model_of("two", initializer__gain=1.5)
 
