@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench import catalogue
-from bench.rows.registration import NO_COMMIT, Older, Registration, notes, older, registration
+from bench.rows.registration import NO_COMMIT, Older, Registration, digest, edited, notes, older, registration
 from bench.schema import OK, Row, Run
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -163,3 +163,25 @@ def test_a_clone_with_a_part_of_the_history_does_not_guess_the_rest(home, tmp_pa
     git(clone, "fetch", "--quiet", "--unshallow")
     assert registered(clone).commit == at
     assert older([row(0, before)], registered(clone)).known == {before: 1}
+
+
+def test_a_claim_is_registered_as_a_study_is_and_its_rows_may_be_older(home):
+    (home / "conf" / "claim").mkdir()
+    before = git(home, "rev-parse", "HEAD")
+    at = commit(home, "conf/claim/ours.yaml", study(1.0))
+    found = registration("ours", [home / "conf"])
+    assert (found.file, found.commit) == ("conf/claim/ours.yaml", at)
+    assert older([row(0, before), row(1, at)], found) == Older({before: 1}, {})
+
+
+def test_the_digest_of_a_yaml_is_that_of_what_it_says(home):
+    (home / FILE).write_text(study(1.0))
+    first = digest("ours", [home / "conf"])
+    (home / FILE).write_text("# a comment\n" + study(1.0))
+    assert digest("ours", [home / "conf"]) == first
+    assert edited("ours", first, [home / "conf"]) == edited("ours", None, [home / "conf"]) == []
+    (home / FILE).write_text(study(2.0))
+    (said,) = edited("ours", first, [home / "conf"])
+    assert said.startswith("the claim was edited after its rows: its digest is ")
+    assert first[:12] in said
+    assert digest("no_such_study", [home / "conf"]) is None
