@@ -111,8 +111,12 @@ def keys(command: str = "sweep") -> set[str]:
     for word in WORDS:
         for option in options(word).values():
             known.update(arguments(option) if word == "task" else (f"{word}.{key}" for key in arguments(option)))
-    written = {key for file in files_of(command) for key in load(CONF / f"{file}.yaml")}
-    return known | {"study", "tracking"} | written - {"defaults"} - PLUMBING
+    return known | settings() - PLUMBING
+
+
+def written(command: str) -> set[str]:
+    """The keys at the top of the files of a command."""
+    return {key for file in files_of(command) for key in load(CONF / f"{file}.yaml")} | {"study", "tracking"}
 
 
 def files_of(command: str) -> list[str]:

@@ -85,7 +85,7 @@ def explained(command: str, error: BaseException) -> str:
     if first.startswith("Config group override"):
         return f"an option is chosen by its name, as initializer=he_normal or tracking=off ({first})"
     if found := re.match(r"Could not override '([^']+)'", first):
-        known = catalogue.keys(command)
+        known = catalogue.keys(command) - (catalogue.settings() - catalogue.written(command))
         if found[1] in known:
             return f"{found[1]} is set in a yaml of conf/, not on the command line"
         return registry.unknown("key", found[1], known)
