@@ -246,6 +246,9 @@ def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path)
         (["sweep", "study=qestion"], "did you mean question? For a study of your own"),
         (["report", "study=qestion"], "did you mean question? For a study of your own"),
         (["sweep", "results=a=b"], """quote a value with other signs than letters and digits: 'results="a=b"'"""),
+        (["speed", "sweep=[seed=1]"], """'sweep=["seed=1"]'"""),
+        (["sweep", "hydra.job.chdir=true"], "no key is named 'hydra.job.chdir'"),
+        (["sweep", "hydra.launcher._target_=os.system"], "no key is named 'hydra.launcher._target_'"),
         (["sweep", "dataset.folder=ü"], """'dataset.folder="ü"'"""),
         (
             ["sweep", "study.question=[he_normal,he_norml]"],

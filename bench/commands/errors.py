@@ -80,7 +80,8 @@ def explained(command: str, error: BaseException) -> str:
         key, _, value = str(error.override).partition("=")
         if key in WORDS and "(" in value:
             return f"one configuration takes the arguments of an option as keys: {key}=NAME {key}.ARGUMENT=VALUE"
-        quoted = f"; quote a value with other signs than letters and digits: '{key}=\"{value}\"'" if value else ""
+        inside = f'["{value[1:-1]}"]' if value[:1] + value[-1:] == "[]" else f'"{value}"'
+        quoted = f"; quote a value with other signs than letters and digits: '{key}={inside}'" if value else ""
         return f"cannot read {error.override!r} ({first}); write key=value or key=value,value{quoted}"
     if first.startswith("Config group override"):
         return f"an option is chosen by its name, as initializer=he_normal or tracking=off ({first})"
@@ -96,4 +97,4 @@ def explained(command: str, error: BaseException) -> str:
     kind = type(error)
     named = f"{kind.__name__}: " if kind.__module__ == "builtins" else ""
     cause = str(error.__cause__ or "").partition("\n")[0]
-    return f"{named}{first} {cause}".strip()
+    return f"{named}{first} {cause}".strip(": ") + ("" if first else ", which Hydra gives no reason for")

@@ -40,7 +40,7 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     for key in (word.partition("=")[0] for word in parsed.overrides):
         if not key:
             raise UserError("a value without a key; write KEY=VALUE")
-        if key in catalogue.PLUMBING - {"hydra"} or re.match(r"\W*hydra[./]sweeper", key):
+        if key in catalogue.PLUMBING - {"hydra"} or re.match(r"\W*hydra([./]sweeper|\.launcher\._|\.job\.chdir)", key):
             raise UserError(registry.unknown("key", key, catalogue.keys(command)))
     flags = [word for word in words if word not in (*parsed.overrides, "--")]
     overrides = with_key(command, parsed.overrides)

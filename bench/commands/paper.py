@@ -17,7 +17,7 @@ from bench.machine.settings import Settings
 from bench.rows.registration import notes, older, registration
 from bench.rows.store import Store, studies
 from bench.rows.unfit import UnfitArm
-from bench.schema import Row
+from bench.schema import Row, UserError
 
 if TYPE_CHECKING:
     from bench.report.document import Sheet
@@ -89,13 +89,26 @@ def paper(named: Studies, place: Path) -> int:
 
 
 def table_of(rows: Sequence[Row]) -> str | None:
-    """The module that makes a table of the rows; None where they compare arms, as the rows of a paper do."""
+    """The module that makes a table of the rows; None where they compare arms, as the rows of a paper do.
+
+    Raises UserError for rows that no table shows together.
+    """
+    found = tables_of(rows)
+    if len(set(found.values())) > 1:
+        raise UserError(
+            f"study {rows[0].study} has rows of several tasks, which no table shows together: "
+            f"{', '.join(sorted(found))}; where.task=TASK chooses"
+        )
+    return next(iter(found.values()), None)
+
+
+def tables_of(rows: Sequence[Row]) -> dict[str, str | None]:
+    """As `table_of`, for each task of the rows."""
     tasks = {str(row.choices.get("task")) for row in rows}
-    if len(tasks) != 1:
-        return None
-    task = tasks.pop()
-    about = catalogue.options("task", config_folders()).get(task, {})
-    return TABLES.get(task) or (MEANS if about.get("report") == "means" else None)
+    about = catalogue.options("task", config_folders()) if tasks - {*TABLES} else {}
+    return {
+        task: TABLES.get(task) or (MEANS if about.get(task, {}).get("report") == "means" else None) for task in tasks
+    }
 
 
 def rows_of(settings: Settings, name: str) -> list[Row]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hydra import compose
 
-from bench.commands.paper import ReportSettings, folder, measured, paper, rows_of, table_of
+from bench.commands.paper import ReportSettings, folder, measured, paper, rows_of, table_of, tables_of
 from bench.commands.shared import check_question, known_store, show
 from bench.machine.settings import Settings
 from bench.plan.plan import declared
@@ -83,14 +83,14 @@ def _each(settings: ReportSettings) -> list[ReportSettings]:
 def _read(store: Store, curves: bool) -> Reading:
     reading = store.read(curves=curves)
     # a table of training runs needs no curves; one of times per block has nothing else
-    return store.read() if not curves and table_of(list(reading.rows.values())) else reading
+    return store.read() if not curves and any(tables_of(list(reading.rows.values())).values()) else reading
 
 
 def _chosen(reading: Reading, where: Sequence[str]) -> list[Row]:
     from bench.report.analysis.filter import kept
 
     rows = list(reading.rows.values())
-    return rows if table_of(rows) else kept(rows, where)  # conditions are about training runs
+    return rows if all(tables_of(rows).values()) else kept(rows, where)  # conditions are about training runs
 
 
 def _remark(reading: Reading) -> None:

@@ -42,6 +42,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.report.paper.pdf.pdf", lambda document: repr(document).encode())
 
 
+def test_rows_of_several_tasks_make_a_table_once_one_is_chosen(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    choices = {"task": "coverage", "method": "t", "n": 3, "shape": "normal", "level": 0.95, "simulations": 200}
+    measures = {"coverage": 0.95, "coverage_low": 0.9, "coverage_high": 0.98, "unbounded": 0.0}
+    Store("results", "mine").write(Row(Run("mine", choices).id, "mine", "ok", choices, measures))
+    assert door.main(["report", "study=mine", "output=off"]) == 2
+    assert "several tasks, which no table shows together: coverage, train" in capsys.readouterr().err
+    assert door.main(["report", "study=mine", "output=off", "where.task=train"]) == 0
+    assert "he_normal" in capsys.readouterr().out
+
+
 def test_it_prints_the_table_and_builds_the_paper(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert door.main(["report", "study=mine"]) == 0
     said = capsys.readouterr()
