@@ -55,7 +55,7 @@ def sweep(plan: Plan, store: Store, launch: Launch, settings: Settings, declared
     if work.missing:
         progress = Progress(store, work.runs, work.missing, bool(plan.later))
         Scheduler(work.missing, work.expected, work.workers, store, launch, settings, progress).train()
-    store.leases(settings.lease_expiry_seconds).tidy({run.id for run in plan.runs})
+    store.tidy({run.id for run in plan.runs}, settings.lease_expiry_seconds)
     return work.runs
 
 

@@ -75,6 +75,14 @@ class Store:
         """The leases on runs; one from another machine is stale once it was not touched for `expiry_s` seconds."""
         return Leases(self.folder / "leases", expiry_s)
 
+    def tidy(self, done: Collection[str], expiry_s: float) -> None:
+        """Delete what dead processes left of runs that are done, and empty folders; `expiry_s` as for `leases`."""
+        leases = self.leases(expiry_s)
+        leases.tidy(done)
+        if not leases.folder.exists():  # else a process that trains may be about to write into the folder below
+            with contextlib.suppress(OSError):
+                (self.folder / "checkpoints").rmdir()
+
     def checkpoints(self, id: str) -> Checkpoints:
         """The checkpoints of one run, which are deleted when its result is written."""
         return Checkpoints(self.folder / "checkpoints", id)

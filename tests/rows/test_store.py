@@ -158,6 +158,19 @@ def test_a_killed_writers_file_is_removed_once_it_is_old_and_no_other(store: Sto
     assert names(store) == [young.name]
 
 
+def test_an_empty_folder_of_checkpoints_is_deleted_once_no_process_trains(store: Store) -> None:
+    (store.folder / "checkpoints").mkdir()
+    with store.leases(60).held(row(1).id):
+        store.tidy({row().id}, 60)
+        assert names(store) == ["checkpoints", "leases"]
+    (store.folder / "checkpoints" / "of another run").write_text("")
+    store.tidy({row().id}, 60)
+    assert names(store) == ["checkpoints"]
+    (store.folder / "checkpoints" / "of another run").unlink()
+    store.tidy({row().id}, 60)
+    assert names(store) == []
+
+
 def test_studies_are_the_folders_with_a_row_or_a_plan(tmp_path: Path, store: Store) -> None:
     results = store.folder.parent
     assert studies(tmp_path / "nowhere") == []
