@@ -106,7 +106,7 @@ def test_a_claim_of_the_users_own_is_trained_and_judged_with_the_controls_along(
     assert "control control_true is refuted and has to be supported: no verdict here can be believed" in " ".join(
         done.stdout.split()
     )
-    rows = Store("results", "mine").read().rows
+    rows = Store("results/claims", "mine").read().rows
     assert len(rows) == 10  # with five seeds, its first look
     (found,) = json.loads(bench("reproduce", "mine", *words, "format=json").stdout)
     assert (found["verdict"], found["seeds"], found["runs"]) == ("refuted", 5, 10)
@@ -124,7 +124,7 @@ def test_a_claim_of_the_users_own_is_trained_and_judged_with_the_controls_along(
     ]
     assert other["verdict"] is None
     assert any(
-        "10 rows in results/mine are of another protocol than the claim's (steps=1) and are refused" in one
+        "10 rows in results/claims/mine are of another protocol than the claim's (steps=1) and are refused" in one
         for one in other["sentences"]
     )
 
@@ -145,7 +145,7 @@ def test_a_claim_for_a_gpu_is_not_run_without_one(bench, alone, tmp_path):
     words = ("--config-dir", str(tmp_path / "conf"), "tracking=off", "packing=1", "processes=1", "hydra/launcher=basic")
     done = bench("reproduce", "claim=mine", "device=cpu", *words)
     assert "claim mine is not run: it needs a GPU for about 5 minutes" in done.stderr
-    assert not Path("results/mine").exists()
+    assert not Path("results/claims/mine").exists()
 
 
 def test_a_claim_may_not_have_the_name_of_a_study(tmp_path):
