@@ -21,6 +21,7 @@ from bench.schema import UserError
 TUNE = {"true": "auto", "false": "[]"}
 SHARED = "study.tune.shared="
 RESULTS, DEFAULT = "results", "default"  # as in conf/settings.yaml
+CLAIMS = "results/claims"  # as in conf/reproduce.yaml
 UNFIT = ("config_path", "config_name", "experimental_rerun", "run", "multirun")  # flags of Hydra
 
 
@@ -187,6 +188,7 @@ def claimed(name: str) -> list[str]:
 def named_study(override: str, config_dir: str | None, results: Path) -> list[str]:
     """study=NAME unchanged where conf/ declares a study NAME; else the study `own` under that name.
 
+    The rows of a claim are in a folder of their own, where the command line names no other.
     Raises UserError for a name that has no rows yet and is close to that of a declared study: it may be a slip.
     """
     key, _, name = override.partition("=")
@@ -194,7 +196,9 @@ def named_study(override: str, config_dir: str | None, results: Path) -> list[st
     if key != "study":
         return [override]
     if (file := declared.get(name)) is not None:
-        return claimed(name) if file.parent.name == "claim" else [override]
+        if file.parent.name != "claim":
+            return [override]
+        return [*claimed(name), *([f"results={CLAIMS}"] if results == Path(RESULTS) else [])]
     near = get_close_matches(name, declared, n=1, cutoff=0.8)
     if near and not (results / name).is_dir():
         raise UserError(

@@ -11,7 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hydra import compose
+
 from bench import catalogue
+from bench.commands.claims import verdicts
 from bench.commands.shared import config_folders
 from bench.machine.settings import Settings
 from bench.rows.registration import notes, older, registration
@@ -21,9 +24,10 @@ from bench.schema import Row, UserError
 
 if TYPE_CHECKING:
     from bench.report.document import Sheet
-    from bench.report.paper.build import Benchmark
+    from bench.report.paper.build import Benchmark, Claims
 
 AUTO, OFF, FOLDER = "auto", "off", "paper/generated"
+CLAIMS = "claims"  # folder of their rows in results/, as in conf/reproduce.yaml
 MEANS = "bench.report.tables.means"
 # by benchmark: the module that makes a table of its rows
 TABLES = {
@@ -43,6 +47,7 @@ class ReportSettings(Settings):
 
     output: str  # a folder, auto or off
     check: bool
+    claims: bool
     template: Path | None
     where: list[str]  # conditions on runs, as KEY=VALUE,VALUE
     studies: list[list[str]]  # the overrides that name each of several studies
@@ -75,7 +80,8 @@ def paper(named: Studies, place: Path) -> int:
     template = {"template": settings.template} if settings.template else {}
     options = cache(lambda word: catalogue.options(word, folders))
     sources = Sources(options, tuple(_registered(rows, one) for one, rows, _ in compared), **template)
-    made = document(summaries, sources, [_benchmark(rows) for _, rows, _ in named if table_of(rows)])
+    benchmarks = [_benchmark(rows) for _, rows, _ in named if table_of(rows)]
+    made = document(summaries, sources, benchmarks, _claims(settings) if settings.claims else None)
     if settings.check:
         differences = files.stale(place, made)
         print("\n".join(differences) or f"{place} is what the rows say", file=sys.stderr)
@@ -128,6 +134,12 @@ def _registered(rows: Sequence[Row], settings: ReportSettings) -> str:
     name = settings.study.name
     found = registration(name, config_folders())
     return f"Study {name}: {'; '.join(notes(found, older(rows, found)))}."
+
+
+def _claims(settings: ReportSettings) -> "Claims":
+    from bench.report.paper.build import Claims
+
+    return Claims(*verdicts(lambda words: compose("reproduce", overrides=words), Path(settings.results) / CLAIMS))
 
 
 def _benchmark(rows: Sequence[Row]) -> "Benchmark":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.report.analysis.claim import Judgment
 from bench.report.analysis.summary import Summary
 from bench.report.document import Block, Document, Figure, Part, Prose, Section, Sheet, Table
 from bench.report.paper import PAPER, provenance
@@ -16,7 +17,9 @@ from bench.report.paper.keys import flat
 from bench.report.paper.references import Bibliography
 from bench.report.paper.text import fill
 from bench.report.tables import card, cost, overall, protocol, results, screening, tuning
+from bench.report.tables import claims as published
 from bench.report.terminal import marked
+from bench.report.wording import claim as wording
 from bench.report.wording import study as words
 from bench.report.wording.format import listed
 from bench.schema import Row, UserError
@@ -63,6 +66,14 @@ class Benchmark:
 
 
 @dataclass(frozen=True)
+class Claims:
+    """The verdicts on published claims, and the rows that they rest on."""
+
+    judgments: Sequence[Judgment]
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
 class Sources:
     """The sources of a paper beside its rows: options of conf/, templates, references, when studies were registered."""
 
@@ -73,8 +84,15 @@ class Sources:
     references: Path = PAPER / "references.bib"
 
 
-def document(summaries: Sequence[Summary], sources: Sources, benchmarks: Sequence[Benchmark] = ()) -> Document:
+def document(
+    summaries: Sequence[Summary],
+    sources: Sources,
+    benchmarks: Sequence[Benchmark] = (),
+    claims: Claims | None = None,
+) -> Document:
     """The paper of some studies: those that compare arms by the templates, then each benchmark as its page has it.
+
+    `claims` are a section of the studies that compare arms.
 
     Raises UserError when no run of a study ended, or when templates or references do not fit.
     """
@@ -82,9 +100,10 @@ def document(summaries: Sequence[Summary], sources: Sources, benchmarks: Sequenc
         if not any(one.ended for finding in summary.findings for one in finding.arms):
             raise UserError(f"study {summary.name} has no run that ended: there is nothing to make a paper of")
     rows = [row for one in summaries for row in one.rows] + [row for one in benchmarks for row in one.rows]
+    rows += claims.rows if claims else []
     names = [*(summary.name for summary in summaries), *(one.study for one in benchmarks)]
     bibliography = Bibliography(read(sources.references))
-    blocks, appendix = _filled(summaries, sources, bibliography) if summaries else ([], [])
+    blocks, appendix = _filled(summaries, sources, bibliography, claims) if summaries else ([], [])
     alone = len(names) == 1
     blocks += [block for one in benchmarks for block in _measured(one, alone)]
     return Document(
@@ -99,12 +118,15 @@ def document(summaries: Sequence[Summary], sources: Sources, benchmarks: Sequenc
 
 
 def _filled(
-    summaries: Sequence[Summary], sources: Sources, bibliography: Bibliography
+    summaries: Sequence[Summary], sources: Sources, bibliography: Bibliography, claims: Claims | None
 ) -> tuple[list[Block], list[Block]]:
     """The paper and its appendix, which has no table or figure that the paper has."""
     known = values(summaries, sources, bibliography)
     shown: dict[str, Table | Figure] = {one.name: one for one in tables(summaries, sources.options)}
     shown |= {one.name: one for one in figures(summaries)}
+    if claims:
+        known |= {"claims": wording.summary(claims.judgments)}
+        shown |= {one.name: one for one in published.of_paper(claims.judgments)}
     blocks = fill(read(sources.template), known, shown)
     rest = {name: one for name, one in shown.items() if one not in blocks}
     return blocks, fill(read(sources.appendix), known, rest)
@@ -179,6 +201,7 @@ def values(summaries: Sequence[Summary], sources: Sources, bibliography: Bibliog
         **named,
         **alone,
         **common(),
+        "claims": [],
         "several": len(found) > 1,
         "studies": found,
         "cite": bibliography.cite,

@@ -67,6 +67,27 @@ def overview(found: Sequence[Judgment], cost: Cost) -> Table:
     return Table(whole.name, whole.caption, tuple(whole.header[place] for place in kept), lines, labels=3)
 
 
+def of_paper(found: Sequence[Judgment]) -> list[Table]:
+    """The claims that were judged, a line each, and all their contrasts."""
+    begun = [one for one in found if one.evidence.begun and one.verdict]
+    lines = [
+        (
+            Cell(one.claim.says, one.claim.name),
+            Cell(one.claim.tier),
+            Cell(str(one.evidence.seeds), one.evidence.seeds),
+            Cell(wording.difference(weak, one.claim.test.estimand) if (weak := wording.weakest(one)) else DASH),
+            Cell(wording.verdict(one)),
+        )
+        for one in begun
+    ]
+    header = ("published sentence", "tier", "seeds", "first arm minus the other", "verdict")
+    judged = Table("claims", f"{CAPTION} Of several contrasts, the one that bears it out least.", header, tuple(lines))
+    every = tuple((Cell(one.claim.name), *line) for one in begun for line in side_by_side(one).lines)
+    caption = "The contrasts of the published claims: each arm's published value, and what the runs here reached."
+    columns = ("claim", "block", "arm", "published", "here", "trained", "first arm minus this")
+    return [judged, Table("claim_contrasts", caption, columns, every, 3)]
+
+
 def detail(found: Judgment) -> Section:
     """A claim: its sentence, its test, published and own numbers side by side, a plot, the verdict in words."""
     claim = found.claim

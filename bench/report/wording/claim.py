@@ -4,7 +4,7 @@ In: a Judgment. Out: sentences. Touches: nothing.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from scipy.special import stdtr
 
@@ -24,7 +24,7 @@ from bench.report.analysis.claim import (
 from bench.report.analysis.rules import ALPHA
 from bench.report.statistics import Estimate
 from bench.report.statistics.onesided import Means
-from bench.report.wording.format import DASH, interval, number, p
+from bench.report.wording.format import DASH, interval, listed, number, p
 
 POINTS = 100.0
 NOT_YET = "not judged yet"
@@ -59,6 +59,24 @@ def sentences(found: Judgment) -> list[str]:
     return said
 
 
+def summary(found: Sequence[Judgment]) -> list[str]:
+    """How many claims have which verdict, which have none, and whether the controls have theirs."""
+    claims = [one for one in found if one.claim.control is None]
+    judged = [one for one in claims if one.verdict not in (None, UNTESTABLE)]
+    counts = [
+        f"{count} {name}"
+        for name in (SUPPORTED, REFUTED, UNDECIDED)
+        if (count := sum(o.verdict == name for o in judged))
+    ]
+    rest = {
+        "wait for their runs": [one.claim.name for one in claims if one.verdict is None],
+        "cannot be tested by this benchmark": [one.claim.name for one in claims if one.verdict == UNTESTABLE],
+    }
+    lines = [f"Of {len(judged)} published sentences {listed(counts)}."]
+    lines += [f"{len(names)} more {why}: {', '.join(names)}." for why, names in rest.items() if names]
+    return [" ".join(lines), "; ".join(controls([one for one in found if one.claim.control])) + "."]
+
+
 def hypothesis(found: Judgment) -> str:
     """What is tested: the estimand, the arms, the direction and its margin."""
     claim, test = found.claim, found.claim.test
@@ -72,6 +90,13 @@ def hypothesis(found: Judgment) -> str:
         + (f", {len(found.evidence.contrasts)} contrasts" * (len(found.evidence.contrasts) > 1))
         + (f"; tuned on {len(claim.tune.seeds)} seeds" * (test.rate == "tuned"))
     )
+
+
+def weakest(found: Judgment) -> Contrast | None:
+    """The contrast that bears the claim out least; None where none is tested."""
+    _, any_of = sides(found.claim.test)
+    tested = [(min(one.test.p(*side) or 0.0 for side in any_of), one) for one in found.evidence.contrasts if one.test]
+    return min(tested, key=lambda one: one[0])[1] if tested else None
 
 
 def controls(found: list[Judgment]) -> list[str]:
@@ -154,9 +179,8 @@ def _small(found: Judgment) -> list[str]:
 
 def _refuting(found: Judgment) -> str:
     """What was found in place of what the claim says, in the contrast that shows it most."""
-    test, (_, any_of) = found.claim.test, sides(found.claim.test)
-    tested = [one for one in found.evidence.contrasts if one.test]
-    worst = min(tested, key=lambda one: min(one.test.p(*side) or 0.0 for side in any_of))  # type: ignore[union-attr]
+    test, worst = found.claim.test, weakest(found)
+    assert worst is not None, "a test refuted it"
     low, high = _bounds(worst)
     where = f" in {worst.block}" if worst.block else ""
     pair = f"{worst.ours.name} and {worst.theirs.name}{where}"
