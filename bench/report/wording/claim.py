@@ -27,6 +27,7 @@ from bench.report.statistics.onesided import Means
 from bench.report.wording.format import DASH, interval, listed, number, p
 
 POINTS = 100.0
+VERDICTS = (SUPPORTED, REFUTED, UNDECIDED, UNTESTABLE)
 NOT_YET = "not judged yet"
 OF_SETTING = {
     "scaled": "The setting is a smaller one than the source's: this speaks of the direction, not of its numbers.",
@@ -62,19 +63,12 @@ def sentences(found: Judgment) -> list[str]:
 def summary(found: Sequence[Judgment]) -> list[str]:
     """How many claims have which verdict, which have none, and whether the controls have theirs."""
     claims = [one for one in found if one.claim.control is None]
-    judged = [one for one in claims if one.verdict not in (None, UNTESTABLE)]
-    counts = [
-        f"{count} {name}"
-        for name in (SUPPORTED, REFUTED, UNDECIDED)
-        if (count := sum(o.verdict == name for o in judged))
-    ]
-    rest = {
-        "wait for their runs": [one.claim.name for one in claims if one.verdict is None],
-        "cannot be tested by this benchmark": [one.claim.name for one in claims if one.verdict == UNTESTABLE],
-    }
-    lines = [f"Of {len(judged)} published sentences {listed(counts)}."]
-    lines += [f"{len(names)} more {why}: {', '.join(names)}." for why, names in rest.items() if names]
-    return [" ".join(lines), "; ".join(controls([one for one in found if one.claim.control])) + "."]
+    names = {name: [one.claim.name for one in claims if one.verdict == name] for name in (None, *VERDICTS)}
+    counts = [f"{len(names[name])} {name}" for name in VERDICTS[:-1]]
+    lines = [f"Published sentences by the verdict on them: {listed(counts)}."]
+    lines += [f"Without runs here: {', '.join(names[None])}."] if names[None] else []
+    lines += [f"Untestable by this benchmark: {', '.join(names[UNTESTABLE])}."] if names[UNTESTABLE] else []
+    return [" ".join(lines), "; ".join(controls([one for one in found if one.claim.control])).capitalize() + "."]
 
 
 def hypothesis(found: Judgment) -> str:
@@ -120,7 +114,8 @@ def margin(value: float, estimand: str) -> str:
     """A margin in the unit of its estimand."""
     if estimand == STEPS:
         return f"a factor of {value:g}"
-    return f"{value * (POINTS if estimand == RATE else 1):g} points"
+    points = value * (POINTS if estimand == RATE else 1)
+    return f"{points:g} point{'s' * (points != 1)}"
 
 
 def value(group: Group, estimand: str) -> str:

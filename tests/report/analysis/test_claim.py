@@ -11,8 +11,8 @@ from bench import catalogue
 from bench.machine.settings import Claim
 from bench.report.analysis.claim import check_arms, evidence, judged
 from bench.report.statistics import holm, sequential
-from bench.report.tables.claims import record
-from bench.report.wording.claim import controls, sentences
+from bench.report.tables.claims import of_paper, record
+from bench.report.wording.claim import controls, sentences, summary
 from bench.schema import PREEMPTED, UserError
 
 NOISE = [0.3, -0.2, 0.1, -0.4, 0.2, 0.0, -0.1, 0.4, -0.3, 0.1, 0.2, -0.2]
@@ -83,8 +83,27 @@ def test_a_claim_of_a_size_is_refuted_by_a_smaller_one(claim, planted):
     assert verdict(claim({"by": 4.0}), planted(3.0)).verdict == "refuted"
 
 
+def test_a_paper_says_how_many_claims_are_borne_out_and_which_have_no_runs(claim, planted):
+    found = judged(
+        [
+            evidence(claim(name="good"), planted(3.0)),
+            evidence(claim(name="bad"), planted(-3.0)),
+            evidence(claim(name="later"), [replace(one, status=PREEMPTED) for one in planted(3.0)]),
+            evidence(claim(name="never", untestable="it needs a lake"), []),
+        ]
+    )
+    assert summary(found)[0] == (
+        "Published sentences by the verdict on them: 1 supported, 1 refuted and 0 undecided. "
+        "Without runs here: later. Untestable by this benchmark: never."
+    )
+    verdicts, contrasts = of_paper(found)
+    assert [line[0].value for line in verdicts.lines] == ["good", "bad"]
+    assert [line[4].text for line in verdicts.lines] == ["supported", "refuted"]
+    assert [line[2].text for line in contrasts.lines] == ["he_normal", "fixup"] * 2
+
+
 def test_a_difference_below_the_margin_is_said_to_be_small(claim, planted):
-    assert "below 1 points, the margin of this claim" in " ".join(sentences(verdict(claim(), planted(0.3))))
+    assert "below 1 point, the margin of this claim" in " ".join(sentences(verdict(claim(), planted(0.3))))
 
 
 @pytest.mark.parametrize("apart", [0.4, -0.7, 1.2])
