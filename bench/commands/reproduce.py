@@ -44,7 +44,7 @@ def reproduce(compose: Compose, launch: Launch, settings: ReproduceSettings) -> 
             "under a name of its own, and change it there"
         )
     compose = remembering(compose)
-    claims = known_claims(compose)
+    claims = known_claims()
     names = chosen(claims, settings)
     found = {name: asked(compose, claim, settings.results) for name, claim in claims.items()}
     code = 0

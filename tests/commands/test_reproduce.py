@@ -9,7 +9,8 @@ import yaml
 
 from bench import catalogue
 from bench.commands import claims
-from bench.commands.overrides import for_hydra
+from bench.commands.overrides import claimed, for_hydra
+from bench.plan.plan import declared
 from bench.rows.store import Store
 from bench.schema import UserError
 
@@ -55,10 +56,15 @@ def alone(monkeypatch, tmp_path, own):
 def test_every_claim_of_the_house_plans_and_has_the_arms_of_its_test(compose, tmp_path, monkeypatch):
     monkeypatch.setattr(claims, "config_folders", lambda: [catalogue.CONF])
     composed = claims.remembering(compose)
-    for name, claim in claims.known_claims(composed).items():
+    for name, claim in claims.known_claims().items():
         found = claims.asked(composed, claim, tmp_path)
         assert (found.runs > 0) != bool(claim.untestable), name
         assert claims.evidence_of(found).untestable == (claim.untestable or ""), name
+
+
+def test_a_claim_is_read_as_a_study_of_its_name_is(compose, monkeypatch):
+    monkeypatch.setattr(claims, "config_folders", lambda: [catalogue.CONF])
+    assert claims.known_claims()["sinusoidal"] == declared(compose(claimed("sinusoidal")))
 
 
 @pytest.mark.parametrize("name", NAMES)
