@@ -6,9 +6,10 @@ In: a function that composes, the settings. Out: text, and an exit code. Touches
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bench.commands.claims import asked
 from bench.commands.shared import answer, config_folders, known_store
 from bench.launch.stages import known
-from bench.machine.settings import PlannedSettings, Study
+from bench.machine.settings import Claim, PlannedSettings, Study
 from bench.plan.plan import Compose, plan
 from bench.plan.tune import with_shared
 from bench.rows.registration import edited, older, registration
@@ -55,6 +56,8 @@ def planned_ids(compose: Compose, store: Store, settings: VerifySettings) -> tup
 
     Also the study, with what the runs say of it.
     """
+    if isinstance(settings.study, Claim) and not settings.overrides:
+        return sorted(asked(compose, settings.study, settings.results).ids), settings.study
     if settings.study.axes or settings.overrides:
         planned = plan(compose, settings.study, settings.overrides)
         study = with_shared(settings.study, planned.runs)

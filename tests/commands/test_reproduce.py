@@ -117,7 +117,9 @@ def test_a_claim_of_the_users_own_is_trained_and_judged_with_the_controls_along(
     assert len(rows) == 10  # with five seeds, its first look
     (found,) = json.loads(bench("reproduce", "mine", *words, "format=json").stdout)
     assert (found["verdict"], found["seeds"], found["runs"]) == ("refuted", 5, 10)
-    assert "nothing wrong" in bench("verify", "study=mine", *words[:2]).stdout
+    checked = bench("verify", "study=mine", *words[:2]).stdout
+    assert "nothing wrong" in checked
+    assert "does not ask for" not in checked
     assert bench("seal", "study=mine", *words[:2]).stdout
 
     alone.write_text(TINY.replace("margin: 0.9", "margin: 0.8"))
