@@ -33,7 +33,6 @@ class ReproduceSettings(PlannedSettings):
 
 def reproduce(compose: Compose, launch: Launch, settings: ReproduceSettings) -> int:
     """List the claims, or train and judge some of them, the controls along; 1 when a run failed."""
-    from bench.report.document import Sheet
     from bench.report.tables import claims as tables
     from bench.report.terminal import render
 
@@ -54,15 +53,7 @@ def reproduce(compose: Compose, launch: Launch, settings: ReproduceSettings) -> 
             code = max(code, run(compose, launch, found, name, settings))
     judgments = judge(found)
     cost = {name: one.runs for name, one in found.items()}
-    sheet = tables.evidence(judgments, names, cost) if settings.claims else tables.sheet(judgments, names, cost)
-    if settings.format == "text":
-        shown = [one for one in judgments if one.claim.name in names]
-        ends = sheet.parts[:-1] if settings.claims else (tables.overview(shown, cost),)
-        from bench.report.wording.claim import controls as checks
-
-        sheet = Sheet(
-            (*ends, tuple(checks([one for one in judgments if one.claim.control]))), sheet.frame, sheet.record
-        )
+    sheet = tables.sheet(judgments, names, cost, details=bool(settings.claims))
     show(render(sheet, settings.format))
     return code
 

@@ -24,19 +24,18 @@ WIDTH = 41  # columns of the plot
 Cost = Mapping[str, int]  # runs by the name of a claim
 
 
-def sheet(found: Sequence[Judgment], shown: Sequence[str], cost: Cost) -> Sheet:
-    """The claims named in `shown` as a table, with the sentences on the controls."""
+def sheet(found: Sequence[Judgment], shown: Sequence[str], cost: Cost, details: bool = False) -> Sheet:
+    """The claims named in `shown` as a table, with the sentences on the controls; with `details` each one first.
+
+    A page has the sentences and all contrasts, where a terminal has no room for them.
+    """
     chosen = [one for one in found if one.claim.name in shown]
     lines = [record(one, cost) for one in chosen]
     checks = tuple(wording.controls([one for one in found if one.claim.control]))
-    return Sheet((Section(HEADING, (table(chosen, cost), checks), 2),), pd.DataFrame(map(flat, lines)), lines)
-
-
-def evidence(found: Sequence[Judgment], shown: Sequence[str], cost: Cost) -> Sheet:
-    """Each of the claims named in `shown` with its numbers next to the published ones, then the table of them all."""
-    several = sheet(found, shown, cost)
-    parts = tuple(detail(one) for one in found if one.claim.name in shown)
-    return Sheet((*parts, *several.parts), several.frame, several.record)
+    whole = table(chosen, cost)
+    parts = tuple(map(detail, chosen)) if details else (overview(whole),)
+    page = (Section(HEADING, (whole, checks, *of_paper(chosen)[1:]), 2),)
+    return Sheet((*parts, checks), pd.DataFrame(map(flat, lines)), lines, page)
 
 
 def table(found: Sequence[Judgment], cost: Cost) -> Table:
@@ -59,9 +58,8 @@ def table(found: Sequence[Judgment], cost: Cost) -> Table:
     return Table("published_claims", CAPTION, header, tuple(lines), labels=5)
 
 
-def overview(found: Sequence[Judgment], cost: Cost) -> Table:
+def overview(whole: Table) -> Table:
     """The same for a terminal, without the sentences."""
-    whole = table(found, cost)
     kept = [place for place, name in enumerate(whole.header) if name not in ("says", "source")]
     lines = tuple(tuple(line[place] for place in kept) for line in whole.lines)
     return Table(whole.name, whole.caption, tuple(whole.header[place] for place in kept), lines, labels=3)
