@@ -12,19 +12,23 @@ import sys
 from typing import Any, TextIO, cast
 
 ESCAPE = "bench.escape"  # the name of an error handler
+CONTROLS = {code: f"\\u{code:04x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\r\t"}
 
 
 def make_safe() -> None:
     """Make the standard streams of this process safe; a second call changes nothing.
 
-    A character that a stream cannot encode is written as the escape that JSON has for it, and what standard error
-    cannot take is dropped. An error of standard output is raised as before: it may be all that a command is for.
+    A character that a stream cannot encode, or that may move the cursor of a terminal, such as one in the name of a
+    file, is written as the escape that JSON has for it. What standard error cannot take is dropped. An error of
+    standard output is raised as before: it may be all that a command is for.
     """
     _open_closed()
     codecs.register_error(ESCAPE, _escaped)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPE)
+    if not isinstance(sys.stdout, _Printable):
+        sys.stdout = cast(TextIO, _Printable(sys.stdout))
     if not isinstance(sys.stderr, _Unfailing):
         sys.stderr = cast(TextIO, _Unfailing(sys.stderr))
 
@@ -35,8 +39,8 @@ def discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class _Unfailing:
-    """A text stream whose errors are dropped."""
+class _Printable:
+    """A text stream that writes control characters as escapes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -45,8 +49,16 @@ class _Unfailing:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
+        self._stream.write(text.translate(CONTROLS))
+        return len(text)
+
+
+class _Unfailing(_Printable):
+    """Such a stream whose errors are dropped."""
+
+    def write(self, text: str) -> int:
         with contextlib.suppress(OSError):
-            self._stream.write(text)
+            super().write(text)
         return len(text)
 
     def flush(self) -> None:

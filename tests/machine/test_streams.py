@@ -42,6 +42,15 @@ def test_a_character_that_the_terminal_does_not_have_is_an_escape(out, encoding,
     assert written.getvalue().decode(encoding) == f"{shown}\n"
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_no_character_in_a_name_moves_the_cursor_of_a_terminal(monkeypatch, stream):
+    written = io.StringIO()
+    monkeypatch.setattr(sys, stream, written)
+    streams.make_safe()
+    print("a\x1b[2Jb\x08\x7f\x9b\tc\rd", file=getattr(sys, stream))
+    assert written.getvalue() == "a\\u001b[2Jb\\u0008\\u007f\\u009b\tc\rd\n"
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "latin-1", "utf-8"])
 def test_json_says_the_same_in_every_encoding(out, encoding):
     written = out(encoding)
