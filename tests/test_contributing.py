@@ -99,7 +99,7 @@ def test_a_team_gets_a_card_for_its_own_network_and_images(bench):
         text = text.replace(word, less)
     sweep, recommend = (shlex.split(line)[3:] for line in text.splitlines())
     bench(*sweep, "epochs=1", "tracking=off", "processes=1", "hydra/launcher=basic")
-    card = json.loads(bench(*recommend, "format=json"))
+    card = json.loads(bench(*recommend, "study=card", "format=json"))
     assert (card["measured"], card["known"]) == (True, True)
     (rows,) = card["rows"]
     assert rows["study"] == "card"

@@ -14,7 +14,7 @@ from bench.report.analysis.power import POWER
 from bench.report.analysis.rules import Rules
 from bench.report.wording.answer import margin, rate_margin, verdict, verdict_of_block
 from bench.report.wording.format import confidence, counted, counted_range, few, listed, number
-from bench.rows.expiry import CHANGED, CURRENT, Expiry
+from bench.rows.expiry import STARTS, UNKNOWN, Expiry, commits
 from bench.schema import Row
 
 RATE = "optimizer.learning_rate"
@@ -149,11 +149,6 @@ def rows_of(one: Advice) -> list[Row]:
     return [row for arm in one.finding.arms for row in arm.rows]
 
 
-def commits(rows: Sequence[Row]) -> list[str]:
-    """The commits of rows, twelve digits each."""
-    return sorted({str(row.environment["git_commit"])[:12] for row in rows if row.environment.get("git_commit")})
-
-
 def scope(card: Card) -> list[str]:
     """Where the advice holds: data, network, budget, learning rate."""
     data = listed([_data(one) for one in _distinct(card, ("dataset",))])
@@ -264,24 +259,27 @@ def _seeds(one: Advice) -> str:
     )
 
 
-def expired(found: Expiry) -> str:
-    """Whether the rows may have expired."""
-    torch = (
-        f" The rows are of torch {listed(list(found.torch))}, and another version is installed." if found.torch else ""
-    )
+def expired(found: Expiry) -> list[str]:
+    """Whether the rows have expired; nothing where today's code makes them."""
     made = f"commit {listed(list(found.commits))}" if found.commits else "an unknown commit"
-    if found.status == CURRENT:
-        return f"Current: the code on which these runs depend is that of {made}, but for comments.{torch}"
-    if found.status == CHANGED and found.changed:
-        modules = few([name.removeprefix("bench.") for name in found.changed])
-        return (
-            f"May have expired: since {made} the code of {counted(len(found.changed), 'module')} on which these runs "
-            f"depend has changed ({modules}). Whether that changes results, check=true finds out: it trains one run "
-            f"again.{torch}"
-        )
-    if found.status == CHANGED:
-        return f"May have expired.{torch} check=true trains one run again."
-    return f"Whether the card has expired is not known: {found.reason}. check=true trains one run again.{torch}"
+    if found.differs:
+        id, measure, then, now = found.differs
+        return [
+            f"Expired: run {id}, begun again with the code of today, has another {measure.replace('_', ' ')} than its "
+            f"row ({_value(then)} at {made}, {_value(now)} now). The same sweep under another study name makes new rows."
+        ]
+    if found.status == STARTS:
+        return [
+            f"The code has changed since {made}; {counted(found.begun, 'run')} begun again start as their rows say. "
+            "check=true trains one to its end."
+        ]
+    if found.status == UNKNOWN:
+        return [f"Whether the code of today still makes the rows of {made} is not known: {found.reason}."]
+    return []
+
+
+def _value(found: float | None) -> str:
+    return "no finite number" if found is None else f"{found:.6g}"
 
 
 def margins(rules: Rules) -> str:
