@@ -34,11 +34,10 @@ def words(choices: Any) -> str:
 
 
 def title(card: Card, one: Advice) -> str:
-    """A setting of the card by the choices that tell it from the others, or by its main choices."""
+    """A setting of the card by the choices that tell it from the others; by its main choices where it is alone."""
     keys = [*TITLE, *(key for key in one.choices if key not in TITLE)]
     varying = [key for key in keys if len({repr(each.choices.get(key)) for each in card.advice}) > 1]
-    shown = [key for key in keys if key in TITLE or key in varying]
-    return " ".join(f"{key}={one.choices[key]}" for key in shown if key in one.choices)
+    return " ".join(f"{key}={one.choices[key]}" for key in varying or TITLE if key in one.choices)
 
 
 def take(card: Card) -> list[str]:
@@ -121,22 +120,37 @@ def _arms(card: Card) -> list[str]:
 
 
 def sure(card: Card) -> list[str]:
-    """On which rows the advice rests: the study, its seeds and commits, and what its report says of the block."""
+    """On which rows the advice rests, what its report says of each setting, and what other studies say."""
+    rest = {_rests_on(one): None for one in card.advice}
+    return [*rest, *(f"{title(card, one)}: {_shown(one)}." for one in card.advice), *_also(card)]
+
+
+def _rests_on(one: Advice) -> str:
+    seeds = counted_range(sorted({arm.ended for arm in one.finding.arms}), "seed")
+    return (
+        f"Study {one.summary.name}: {seeds} for each of {counted(len(one.finding.arms), 'arm')}, "
+        f"commit {listed(commits(rows_of(one))) or 'unknown'}. Intervals cover {_covers(one)}."
+    )
+
+
+def _shown(one: Advice) -> str:
+    verdicts = [verdict(pair.pair) for pair in one.others if pair.pair]
+    each = listed([f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts)])
+    return f"{verdict_of_block(one.finding)}{f'; against the default: {each}' if each else ''}"
+
+
+def _also(card: Card) -> list[str]:
+    """In how many settings other studies allow the default too."""
     found = []
-    for one in card.advice:
-        counts = sorted({arm.ended for arm in one.finding.arms})
-        verdicts = [verdict(pair.pair) for pair in one.others if pair.pair]
-        each = listed([f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts)])
-        found.append(
-            f"{title(card, one)}: study {one.summary.name}, {counted_range(counts, 'seed')} for each "
-            f"of {counted(len(one.finding.arms), 'arm')}, commit {listed(commits(rows_of(one))) or 'unknown'}. "
-            f"{verdict_of_block(one.finding).capitalize()}"
-            f"{f'; against the default: {each}' if each else ''}. Intervals cover {_covers(one)}."
-        )
-    for one in card.also:
-        allowed = listed(one.allowed) or "no arm"
-        seeds = counted(one.seeds, "seed")
-        found.append(f"{title(card, one)}: study {one.summary.name} has {seeds}; there {allowed} may be taken.")
+    for name in dict.fromkeys(one.summary.name for one in card.also):
+        of_study = [one for one in card.also if one.summary.name == name]
+        seeds = counted_range(sorted({one.seeds for one in of_study}), "seed")
+        if card.default is None:
+            allowed = [f"{listed(one.allowed) or 'no arm'} ({title(card, one)})" for one in of_study]
+        else:
+            count = sum(card.default in one.allowed for one in of_study)
+            allowed = [f"{card.default} in {count} of {counted(len(of_study), 'setting')}"]
+        found.append(f"The study {name} has {seeds}, which allow {listed(allowed)}.")
     return found
 
 
@@ -231,7 +245,7 @@ def change(card: Card) -> list[str]:
         rivals = [each for each in one.others if each.word in (SAME, EQUAL, OPEN) and _room(each) is not None]
         for each in sorted(rivals, key=lambda each: -(_room(each) or 0.0))[:1]:
             room = _room(each) or 0.0
-            if one.default and room > 0:
+            if one.default and room > one.finding.margin:
                 found.append(
                     f"{title(card, one)}: {each.name} may be up to {number(room, one.finding.digits)} points better "
                     f"than {one.default.name} ({confidence()} interval); rows that show it to be better by more than "
@@ -266,7 +280,8 @@ def expired(found: Expiry) -> list[str]:
         id, measure, then, now = found.differs
         return [
             f"Expired: run {id}, begun again with the code of today, has another {measure.replace('_', ' ')} than its "
-            f"row ({_value(then)} at {made}, {_value(now)} now). The same sweep under another study name makes new rows."
+            f"row ({_value(then)} at {made}, {_value(now)} now). The same sweep under another study name makes new "
+            "rows."
         ]
     if found.status == STARTS:
         return [
