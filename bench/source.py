@@ -134,7 +134,7 @@ def _own_files(name: str) -> dict[str, Path]:
         name = left.pop()
         if name not in found and _is_own(name.partition(".")[0]) and (file := _file(name)):
             found[name] = file
-            left += imported(name, file)
+            left += _imported(name, file)
     return found
 
 
@@ -161,7 +161,7 @@ def _file(name: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin and Path(spec.origin).suffix == ".py" else None
 
 
-def imported(name: str, file: Path) -> Iterator[str]:
+def _imported(name: str, file: Path) -> Iterator[str]:
     """The modules that a file imports, each with the packages that hold it; names that are no modules among them."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     with suppress(SyntaxError, ImportError):  # of a file that is imported later, if at all

@@ -1,5 +1,6 @@
 """CONTRIBUTING.md is enough: what its examples add to a copy of the project works."""
 
+import json
 import os
 import re
 import shlex
@@ -88,3 +89,19 @@ def test_its_command_runs_and_describes_its_key(bench):
     assert bench("hello", "name=you") == "hello you\n"
     assert "name=world" in bench("hello", "--help")
     assert "greet somebody" in bench("--help")
+
+
+def test_a_team_gets_a_card_for_its_own_network_and_images(bench):
+    (text,) = re.findall(r"^```bash\n(python -m bench sweep study=card .*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    small = {"range(5)": "range(2)", "[5,10,20]": "[2,3]", "tune=true": "tune.values=0.0125,0.05,0.2 tune.extend=0"}
+    for word, less in small.items():
+        assert word in text
+        text = text.replace(word, less)
+    sweep, recommend = (shlex.split(line)[3:] for line in text.splitlines())
+    bench(*sweep, "epochs=1", "tracking=off", "processes=1", "hydra/launcher=basic")
+    card = json.loads(bench(*recommend, "study=card", "format=json"))
+    assert (card["measured"], card["known"]) == (True, True)
+    (rows,) = card["rows"]
+    assert rows["study"] == "card"
+    assert {*rows["arms"]} == {"he_normal", "glorot_uniform", "torch_default"}
+    assert any("tuned for each arm" in one for one in card["scope"])

@@ -47,7 +47,7 @@ COMMANDS = {
         "sweep",
         "plan",
         planned=True,
-        settings=(*PLANNING, LAUNCHER, *MEASURING, "download", "compile", "retry", "unfit"),
+        settings=(*PLANNING, LAUNCHER, *MEASURING, "download", "compile", "retry", "unfit", *JUDGING),
     ),
     "reproduce": Command("reproduce", "reproduce", planned=True, positional="claims"),
     "status": Command("status", "status", settings=(*ROWS, "format", "lease_expiry")),

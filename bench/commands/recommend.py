@@ -1,13 +1,16 @@
 """The command `recommend`: which initializer to take for a setting, by the rows of all studies.
 
 In: how to compose a configuration, settings. Out: a card as text, and an exit code. Touches: rows are read; nothing is
-written. One run is trained with check=true, and steps are timed where nothing was measured.
+written. A few runs are begun again where code has changed since, one is trained with check=true, and steps are timed
+where nothing was measured.
 """
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -20,7 +23,7 @@ from bench.commands.shared import config_folders, known_store
 from bench.launch.stages import known
 from bench.machine.settings import PlannedSettings, Study
 from bench.plan.plan import Compose, declared, plan
-from bench.rows.expiry import CHANGED, Expiry, expiry
+from bench.rows.expiry import CURRENT, UNKNOWN, Beginning, Expiry, commits, compared, unchanged
 from bench.rows.store import Reading, Store, studies
 from bench.schema import OK, WORDS, Row, Run, UserError
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 NOT_ASKED = ("initializer", "seed", "task")  # which a card answers, or which are no choice of a setting
 USUAL = ("he_normal", "glorot_uniform", "torch_default", "orthogonal")  # arms of a sweep where nothing was measured
 SWEPT = ("tune=true", "until=decided", "'study.looks=[5,10,20]'")
+STEP_S, EPOCH_S = 1.0, 5.0  # that a step and an epoch took, above which no run is begun again unasked
 COMPARED = ("test_accuracy", "test_loss", "train_loss", "validation_loss")  # of a run that is trained again
 
 
@@ -50,10 +54,10 @@ def recommend(compose: Compose, launch: Any, settings: RecommendSettings) -> int
 
     asked, wanted = setting(compose, settings)
     found = card(asked, wanted, advice(compose, settings), family)
-    rows = [row for one in found.advice for arm in one.finding.arms for row in arm.rows]
     sweep = None if found.exact else sweep_of(found, compose, settings)
     checked = again(found, settings) if settings.check and found.known else ""
-    print(render(sheet(found, expiry_of(rows) if rows else None, sweep, checked), settings.format), end="")
+    expiry = expiry_of(found, settings) if found.known else None
+    print(render(sheet(found, expiry, sweep, checked), settings.format), end="")
     return 0
 
 
@@ -125,17 +129,63 @@ def functions_of(row: Row) -> dict[str, str]:
     return {word: str(function) for word, function in found.items()} if all(found.values()) else {}
 
 
-def expiry_of(rows: list[Row]) -> Expiry:
-    """What has changed in the code of these rows, that of the user's own too."""
-    firsts = list({repr([row.choices.get(word) for word in WORDS]): row for row in rows}.values())
-    functions: dict[str, set[str]] = {}
-    for row in firsts:
-        for word, function in functions_of(row).items():
-            functions.setdefault(word, set()).add(function)
-    found = expiry(rows, functions)
-    own = [(word, row) for row in firsts for word in WORDS if f"{word}.{registry.SOURCE}" in row.choices]
-    changed = {str(row.choices[word]) for word, row in own if source_now(word, row) != row.choices[f"{word}.source"]}
-    return replace(found, status=CHANGED, changed=(*found.changed, *sorted(changed))) if changed else found
+def expiry_of(card: "Card", settings: PlannedSettings) -> Expiry:
+    """Whether today's code still makes the rows of a card, the user's own code too."""
+    rows = [row for one in card.advice for arm in one.finding.arms for row in arm.rows]
+    if unchanged(rows) and not any(own_changed(row) for row in rows):
+        return Expiry(CURRENT, commits(rows))
+    firsts = [*firsts_of(card, settings)]
+    try:
+        found = compared([row for row, _ in firsts], [begun_again(*one, settings) for one in firsts])
+        return replace(found, commits=commits(rows))
+    except UserError as reason:
+        return Expiry(UNKNOWN, commits(rows), reason=str(reason))
+
+
+def firsts_of(card: "Card", settings: PlannedSettings) -> "Iterator[tuple[Row, bool]]":
+    """A run of each arm in each setting, as its row says, and whether to train its whole first epoch.
+
+    Of the defaults that is done, unless it takes long; a run whose steps take long is not begun at all.
+    """
+    read = cache(lambda study: Store(settings.results, study).read().rows)
+    for one in card.advice:
+        for arm in one.finding.arms:
+            rows = [read(row.study)[row.id] for row in arm.rows if row.measures.get("steps")]
+            if rows and seconds_per(row := min(rows, key=lambda row: row.id), row.measures["steps"]) < STEP_S:
+                is_default = one.default is not None and arm is one.default.arm
+                yield row, is_default and seconds_per(row, len(row.curve)) < EPOCH_S
+
+
+def seconds_per(row: Row, count: float | None) -> float:
+    """The seconds of a run over a count of its steps or epochs; infinity where it has none."""
+    seconds = row.measures.get("seconds")
+    return seconds / count if seconds and count else math.inf
+
+
+def begun_again(row: Row, epoch: bool, settings: PlannedSettings) -> Beginning:
+    """How the run of a row begins today. Raises UserError where it cannot be begun here."""
+    from bench.machine.machine import machine_of
+    from bench.train.contract import task_of
+    from bench.train.task.train import Train
+
+    functions = functions_of(row)
+    task = task_of(run := Run(row.study, row.choices, functions)) if functions else None
+    if not isinstance(task, Train):
+        raise UserError(f"conf/ has no longer all parts of run {row.id}")
+    here = machine_of(replace(settings, device=str(row.environment.get("device", "cpu")), download=False))
+    try:
+        return task.begin(run, here, None if epoch else 1)
+    except (RuntimeError, TypeError, ValueError) as error:  # of the user's own code, which may have changed
+        raise UserError(f"run {row.id} cannot be begun again: {error}") from error
+
+
+def own_changed(row: Row) -> bool:
+    """Whether a part of the user's own has another source than in this row."""
+    return any(
+        source_now(word, row) != row.choices[key]
+        for word in WORDS
+        if (key := f"{word}.{registry.SOURCE}") in row.choices
+    )
 
 
 def source_now(word: str, row: Row) -> str | None:
@@ -174,7 +224,8 @@ def again(card: "Card", settings: PlannedSettings) -> str:
     from bench.machine.machine import machine_of
     from bench.train.contract import task_of
 
-    rows = [row for one in card.trained if one.default for row in one.default.arm.rows if row.status == OK]
+    ids = {id for one in card.trained if one.default for id in one.default.arm.ids}
+    rows = [row for one in card.trained for row in one.summary.rows if row.id in ids and row.status == OK]
     row = min(rows, key=lambda row: row.id)
     if not (functions := functions_of(row)):
         return f"Run {row.id} cannot be trained again: conf/ does not know its parts any more. The card has expired."

@@ -25,7 +25,7 @@ from bench.rows import tracking
 from bench.rows.registration import digest
 from bench.rows.store import Store
 from bench.rows.unfit import sentences
-from bench.schema import FAILED, FINAL, UserError
+from bench.schema import FAILED, FINAL, PREEMPTED, Row, UserError
 
 if TYPE_CHECKING:
     from bench.launch.sweep import Workload
@@ -99,6 +99,7 @@ def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
     base, store, settings = planned_runs(compose, settings)
     planned = known(base, settings.study, store)
     work, minutes = minutes_left(planned, store, settings)
+    outlook = outlook_of(base, store, settings)
     record = {
         "study": planned.study,
         "total": len(work.runs),
@@ -108,9 +109,32 @@ def plan(compose: Compose, launch: Launch, settings: PlannedSettings) -> int:
         "skipped": planned.skipped,
         "unfit": sentences(work.unfit),
         "minutes": round(minutes, 4),
+        "outlook": outlook,
     }
-    print(answer(record, "\n".join([as_text(record), *sentences(work.unfit)]), settings))
+    print(answer(record, "\n".join([as_text(record), *sentences(work.unfit), *outlook]), settings))
     return 0
+
+
+def outlook_of(base: Plan, store: Store, settings: PlannedSettings) -> list[str]:
+    """What the study can decide with all its seeds; nothing where it compares no arms."""
+    from bench.commands.paper import tables_of
+    from bench.report import summarize_study
+    from bench.report.analysis import outlook
+    from bench.report.analysis.rules import Rules
+    from bench.report.wording import outlook as words
+
+    planned = [Row(run.id, run.study, PREEMPTED, run.choices) for run in base.runs]
+    if any(tables_of(planned).values()):
+        return []
+    rules = Rules.of(settings.study)
+    if (found := outlook.outlook((row.choices for row in planned), rules)) is None:
+        return []
+    rows = store.read(curves=False).rows
+    try:
+        power = summarize_study(rows.values(), settings).power if rows else []
+    except UserError:  # such as rows of tuning runs alone
+        power = []
+    return words.outlook(found, rules, power)
 
 
 def minutes_left(planned: Plan, store: Store, settings: PlannedSettings) -> "tuple[Workload, float]":

@@ -1,130 +1,76 @@
-"""Whether rows may still be believed: what has changed since in the code that made them.
+"""Whether rows have expired: whether the code of today still makes them.
 
-In: rows. Out: an Expiry. Touches: the git repository of the package and its files, read only.
+Rows that the code at their commit made, where nothing under bench/ has changed since, are current. Of other rows a few
+runs are begun again: their first step depends on the data, the network and its weights, their first epoch on all that
+trains it. Another processor or torch rounds otherwise, which the limits below allow for.
+
+In: rows, and how such runs begin today. Out: an Expiry. Touches: the git repository of the package, read only.
 """
 
-import ast
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from bench.machine.environment import git
-from bench.schema import WORDS, Row
-from bench.source import imported
+from bench.schema import Row
 
 PACKAGE = Path(__file__).parents[1]
-HOME = PACKAGE.parent
-ROOMS = ("bench/parts/", "bench/train/")  # on whose code the result of a run depends
-CURRENT, CHANGED, UNKNOWN = "current", "may have expired", "not known"
+CURRENT, STARTS, EXPIRED, UNKNOWN = "current", "starts the same", "expired", "not known"
+LIMITS = {"initial_loss": 1e-4, "initial_gradient_norm": 1e-4, "train_loss": 0.02}  # relative; seen: 4e-7 and 0.009
+Beginning = Mapping[str, float | None]  # measures of the first step, and the train loss of the first epoch
 
 
 @dataclass(frozen=True)
 class Expiry:
-    """Whether rows are those that the code of today would make, as far as its sources tell.
+    """Whether rows are those that the code of today makes.
 
-    changed: the modules whose code, comments and docstrings aside, is another than at the commit of the rows. reason:
-    why it is not known. torch: the versions of the rows where another one is installed.
+    begun: how many runs were begun again. differs: of the first run that begins otherwise, its id, a measure, and
+    what it was and is. reason: why it is not known.
     """
 
     status: str
     commits: tuple[str, ...]
-    changed: tuple[str, ...] = ()
+    begun: int = 0
+    differs: tuple[str, str, float | None, float | None] | None = None
     reason: str = ""
-    torch: tuple[str, ...] = ()
 
 
-def expiry(rows: Iterable[Row], functions: Mapping[str, Collection[str]]) -> Expiry:
-    """What has changed since these rows; `functions`: of each word the functions that their runs take."""
-    found = {(row.environment.get("git_commit"), bool(row.environment.get("git_dirty"))): row for row in rows}
-    commits = tuple(sorted({str(commit)[:12] for commit, _ in found if commit}))
-    versions = {str(row.environment["torch"]) for row in found.values() if "torch" in row.environment}
-    other = tuple(sorted(one for one in versions if one.partition("+")[0] != _installed()))
-    if any(commit is None for commit, _ in found):
-        return Expiry(UNKNOWN, commits, reason="rows do not say which commit made them", torch=other)
-    if any(dirty for _, dirty in found):
-        return Expiry(UNKNOWN, commits, reason="rows were made from sources with uncommitted changes", torch=other)
-    depends = _modules(functions)
-    changed = [_changed(str(commit), depends) for commit, _ in found]
-    if any(one is None for one in changed):
-        return Expiry(UNKNOWN, commits, reason="git does not know the commit of the rows here", torch=other)
-    names = sorted({name for one in changed for name in one or ()})
-    return Expiry(CHANGED if names or other else CURRENT, commits, tuple(names), torch=other)
+def commits(rows: Iterable[Row]) -> tuple[str, ...]:
+    """The commits of rows, twelve digits each."""
+    return tuple(sorted({str(row.environment["git_commit"])[:12] for row in rows if row.environment.get("git_commit")}))
 
 
-def _installed() -> str:
-    try:
-        return metadata.version("torch").partition("+")[0]
-    except metadata.PackageNotFoundError:
-        return ""
+def unchanged(rows: Iterable[Row]) -> bool:
+    """Whether these rows were made by the code and the torch of today, as far as git can say."""
+    made = {(row.environment.get("git_commit"), row.environment.get("git_dirty")) for row in rows}
+    torch = {row.environment.get("torch") for row in rows}
+    if torch != {metadata.version("torch")} or any(not commit or dirty for commit, dirty in made):
+        return False
+    tracked = git(PACKAGE, "ls-files", "--", "__init__.py")
+    return bool(tracked) and all(git(PACKAGE, "diff", "--quiet", str(commit), "--", ".") == "" for commit, _ in made)
 
 
-def _changed(commit: str, depends: frozenset[Path]) -> list[str] | None:
-    """The modules whose code differs from that commit's; None where git cannot say."""
-    if not git(PACKAGE, "ls-files", "--", "__init__.py") or git(HOME, "cat-file", "-t", commit) != "commit":
-        return None
-    listed = git(HOME, "diff", "--name-only", "--no-renames", commit, "--", *ROOMS)
-    if listed is None:
-        return None
-    files = [HOME / line for line in listed.splitlines()]
-    return [_name(file) for file in files if file in depends and _differs(commit, file)]
+def compared(rows: Sequence[Row], now: Sequence[Beginning]) -> Expiry:
+    """What follows from runs that were begun again, each with the row that it has."""
+    for row, today in zip(rows, now, strict=True):
+        for measure, value in today.items():
+            then = beginning(row)[measure]
+            if not _same(then, value, LIMITS[measure]):
+                return Expiry(EXPIRED, commits(rows), len(rows), (row.id, measure, then, value))
+    trained = any("train_loss" in today for today in now)
+    return Expiry(CURRENT if trained else STARTS, commits(rows), len(rows))
 
 
-def _differs(commit: str, file: Path) -> bool:
-    before = git(HOME, "show", f"{commit}:{file.relative_to(HOME).as_posix()}")
-    return before is None or _code(before) != _code(file.read_text(encoding="utf-8"))
+def beginning(row: Row) -> Beginning:
+    """How a run began, by its row."""
+    epoch = {"train_loss": row.curve[0].get("train_loss")} if row.curve else {}
+    return {measure: row.measures.get(measure) for measure in LIMITS if measure != "train_loss"} | epoch
 
 
-@cache
-def _code(text: str) -> str:
-    """The code of a module without comments and docstrings."""
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return ast.dump(tree)
-
-
-def _modules(functions: Mapping[str, Collection[str]]) -> frozenset[Path]:
-    """The files in ROOMS that define these functions, and those that they import, directly or not."""
-    left = [_name(file) for word in WORDS for file in _files_of(word, functions.get(word, ()))]
-    found: dict[str, Path] = {}
-    while left:
-        name = left.pop()
-        file = None if name in found else _file(name)
-        if file:
-            found[name] = file
-            left += imported(name, file)
-    return frozenset(found.values())
-
-
-def _files_of(word: str, functions: Collection[str]) -> Iterator[Path]:
-    room = PACKAGE / "train" / "task" if word == "task" else PACKAGE / "parts"
-    for file in room.rglob("*.py"):
-        if word in file.relative_to(PACKAGE).as_posix() and any(_means(one, _defines(file)) for one in functions):
-            yield file
-
-
-def _means(function: str, defined: Collection[str]) -> bool:
-    """Whether a function is among those defined: keras_variance_scaling is variance_scaling with Keras' fans."""
-    return function in defined or function.partition("_")[2] in defined
-
-
-@cache
-def _defines(file: Path) -> frozenset[str]:
-    tree: Any = ast.parse(file.read_text(encoding="utf-8"))
-    return frozenset(node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef)))
-
-
-def _file(name: str) -> Path | None:
-    """The file of a module in ROOMS; None for any other."""
-    path = HOME.joinpath(*name.split("."))
-    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    inside = file.is_relative_to(HOME) and file.relative_to(HOME).as_posix().startswith(ROOMS)
-    return file if inside and file.is_file() else None
-
-
-def _name(file: Path) -> str:
-    return ".".join(file.relative_to(HOME).with_suffix("").parts).removesuffix(".__init__")
+def _same(then: float | None, now: float | None, limit: float) -> bool:
+    """None is a number that was not finite."""
+    if then is None or now is None or not math.isfinite(now):
+        return then is None and (now is None or not math.isfinite(now))
+    return math.isclose(then, now, rel_tol=limit)

@@ -207,12 +207,18 @@ class Trainer:
             "validation_loss": last.get("validation_loss"),
             "validation_accuracy": last.get("validation_accuracy"),
             "first_epoch_accuracy": first.get("validation_accuracy"),
-            "initial_loss": float(self.losses[0]),
-            "initial_gradient_norm": None if self.gradient_norm is None else float(self.gradient_norm),
+            **self.beginning(),
             "steps": self.steps,
             "steps_to_loss": self.steps_to_loss(),
             "test_evaluations": self.test_evaluations,
             "images_per_second": self.steps * self.budget.batch_size / training_seconds(self.segments()),
+        }
+
+    def beginning(self) -> dict[str, float | None]:
+        """The measures of the first step."""
+        return {
+            "initial_loss": float(self.losses[0]),
+            "initial_gradient_norm": None if self.gradient_norm is None else float(self.gradient_norm),
         }
 
     def state_dict(self) -> dict[str, Any]:

@@ -5,6 +5,8 @@ import json
 import pytest
 from torch import nn
 
+from bench.parts.initializer import streams
+
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=1", "batch_size=16", "tracking=off")
 AXES = ("initializer=he_normal,glorot_uniform", "seed=range(2)")
 
@@ -38,6 +40,42 @@ def test_what_was_not_measured_has_a_sweep_that_would_tell_and_its_minutes(swept
 def test_a_run_that_is_trained_again_gives_its_row(swept):
     done = swept("recommend", "model=resnet8", "check=true", "study=mine")
     assert "trained again now, gives the same result to the last digit" in " ".join(done.stdout.split())
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """As if the code had changed since the sweep, so that runs are begun again."""
+    monkeypatch.setattr("bench.commands.recommend.unchanged", lambda rows: False)
+
+
+def test_a_card_says_nothing_of_changed_code_that_makes_the_same_rows(swept, later):
+    found = json.loads(swept("recommend", "model=resnet8", "format=json").stdout)["expiry"]
+    assert (found["status"], found["begun"], found["text"]) == ("current", 2, "")
+    assert "Expired" not in swept("recommend", "model=resnet8").stdout
+
+
+def test_a_card_has_expired_where_todays_code_draws_other_weights(swept, later, monkeypatch):
+    usual = streams.normal_draw
+    monkeypatch.setattr(streams, "normal_draw", lambda std: usual(1.01 * std))
+    shown = " ".join(swept("recommend", "model=resnet8").stdout.split())
+    assert "Expired: run" in shown
+    assert "has another initial" in shown
+
+
+def test_whether_rows_have_expired_is_not_known_where_their_runs_cannot_begin(swept, later, monkeypatch):
+    monkeypatch.setattr("bench.commands.recommend.functions_of", lambda row: {})
+    assert "is not known: conf/ has no longer all parts of run" in " ".join(
+        swept("recommend", "model=resnet8").stdout.split()
+    )
+
+
+def test_the_runs_of_a_tuned_study_begin_at_their_values_and_not_at_a_word_for_them(bench, later):
+    tune = ("tune.values=0.01,0.05,0.2", "tune.seeds=[9]", "tune.extend=0", "study.line=0.0")
+    bench("sweep", "study=mine", "processes=1", "hydra/launcher=basic", *TINY, *AXES, *tune)
+    found = json.loads(bench("recommend", "model=resnet8", "format=json", "check=true").stdout)
+    assert found["settings"][0]["tuned"]
+    assert (found["expiry"]["status"], found["expiry"]["begun"]) == ("current", 2)
+    assert "gives the same result to the last digit" in found["expiry"]["checked"]
 
 
 @pytest.mark.parametrize(

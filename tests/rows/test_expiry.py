@@ -1,92 +1,72 @@
-"""Whether rows have expired follows from the code that their runs depend on, and from nothing else."""
+"""Rows expire when today's code begins their runs otherwise, and not when a commit changes no result."""
 
 import pytest
 
 from bench.rows import expiry
-from bench.rows.expiry import CHANGED, CURRENT, UNKNOWN
+from bench.rows.expiry import CURRENT, EXPIRED, STARTS, compared, unchanged
 from bench.schema import OK, Row
 
-FUNCTIONS = {"task": ["Train"], "model": ["plain"], "initializer": ["keras_variance_scaling"], "dataset": ["digits"]}
 COMMIT = "0" * 40
+BEGAN = {"initial_loss": 2.3, "initial_gradient_norm": 0.4}
 
 
-def row(**environment):
-    return Row("0" * 16, "mine", OK, {}, environment={"git_commit": COMMIT, "git_dirty": False, **environment})
+def row(train_loss=1.5, measures=BEGAN, **environment):
+    about = {"git_commit": COMMIT, "git_dirty": False, "torch": expiry.metadata.version("torch"), **environment}
+    return Row("0" * 16, "mine", OK, {}, dict(measures), [{"epoch": 1, "train_loss": train_loss}], about)
 
 
 @pytest.fixture
-def before(monkeypatch):
-    """A repository in which these files, by their paths, were otherwise at the commit of the rows."""
-    files = {}
+def differing(monkeypatch):
+    """A repository in which the code of these commits is not that of today."""
+    commits = set()
 
     def git(folder, *words):
-        if words[0] == "cat-file":
-            return "commit" if words[2] == COMMIT else None
         if words[0] == "diff":
-            return "\n".join(files)
-        if words[0] == "show":
-            return files[words[1].partition(":")[2]]
+            return None if words[2] in commits else ""
         return "__init__.py"
 
     monkeypatch.setattr(expiry, "git", git)
-    return files
+    return commits
 
 
-def now(path):
-    return (expiry.HOME / path).read_text(encoding="utf-8")
-
-
-def test_rows_of_the_same_code_are_current(before):
-    assert expiry.expiry([row()], FUNCTIONS).status == CURRENT
-
-
-def test_a_change_of_code_that_a_run_depends_on_may_expire_it(before):
-    path = "bench/parts/initializer/variance_scaling.py"
-    before[path] = now(path) + "\nx = 1\n"
-    found = expiry.expiry([row()], FUNCTIONS)
-    assert (found.status, found.changed) == (CHANGED, ("bench.parts.initializer.variance_scaling",))
-
-
-def test_what_such_code_imports_counts_too(before):
-    path = "bench/parts/initializer/fans.py"
-    before[path] = now(path).replace("c_in * area", "c_in")
-    assert expiry.expiry([row()], FUNCTIONS).changed == ("bench.parts.initializer.fans",)
-
-
-def test_a_comment_or_a_docstring_changes_nothing(before):
-    path = "bench/parts/initializer/fans.py"
-    before[path] = now(path).replace('"""', '"""Once ', 1) + "\n# and a comment\n"
-    assert before[path] != now(path)
-    assert expiry.expiry([row()], FUNCTIONS).status == CURRENT
-
-
-def test_a_part_that_the_runs_do_not_take_changes_nothing(before):
-    before["bench/parts/initializer/lsuv.py"] = before["bench/parts/model/convnext.py"] = "x = 1\n"
-    assert expiry.expiry([row()], FUNCTIONS).status == CURRENT
-
-
-def test_another_torch_may_expire_rows(before):
-    found = expiry.expiry([row(torch="1.0.0")], FUNCTIONS)
-    assert (found.status, found.torch) == (CHANGED, ("1.0.0",))
+def test_rows_of_the_code_of_today_are_current_without_any_run(differing):
+    assert unchanged([row()])
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    "changes", [{"git_commit": None}, {"git_commit": "1" * 40}, {"git_dirty": True}, {"torch": "1.0.0"}]
+)
+def test_what_git_does_not_show_to_be_unchanged_has_to_be_run(differing, changes):
+    differing.add("1" * 40)
+    assert not unchanged([row(), row(**changes)])
+
+
+def test_runs_that_begin_as_their_rows_say_are_current(differing):
+    found = compared([row(), row()], [BEGAN | {"train_loss": 1.5}, BEGAN])
+    assert (found.status, found.begun, found.differs, found.commits) == (CURRENT, 2, None, (COMMIT[:12],))
+
+
+def test_first_steps_alone_do_not_show_how_a_run_goes_on():
+    assert compared([row()], [BEGAN]).status == STARTS
+
+
+@pytest.mark.parametrize(
+    ("measure", "now", "expired"),
     [
-        ({"git_commit": None}, "which commit"),
-        ({"git_dirty": True}, "uncommitted changes"),
-        ({"git_commit": "1" * 40}, "git does not know"),
+        ("initial_loss", 2.3 * (1 + 4e-7), False),  # as another processor rounds
+        ("initial_loss", 2.301, True),
+        ("initial_gradient_norm", 0.401, True),
+        ("initial_gradient_norm", None, True),
+        ("train_loss", 1.5 * 1.009, False),
+        ("train_loss", 1.5 * 1.03, True),
+        ("train_loss", float("nan"), True),
     ],
 )
-def test_what_is_not_known_is_not_called_current(before, changes, reason):
-    found = expiry.expiry([row(**changes)], FUNCTIONS)
-    assert found.status == UNKNOWN
-    assert reason in found.reason
+def test_a_run_that_begins_otherwise_expires_its_rows(measure, now, expired):
+    found = compared([row()], [BEGAN | {"train_loss": 1.5} | {measure: now}])
+    assert (found.status == EXPIRED) == expired
+    assert found.differs == (("0" * 16, measure, (BEGAN | {"train_loss": 1.5})[measure], now) if expired else None)
 
 
-def test_the_functions_of_conf_are_found():
-    from bench import catalogue
-
-    for word in ("model", "initializer", "normalization", "activation", "dataset", "optimizer", "schedule", "task"):
-        for name, option in catalogue.options(word).items():
-            assert [*expiry._files_of(word, [option["function"]])], f"{word} {name}"
+def test_a_loss_that_is_not_finite_is_the_same_as_one_that_was_not():
+    assert compared([row(train_loss=None)], [BEGAN | {"train_loss": float("nan")}]).status == CURRENT

@@ -101,16 +101,16 @@ def advice(summary: Summary) -> Iterator[Advice]:
             yield of_block(summary, finding, word == TUNED if key else None)
 
 
-def of_block(summary: Summary, finding: Finding, tuned: bool | None = None) -> Advice:
-    """The default is of the leading arms the one with the highest mean over all its runs, if it has runs enough."""
+def of_block(summary: Summary, finding: Finding, tuned: bool | None = None, default: str | None = None) -> Advice:
+    """The default is of the leading arms the one of that name, or with the highest mean over all runs, if of enough."""
     beaten = summary.question.worse if summary.question else set()
     leading = [name for name in finding.leading if (finding.name, name) not in beaten]
     arms = [one for one in finding.arms if one.name in leading]
     enough = [one for one in arms if one.ended >= FEWER * max(each.ended for each in arms)]
-    best = max(enough, key=lambda one: one.mean_of_all or 0.0, default=None)
+    best = max(enough, key=lambda one: (one.name == default, one.mean_of_all or 0.0), default=None)
     candidates = [_candidate(summary, finding, one, best, leading) for one in finding.arms]
-    default = next((one for one in candidates if best and one.name == best.name), None)
-    return Advice(summary, finding, default, tuple(one for one in candidates if one is not default), tuned)
+    first = next((one for one in candidates if best and one.name == best.name), None)
+    return Advice(summary, finding, first, tuple(one for one in candidates if one is not first), tuned)
 
 
 def common(row: Row, summary: Summary) -> dict[str, Any]:

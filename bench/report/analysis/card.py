@@ -5,11 +5,11 @@ In: the setting, summaries of studies. Out: a Card. Touches: nothing.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from bench.report.analysis.advice import EQUAL, OPEN, SAME, Advice, advice, standing
+from bench.report.analysis.advice import EQUAL, OPEN, SAME, Advice, advice, of_block, standing
 from bench.report.analysis.summary import Summary
 
 NEAR = ("dataset", "model.depth", "model.width", "epochs")  # that may differ in advice for the nearest setting
@@ -95,7 +95,10 @@ def of_study(summary: Summary) -> Card:
 
 
 def card(asked: Mapping[str, Any], wanted: Mapping[str, Any], measured: Iterable[Advice], family: Family) -> Card:
-    """The card of the choices `asked`; `wanted` has them with the defaults of the others, for what is near."""
+    """The card of the choices `asked`; `wanted` has them with the defaults of the others, for what is near.
+
+    Where one arm may be taken in every setting, it is the default of each.
+    """
     found = [(distance(asked, wanted, one.choices, family), one) for one in measured]
     if not found:
         return Card(asked, (), (), {}, near=False)
@@ -105,7 +108,9 @@ def card(asked: Mapping[str, Any], wanted: Mapping[str, Any], measured: Iterable
     differs = {
         key: (value, first[0].choices.get(key)) for key, value in asked.items() if _differs(key, value, first[0])
     }
-    return Card(asked, tuple(first), tuple(also), differs, near=least[0] == 0)
+    own = Card(asked, tuple(first), tuple(also), differs, near=least[0] == 0)
+    same = [of_block(one.summary, one.finding, one.tuned, own.default) for one in first]
+    return replace(own, advice=tuple(same))
 
 
 def distance(

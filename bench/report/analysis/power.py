@@ -33,6 +33,11 @@ class Seeds:
     equivalence: int | None
     rate: int
 
+    @property
+    def needed(self) -> int | None:
+        """The seeds that decide on accuracies whether or not they differ."""
+        return max(self.difference, self.equivalence) if self.difference and self.equivalence else None
+
 
 @dataclass(frozen=True)
 class Power:

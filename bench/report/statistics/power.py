@@ -10,11 +10,13 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import nctdtr, ndtri, stdtr, stdtrit
+from scipy.optimize import brentq
+from scipy.special import nctdtr, ndtr, ndtri, stdtr, stdtrit
 
 from bench.report.statistics.rates import rate_equivalence
 
 MOST = 1_000_000  # seeds; more are never trained
+SPREADS = (-12.0, 6.0)  # logarithms of a standard deviation over a margin, between which one is sought
 EXACT = 150  # runs, up to which tables are counted
 
 
@@ -43,8 +45,7 @@ def power(effect: float, sd: float, n: int, alpha: float = 0.05) -> float:
     """
     _check(effect, sd, n, alpha)
     shift, critical = effect / sd * math.sqrt(n), float(stdtrit(n - 1, 1 - alpha / 2))
-    below, above = float(nctdtr(n - 1, shift, -critical)), 1 - float(nctdtr(n - 1, shift, critical))
-    return (below if math.isfinite(below) else 0.0) + above
+    return _above(shift, n, critical) + _above(-shift, n, critical)
 
 
 def equivalence_power(margin: float, sd: float, n: int, alpha: float = 0.05) -> float:
@@ -54,8 +55,14 @@ def equivalence_power(margin: float, sd: float, n: int, alpha: float = 0.05) -> 
     where the chance is large. Raises ValueError as `power` does.
     """
     _check(margin, sd, n, alpha)
-    one_side = 1 - float(nctdtr(n - 1, margin / sd * math.sqrt(n), float(stdtrit(n - 1, 1 - alpha))))
+    one_side = _above(margin / sd * math.sqrt(n), n, float(stdtrit(n - 1, 1 - alpha)))
     return max(0.0, 2 * one_side - 1)
+
+
+def _above(shift: float, n: int, critical: float) -> float:
+    """The chance that noncentral t of n pairs lies above `critical`; by the normal law where scipy has no number."""
+    below = float(nctdtr(n - 1, shift, critical))
+    return 1 - below if math.isfinite(below) else float(ndtr(shift - critical))
 
 
 def chance_to_decide(
@@ -94,6 +101,20 @@ def seeds_for_equivalence(margin: float, sd: float, alpha: float = 0.05, wanted:
     None where a million would not do. Raises ValueError as `seeds_needed` does.
     """
     return _fewest(lambda n: equivalence_power(margin, sd, n, alpha), wanted)
+
+
+def largest_spread(margin: float, n: int, alpha: float = 0.05, wanted: float = 0.8) -> float:
+    """The largest standard deviation of a paired difference, in the unit of `margin`, at which n pairs decide.
+
+    They decide where the chance is at least `wanted` to find a difference of `margin` by one of two tests that share
+    `alpha`, and to show equal means to be equivalent. Raises ValueError as `power` does.
+    """
+
+    def lacking(logarithm: float) -> float:
+        sd = margin * math.exp(logarithm)
+        return min(power(margin, sd, n, alpha / 2), equivalence_power(margin, sd, n, alpha)) - wanted
+
+    return margin * math.exp(brentq(lacking, *SPREADS)) if lacking(SPREADS[0]) > 0 else 0.0
 
 
 @cache

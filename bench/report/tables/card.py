@@ -19,7 +19,7 @@ from bench.report.wording import card as say
 from bench.report.wording.answer import verdict, word_of_block
 from bench.report.wording.code import Code, code
 from bench.report.wording.format import DASH, PERCENT, estimate, points
-from bench.rows.expiry import Expiry
+from bench.rows.expiry import Expiry, commits
 
 DEFAULT = "default"
 HEADER = ("initializer", "advice", "trained", "accuracy %", "accuracy in points", "rate in points", "verdict")
@@ -46,8 +46,8 @@ class Sweep:
 
 def sheet(card: Card, expiry: Expiry | None, sweep: Sweep | None = None, checked: str = "") -> Sheet:
     """The card. `expiry`: of its rows; `sweep`: to measure the setting; `checked`: what a repeated run shows."""
-    expired = [*([say.expired(expiry)] if expiry else []), *[checked] * bool(checked)]
-    parts: list[Part] = [f"Card for {say.asked(card)}", *say.take(card)]
+    expired = [*(say.expired(expiry) if expiry else []), *[checked] * bool(checked)]
+    parts: list[Part] = [f"Card for {say.asked(card)}", *say.take(card), *expired]
     if sweep:
         parts += suggested(sweep)
     if card.known:
@@ -57,10 +57,7 @@ def sheet(card: Card, expiry: Expiry | None, sweep: Sweep | None = None, checked
             Section("How sure, and on what rows", (*say.sure(card), say.margins(card.advice[0].summary.rules))),
             Section("Where it holds", tuple(say.scope(card))),
             Section("What is not known", tuple(say.unknown(card))),
-            Section(
-                "What would change it",
-                (*say.change(card), *expired),
-            ),
+            Section("What would change it", tuple(say.change(card))),
         ]
     parts += [Section(f"The lines for {name}", listings(one)) for name, one in lines(card).items()]
     found = record(card, expiry, sweep, checked)
@@ -165,7 +162,9 @@ def record(card: Card, expiry: Expiry | None, sweep: Sweep | None, checked: str)
         "scope": say.scope(card) if card.advice else [],
         "unknown": say.unknown(card),
         "change": say.change(card),
-        "expiry": {**asdict(expiry), "text": say.expired(expiry), "checked": checked or None} if expiry else None,
+        "expiry": {**asdict(expiry), "text": " ".join(say.expired(expiry)), "checked": checked or None}
+        if expiry
+        else None,
         "sweep": asdict(sweep) if sweep else None,
         "code": {name: asdict(one) for name, one in lines(card).items()},
     }
@@ -201,7 +200,7 @@ def _rows(one: Advice, counts: bool) -> dict[str, Any]:
         "counts": counts,
         "block": one.finding.block.label,
         "verdict": word_of_block(one.finding),
-        "commits": say.commits(say.rows_of(one)),
+        "commits": commits(say.rows_of(one)),
         "arms": {
             arm.name: {"seeds": arm.ended, "trained": arm.trained, "runs": list(arm.ids)} for arm in one.finding.arms
         },

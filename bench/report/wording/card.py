@@ -14,7 +14,7 @@ from bench.report.analysis.power import POWER
 from bench.report.analysis.rules import Rules
 from bench.report.wording.answer import margin, rate_margin, verdict, verdict_of_block
 from bench.report.wording.format import confidence, counted, counted_range, few, listed, number
-from bench.rows.expiry import CHANGED, CURRENT, Expiry
+from bench.rows.expiry import STARTS, UNKNOWN, Expiry, commits
 from bench.schema import Row
 
 RATE = "optimizer.learning_rate"
@@ -34,11 +34,10 @@ def words(choices: Any) -> str:
 
 
 def title(card: Card, one: Advice) -> str:
-    """A setting of the card by the choices that tell it from the others, or by its main choices."""
+    """A setting of the card by the choices that tell it from the others; by its main choices where it is alone."""
     keys = [*TITLE, *(key for key in one.choices if key not in TITLE)]
     varying = [key for key in keys if len({repr(each.choices.get(key)) for each in card.advice}) > 1]
-    shown = [key for key in keys if key in TITLE or key in varying]
-    return " ".join(f"{key}={one.choices[key]}" for key in shown if key in one.choices)
+    return " ".join(f"{key}={one.choices[key]}" for key in varying or TITLE if key in one.choices)
 
 
 def take(card: Card) -> list[str]:
@@ -121,22 +120,37 @@ def _arms(card: Card) -> list[str]:
 
 
 def sure(card: Card) -> list[str]:
-    """On which rows the advice rests: the study, its seeds and commits, and what its report says of the block."""
+    """On which rows the advice rests, what its report says of each setting, and what other studies say."""
+    rest = {_rests_on(one): None for one in card.advice}
+    return [*rest, *(f"{title(card, one)}: {_shown(one)}." for one in card.advice), *_also(card)]
+
+
+def _rests_on(one: Advice) -> str:
+    seeds = counted_range(sorted({arm.ended for arm in one.finding.arms}), "seed")
+    return (
+        f"Study {one.summary.name}: {seeds} for each of {counted(len(one.finding.arms), 'arm')}, "
+        f"commit {listed(commits(rows_of(one))) or 'unknown'}. Intervals cover {_covers(one)}."
+    )
+
+
+def _shown(one: Advice) -> str:
+    verdicts = [verdict(pair.pair) for pair in one.others if pair.pair]
+    each = listed([f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts)])
+    return f"{verdict_of_block(one.finding)}{f'; against the default: {each}' if each else ''}"
+
+
+def _also(card: Card) -> list[str]:
+    """In how many settings other studies allow the default too."""
     found = []
-    for one in card.advice:
-        counts = sorted({arm.ended for arm in one.finding.arms})
-        verdicts = [verdict(pair.pair) for pair in one.others if pair.pair]
-        each = listed([f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts)])
-        found.append(
-            f"{title(card, one)}: study {one.summary.name}, {counted_range(counts, 'seed')} for each "
-            f"of {counted(len(one.finding.arms), 'arm')}, commit {listed(commits(rows_of(one))) or 'unknown'}. "
-            f"{verdict_of_block(one.finding).capitalize()}"
-            f"{f'; against the default: {each}' if each else ''}. Intervals cover {_covers(one)}."
-        )
-    for one in card.also:
-        allowed = listed(one.allowed) or "no arm"
-        seeds = counted(one.seeds, "seed")
-        found.append(f"{title(card, one)}: study {one.summary.name} has {seeds}; there {allowed} may be taken.")
+    for name in dict.fromkeys(one.summary.name for one in card.also):
+        of_study = [one for one in card.also if one.summary.name == name]
+        seeds = counted_range(sorted({one.seeds for one in of_study}), "seed")
+        if card.default is None:
+            allowed = [f"{listed(one.allowed) or 'no arm'} ({title(card, one)})" for one in of_study]
+        else:
+            count = sum(card.default in one.allowed for one in of_study)
+            allowed = [f"{card.default} in {count} of {counted(len(of_study), 'setting')}"]
+        found.append(f"The study {name} has {seeds}, which allow {listed(allowed)}.")
     return found
 
 
@@ -147,11 +161,6 @@ def _covers(one: Advice) -> str:
 def rows_of(one: Advice) -> list[Row]:
     """The rows of a block."""
     return [row for arm in one.finding.arms for row in arm.rows]
-
-
-def commits(rows: Sequence[Row]) -> list[str]:
-    """The commits of rows, twelve digits each."""
-    return sorted({str(row.environment["git_commit"])[:12] for row in rows if row.environment.get("git_commit")})
 
 
 def scope(card: Card) -> list[str]:
@@ -236,7 +245,7 @@ def change(card: Card) -> list[str]:
         rivals = [each for each in one.others if each.word in (SAME, EQUAL, OPEN) and _room(each) is not None]
         for each in sorted(rivals, key=lambda each: -(_room(each) or 0.0))[:1]:
             room = _room(each) or 0.0
-            if one.default and room > 0:
+            if one.default and room > one.finding.margin:
                 found.append(
                     f"{title(card, one)}: {each.name} may be up to {number(room, one.finding.digits)} points better "
                     f"than {one.default.name} ({confidence()} interval); rows that show it to be better by more than "
@@ -264,24 +273,28 @@ def _seeds(one: Advice) -> str:
     )
 
 
-def expired(found: Expiry) -> str:
-    """Whether the rows may have expired."""
-    torch = (
-        f" The rows are of torch {listed(list(found.torch))}, and another version is installed." if found.torch else ""
-    )
+def expired(found: Expiry) -> list[str]:
+    """Whether the rows have expired; nothing where today's code makes them."""
     made = f"commit {listed(list(found.commits))}" if found.commits else "an unknown commit"
-    if found.status == CURRENT:
-        return f"Current: the code on which these runs depend is that of {made}, but for comments.{torch}"
-    if found.status == CHANGED and found.changed:
-        modules = few([name.removeprefix("bench.") for name in found.changed])
-        return (
-            f"May have expired: since {made} the code of {counted(len(found.changed), 'module')} on which these runs "
-            f"depend has changed ({modules}). Whether that changes results, check=true finds out: it trains one run "
-            f"again.{torch}"
-        )
-    if found.status == CHANGED:
-        return f"May have expired.{torch} check=true trains one run again."
-    return f"Whether the card has expired is not known: {found.reason}. check=true trains one run again.{torch}"
+    if found.differs:
+        id, measure, then, now = found.differs
+        return [
+            f"Expired: run {id}, begun again with the code of today, has another {measure.replace('_', ' ')} than its "
+            f"row ({_value(then)} at {made}, {_value(now)} now). The same sweep under another study name makes new "
+            "rows."
+        ]
+    if found.status == STARTS:
+        return [
+            f"The code has changed since {made}; {counted(found.begun, 'run')} begun again start as their rows say. "
+            "check=true trains one to its end."
+        ]
+    if found.status == UNKNOWN:
+        return [f"Whether the code of today still makes the rows of {made} is not known: {found.reason}."]
+    return []
+
+
+def _value(found: float | None) -> str:
+    return "no finite number" if found is None else f"{found:.6g}"
 
 
 def margins(rules: Rules) -> str:

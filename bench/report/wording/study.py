@@ -15,7 +15,7 @@ from bench.report.analysis.judge import FUTILE, Decided
 from bench.report.analysis.lines import OtherLine
 from bench.report.analysis.overall import Ranks
 from bench.report.analysis.pairs import DIFFERENT, UNDECIDED
-from bench.report.analysis.power import POWER, Seeds
+from bench.report.analysis.power import POWER
 from bench.report.analysis.rules import ALPHA
 from bench.report.analysis.screening import Screening
 from bench.report.analysis.summary import Summary
@@ -189,11 +189,12 @@ def judged(summary: Summary) -> str:
 
 def power(summary: Summary) -> str:
     """The seeds that decide one pair of arms, as the question is, and all pairs; empty where no spread is known."""
-    found = [one for one in summary.power if None not in (*_decided_by(one.one_pair), *_decided_by(one.all_pairs))]
+    found = [one for one in summary.power if one.one_pair.needed and one.all_pairs.needed]
     if not found:
         return ""
     one, every = (
-        median(map(_needed, seeds)) for seeds in zip(*((x.one_pair, x.all_pairs) for x in found), strict=True)
+        median(seeds.needed or 0 for seeds in kind)
+        for kind in zip(*((each.one_pair, each.all_pairs) for each in found), strict=True)
     )
     return (
         f"To see a difference as large as the margin with a probability of {POWER:g}, and to show equal accuracies to "
@@ -206,14 +207,6 @@ def power(summary: Summary) -> str:
 def _images(summary: Summary) -> str:
     covers = {one.covers for finding in summary.findings for one in finding.arms if one.trained}
     return " No number of seeds lowers what the test images add to an error." if IMAGES in covers else ""
-
-
-def _decided_by(seeds: Seeds) -> tuple[int | None, int | None]:
-    return seeds.difference, seeds.equivalence
-
-
-def _needed(seeds: Seeds) -> int:
-    return max(seeds.difference or 0, seeds.equivalence or 0)
 
 
 def spread(summary: Summary) -> str:

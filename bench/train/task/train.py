@@ -115,6 +115,13 @@ class Train(Task):
         statuses = engine.train(models, courses, self._builder(machine, machine.graphed))
         return [row_of(trainer, status) for trainer, status in zip(trainers, statuses, strict=True)]
 
+    def begin(self, run: Run, machine: Machine, steps: int | None) -> dict[str, float | None]:
+        """Measures of a run after its first `steps`, or after its first epoch; nothing is tested or written."""
+        trainer = self._begin(run, machine, time.perf_counter(), 1)
+        course = trainer.epoch(lambda trainer: trainer.steps == steps)
+        engine.train([trainer.model], [course], self._builder(machine, graphed=False))
+        return trainer.beginning() | ({} if steps else {"train_loss": trainer.mean_loss(0)})
+
     def budget(self, data: Dataset) -> Budget:
         """The budget of a run on these data."""
         return budget_of(data, self.epochs, self.steps, self.batch_size, self.warmup_steps)

@@ -145,7 +145,26 @@ def test_of_two_studies_of_a_setting_the_one_with_more_seeds_counts_and_the_othe
     found = card({"model": "resnet20"}, {"model": "resnet20"}, [*advice(few), *advice(many)], family)
     assert [one.summary.name for one in found.advice] == ["many"]
     assert [one.summary.name for one in found.also] == ["few"]
-    assert any("study few has 5 seeds" in sentence for sentence in say.sure(found))
+    assert "The study few has 5 seeds, which allow a in 1 of 1 setting." in say.sure(found)
+
+
+def test_an_arm_that_may_be_taken_in_every_setting_is_the_default_of_each(card_of, rows):
+    values = {"a": 0.9, "b": 0.8995}
+    both = [*rows(**values, c=0.7), *rows(a=0.9, b=0.9005, c=0.95, normalization="none")]
+    alone = [card_of(both, {"model": "resnet20", "normalization": norm}) for norm in ("batch", "none")]
+    assert [one.default for one in alone] == ["a", "c"]
+    both = [*rows(**values), *rows(a=0.9, b=0.9005, normalization="none")]
+    found = card_of(both)
+    assert [one.default.name for one in found.advice] == [found.default, found.default]
+    (first, second) = json.loads(render(sheet(found, CURRENTLY), "json"))["costs"]
+    assert first["other"] == second["other"] == found.default
+
+
+@pytest.mark.parametrize(("spread", "named"), [(0.04, True), (0.002, False)])
+def test_an_arm_that_can_be_better_by_no_more_than_the_margin_is_not_named_as_a_rival(card_of, arm, spread, named):
+    values = [0.9 + spread * place for place in (-1, 1, -1, 1, 1, -1)]
+    found = card_of([*arm("a", values), *arm("b", values[::-1])])
+    assert any("may be up to" in one for one in say.change(found)) == named
 
 
 def test_between_looks_no_verdict_is_due_and_the_card_says_so(card_of, rows):

@@ -14,6 +14,7 @@ from bench.report.statistics import paired_difference, rate_equivalence
 from bench.report.statistics.power import (
     chance_to_decide,
     equivalence_power,
+    largest_spread,
     power,
     seeds_for_equivalence,
     seeds_for_rate,
@@ -69,6 +70,16 @@ def test_the_seeds_for_equivalence_are_the_first_that_suffice(margin: float, sd:
     n = seeds_for_equivalence(margin, sd, alpha)
     assert n is not None
     assert equivalence_power(margin, sd, n, alpha) >= 0.8 > equivalence_power(margin, sd, n - 1, alpha)
+
+
+@pytest.mark.parametrize(("n", "alpha"), [(5, 0.05), (10, 0.001), (60, 0.00625), (1000, 0.00625)])
+def test_the_largest_spread_is_the_one_whose_seeds_are_those_planned(n: int, alpha: float) -> None:
+    sd = largest_spread(1.0, n, alpha, 0.8)
+    just, more = (
+        max(seeds_needed(1.0, one, alpha / 2) or 0, seeds_for_equivalence(1.0, one, alpha) or 0)
+        for one in (0.999 * sd, 1.001 * sd)
+    )
+    assert just <= n < more
 
 
 @pytest.mark.parametrize(("margin", "alpha"), [(0.1, 0.05), (0.1, 0.01), (0.2, 0.002), (0.3, 0.05)])
