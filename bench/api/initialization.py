@@ -14,6 +14,7 @@ from torch import Generator, Tensor, nn
 
 from bench import catalogue, registry
 from bench.api.preview import Initializer, Preview, Recipe, Table, cell, previews
+from bench.bounds import checked
 from bench.parts import seeds
 from bench.parts.ambient import neutral
 from bench.parts.dataset.tensors import Split
@@ -217,7 +218,7 @@ def _recipe(
     function = registry.build(Run("call", choices, {"initializer": counted}), "initializer")
     changed = ", ".join(f"{key}={cell(value)}" for key, value in arguments.items() if value != defaults[key])
     law = f"{option['law']}, but {changed}" if changed else option["law"]
-    return Recipe(counted, arguments, law, forget_bias), function
+    return Recipe(counted, arguments, law, checked("forget_bias", forget_bias, float | None)), function
 
 
 def _function(activation: Activation) -> Callable[[Tensor], Tensor]:
@@ -252,9 +253,12 @@ def _stream(seed: int, generator: Generator | None, recurse: bool) -> Generator:
 
 def _split(batch: Batch) -> Split:
     """A batch as float32 images and int64 labels on the CPU; images alone have no labels."""
-    images, labels = batch if isinstance(batch, tuple | list) else (batch, torch.zeros(0, dtype=torch.int64))
-    if not isinstance(images, Tensor) or not isinstance(labels, Tensor):
+    parts = batch if isinstance(batch, tuple | list) else (batch, torch.zeros(0, dtype=torch.int64))
+    if len(parts) != 2 or not all(isinstance(one, Tensor) for one in parts):
         raise UserError("a batch is a tensor of images (N, C, H, W), or (images, labels)")
+    images, labels = parts
+    if images.is_complex() or images.is_meta or labels.is_meta:
+        raise UserError(f"a batch has real numbers; these images are {images.dtype}, on the device {images.device}")
     if isinstance(batch, tuple | list) and labels.shape != images.shape[:1]:
         raise UserError(
             f"a batch of {len(images)} images has labels of shape {tuple(labels.shape)}; give one per image"
@@ -267,6 +271,11 @@ def _split(batch: Batch) -> Split:
 
 def _device(device: str | torch.device) -> torch.device:
     try:
-        return torch.device(device)
-    except RuntimeError as error:
-        raise UserError(f"no device is named {device!r}; for example cpu or cuda") from error
+        found = torch.device(device)
+        torch.empty(0, device=found)  # which finds out whether it is there
+    except (RuntimeError, AssertionError) as error:
+        cause = str(error).partition("\n")[0]
+        raise UserError(f"no device is named {device!r} here ({cause}); for example cpu or cuda") from error
+    if found.type == "meta":
+        raise UserError("device=meta has no memory for values; take cpu or cuda")
+    return found

@@ -186,6 +186,15 @@ def test_the_padding_of_a_tied_embedding_stays_0(tie):
 
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element")  # of torch, when the layers are made
+def test_a_sparse_buffer_is_left_alone():
+    layer = nn.Linear(3, 3)
+    layer.register_buffer("neighbours", torch.eye(3).to_sparse())
+    before = layer.neighbours
+    initialize(layer, "he_normal")
+    assert layer.neighbours is before
+    assert torch.equal(layer.weight, initialize(nn.Linear(3, 3), "he_normal").weight)
+
+
 def test_layers_without_an_input_or_an_output_are_nothing_to_draw():
     for name in [name for name in LAWS if name not in BY_DATA]:
         model = nn.Sequential(nn.Linear(4, 0), nn.Linear(0, 4))

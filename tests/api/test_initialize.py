@@ -463,8 +463,9 @@ def test_the_two_biases_of_a_forget_gate_add_up_to_the_argument(layer, name):
 def test_a_forget_bias_without_a_forget_gate_is_a_mistake(module):
     with pytest.raises(UserError, match="forget_bias is for"):
         initialize(module(), "he_normal", forget_bias=1.0)
-    with pytest.raises(UserError, match="forget_bias=nan is not finite"):
-        initialize(nn.LSTM(2, 2), "he_normal", forget_bias=math.nan)
+    for value in (math.nan, 1e39, "1", True):
+        with pytest.raises(UserError, match="forget_bias takes a number or null, not"):
+            initialize(nn.LSTM(2, 2), "he_normal", forget_bias=value)
 
 
 # the dry run
@@ -562,8 +563,14 @@ def exploding(x):
         ({"name": "orthogonal", "activation": "rleu"}, "no activation is named 'rleu'; did you mean relu"),
         ({"name": "he_normal", "seed": 1.5}, "seed takes a whole number, not 1.5"),
         ({"name": "he_normal", "others": "kep"}, "no policy for others is named 'kep'; did you mean keep"),
+        ({"name": "he_normal", "others": 3}, "no policy for others is named '3'"),
         ({"name": "he_normal", "device": "gpu"}, "no device is named 'gpu'"),
+        ({"name": "he_normal", "device": "xpu:7"}, "no device is named 'xpu:7' here"),
+        ({"name": "he_normal", "device": "meta"}, "device=meta has no memory for values"),
         ({"name": "he_normal", "batch": [1, 2]}, "a batch is a tensor of images"),
+        ({"name": "lsuv", "batch": [torch.zeros(2, 3, 8, 8)] * 3}, "a batch is a tensor of images"),
+        ({"name": "lsuv", "batch": torch.zeros(2, 3, 8, 8, device="meta")}, "on the device meta"),
+        ({"name": "lsuv", "batch": torch.zeros(2, 3, 8, 8, dtype=torch.complex64)}, "these images are torch.complex64"),
         ({"name": "he_normal", "batch": (torch.zeros(2, 3, 8, 8), torch.zeros(3))}, "one per image"),
         (
             {"name": "gradinit", "batch": (torch.zeros(4, 3, 8, 8), torch.rand(4))},

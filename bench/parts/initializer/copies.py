@@ -65,6 +65,7 @@ def values(slot: Slot) -> Tensor:
     if tensor.is_meta:
         return torch.full(tensor.shape, torch.nan if tensor.is_floating_point() else 0, dtype=kind, device="cpu")
     whole = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor  # of a DTensor, which is a shard
+    whole = whole if whole.layout == torch.strided else whole.to_dense()
     return whole.to("cpu", kind, copy=True, memory_format=torch.contiguous_format)
 
 

@@ -3,7 +3,6 @@
 In: a module on copies. Out: layers whose weights are views of the copies. Touches: the copies.
 """
 
-import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -75,7 +74,7 @@ def stand_ins(slots: Sequence[Slot], generator: Generator, others: str, by_reset
     calls each module's own reset, in the place of stand-ins. Raises UserError.
     """
     if others not in OTHERS:
-        raise UserError(unknown("policy for others", others, OTHERS))
+        raise UserError(unknown("policy for others", str(others), OTHERS))
     owners = _by_owner(slots)
     without_rule = {owner: _unknown(owner, own, by_reset) for owner, own in owners.items()}
     if others == "error" and any(without_rule.values()):
@@ -111,10 +110,8 @@ def _refuse_other_numbers(slots: Sequence[Slot], kept: Collection[str]) -> None:
 def finish(slots: Sequence[Slot], forget_bias: float | None) -> None:
     """Set the padding of every embedding to 0, also where its weight is tied, and the forget gates' bias of LSTMs.
 
-    torch adds two biases: the first gets the value, the second 0. Raises UserError for a value that is not finite.
+    torch adds two biases: the first gets the value, the second 0.
     """
-    if forget_bias is not None and not math.isfinite(forget_bias):
-        raise UserError(f"forget_bias={forget_bias} is not finite; give a number such as 1.0")
     for slot in slots:
         if isinstance(slot.owner, nn.Embedding | nn.EmbeddingBag) and slot.owner.padding_idx is not None:
             slot.current[slot.owner.padding_idx] = 0
