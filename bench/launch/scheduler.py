@@ -65,7 +65,7 @@ class Scheduler:
         sweep, once no run of this sweep is under way.
         """
         try:
-            with shutdown.stoppable(self.leases, self.sweep), self.progress:
+            with shutdown.stoppable(self.leases, self.sweep, self.launch.queues), self.progress:
                 self.look()
                 while self.missing and self.idle < self.settings.attempts:
                     self.turn()

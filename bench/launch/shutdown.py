@@ -37,10 +37,11 @@ def pid_of(sweep: str) -> int:
 
 
 @contextmanager
-def stoppable(leases: Leases, sweep: str) -> Iterator[None]:
+def stoppable(leases: Leases, sweep: str, queues: bool = False) -> Iterator[None]:
     """Within this context a signal stops the sweep: KeyboardInterrupt is raised once none of its runs is under way.
 
     Not earlier, since a launcher that still has jobs would hand them all out, each to a process that skips it.
+    `queues`: whether jobs may begin after the sweep has ended.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -50,7 +51,7 @@ def stoppable(leases: Leases, sweep: str) -> Iterator[None]:
         if stop.requested():
             raise KeyboardInterrupt
         stop.request(number)
-        leases.stop(sweep)
+        leases.stop(sweep, lasting=queues)
         with suppress(OSError):  # its disk is full
             os.write(2, SENTENCE)  # print may have been interrupted itself
         if any(holder.pid == os.getpid() for holder in under_way(leases, sweep)):
@@ -133,8 +134,8 @@ def raise_if_stopped(sweep: str) -> None:
 def _watch(leases: Leases, sweep: str) -> None:
     """Stop this process when the sweep is stopped.
 
-    A worker that the sweep started ends as soon as the sweep is gone, so that no worker of a killed sweep goes on. A
-    process that a cluster started finishes its pack.
+    A worker that the sweep started ends as soon as the sweep is gone, so that no worker of a killed sweep goes on;
+    after a request to stop, once it has left its checkpoint. A process that a cluster started finishes its pack.
     """
     started_by_sweep = multiprocessing.current_process().name != "MainProcess"
 
@@ -144,5 +145,9 @@ def _watch(leases: Leases, sweep: str) -> None:
                 os._exit(1)
             time.sleep(POLL_S)
         stop.request(signal.SIGTERM)
+        while started_by_sweep:
+            time.sleep(POLL_S)
+            if os.getppid() != pid_of(sweep) and all(one.pid != os.getpid() for one in under_way(leases, sweep)):
+                os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -110,14 +110,18 @@ class Leases:
         """Delete what dead processes left: files of runs that are done, and old ones. An empty folder is deleted."""
         stale = set(done) - {id for id, lease in self.read().items() if lease.alive}
         paths = [self.folder / name for name in names_in(self.folder)]
-        remove(path for path in paths if path.name.lstrip(".").partition(".")[0] in stale or _is_old(path))
+        remove(path for path in paths if path.name.lstrip(".").partition(".")[0] in stale or _is_left(path))
         self._remove_empty()
 
-    def stop(self, sweep: str) -> None:
-        """Ask the processes that work for this sweep, wherever they run, to stop as soon as they can."""
+    def stop(self, sweep: str, lasting: bool = False) -> None:
+        """Ask the processes that work for this sweep, wherever they run, to stop as soon as they can.
+
+        The request holds as long as this process lives, or for a day where it is `lasting`.
+        """
         with contextlib.suppress(OSError):  # on a full disk they end by themselves
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._request(sweep).touch()
+            text = "" if lasting else json.dumps(asdict(_this_process("", sweep)))
+            self._request(sweep).write_text(text, encoding="utf-8")
 
     def stopped(self, sweep: str) -> bool:
         """Whether `stop` was called for this sweep, in any process."""
@@ -275,9 +279,15 @@ def _beat() -> None:
                 os.utime(path)
 
 
-def _is_old(path: Path) -> bool:
+def _is_left(path: Path) -> bool:
+    """Whether a request to stop, or a lease that was being written, is of a process that is dead, or old."""
+    if path.suffix not in (".stop", ".tmp"):
+        return False
+    holder = _read(path)
+    if holder and holder.namespace == pid_namespace():
+        return not is_alive(holder.pid, holder.started)
     with contextlib.suppress(OSError):
-        return path.suffix in (".stop", ".tmp") and time.time() - path.stat().st_mtime > DAY_S
+        return time.time() - path.stat().st_mtime > DAY_S
     return False
 
 

@@ -1,5 +1,6 @@
 """Signals to a sweep and to those that train for it; with joblib and a terminal in tests/commands."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -90,6 +91,24 @@ def test_a_process_that_trains_hears_of_it_through_the_folder_and_takes_no_ctrl_
         time.sleep(0.01)
     assert stop.requested()
     shutdown.raise_if_stopped("elsewhere-1")  # only the sweep's own process goes by an interrupt
+
+
+def test_a_process_of_a_sweep_that_was_stopped_and_killed_ends_once_it_trains_nothing(
+    leases, forked, ended, monkeypatch
+):
+    monkeypatch.setattr(shutdown, "POLL_S", 0.01)
+    leases.stop("killed-1")
+
+    def work():
+        multiprocessing.current_process().name = "LokyProcess-1"
+        with leases.held("0" * 16, sweep="killed-1"):
+            shutdown.follow(leases, "killed-1")
+            time.sleep(0.5)
+            (leases.folder / "checkpoint").touch()
+        time.sleep(60)
+
+    assert ended(forked(work)) == 1
+    assert (leases.folder / "checkpoint").exists()
 
 
 def test_a_process_of_a_sweep_begins_deaf_to_ctrl_c(leases, forked, ended):

@@ -246,6 +246,17 @@ def test_a_request_to_stop_is_forgotten_with_the_folder_that_it_made_and_no_leas
     assert not leases.folder.exists()
 
 
+def test_a_request_to_stop_goes_with_its_process_unless_jobs_may_come_later(leases):
+    leases.stop("sweep-1")
+    leases.tidy([])
+    assert leases.stopped("sweep-1")
+    request = leases.folder / ".sweep-1.stop"
+    request.write_text(json.dumps(json.loads(request.read_text()) | {"pid": NOBODY}))
+    leases.stop("sweep-2", lasting=True)
+    leases.tidy([])
+    assert (leases.stopped("sweep-1"), leases.stopped("sweep-2")) == (False, True)
+
+
 # many processes
 
 WORKER = """
