@@ -17,7 +17,7 @@ from bench import __main__ as door
 from bench import catalogue
 from bench.launch import shutdown
 from bench.machine.settings import Settings, Study
-from bench.plan.plan import plan
+from bench.plan.plan import Plan, plan
 from bench.schema import Machine, Run
 from bench.train import stop
 
@@ -36,14 +36,20 @@ def compose() -> Iterator[Callable[[list[str]], DictConfig]]:
 
 
 @pytest.fixture
-def runs_of(compose: Callable[[list[str]], DictConfig]) -> Callable[..., list[Run]]:
-    """The runs that a command line asks for, in a study of the user's own."""
+def plan_of(compose: Callable[[list[str]], DictConfig]) -> Callable[..., Plan]:
+    """The plan of a command line, in a study of the user's own."""
 
-    def runs(*overrides: str, skip: tuple[dict[str, Any], ...] = (), **study: Any) -> list[Run]:
+    def planned(*overrides: str, skip: tuple[dict[str, Any], ...] = (), **study: Any) -> Plan:
         declared = declared_study() | {"skip": list(skip)} | study
-        return plan(compose, Study.read(declared), overrides).runs
+        return plan(compose, Study.read(declared), overrides)
 
-    return runs
+    return planned
+
+
+@pytest.fixture
+def runs_of(plan_of: Callable[..., Plan]) -> Callable[..., list[Run]]:
+    """The runs that a command line asks for, in a study of the user's own."""
+    return lambda *overrides, **study: plan_of(*overrides, **study).runs
 
 
 @pytest.fixture

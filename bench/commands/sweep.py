@@ -41,6 +41,8 @@ def planned_runs(compose: Compose, settings: PlannedSettings) -> tuple[Plan, Sto
     store = Store(settings.results, planned.study)
     if planned.study not in catalogue.study_files(config_folders()) and not store.folder.exists():
         print(f"study {planned.study} is new: no yaml declares it, so it is one of your own", file=sys.stderr)
+    for remark in planned.remarks:
+        print(remark, file=sys.stderr)
     return planned, store, replace(settings, study=with_shared(settings.study, planned.runs))
 
 

@@ -6,6 +6,7 @@ In: Hydra's composer, the study, the overrides of the command line. Out: runs. T
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -74,14 +75,19 @@ def plan(compose: Compose, study: Study, overrides: Sequence[str]) -> Plan:
     combinations = [merged([rest, *parts]) for parts in itertools.product(*slots)]
     for entry in study.skip:
         check_skip(entry, merged([rest, *itertools.chain(*slots)]).choices)
-    skipped = [one for entry in study.skip for one in skipped_by(entry)]
-    kept = [combination for combination in combinations if not skips(skipped, combination.choices)]
+    skipped = [skipped_by(entry) for entry in study.skip]
+    kept = [one for one in combinations if not any(skips(each, one.choices) for each in skipped)]
     if not kept:
         raise UserError(f"study {study.name} has no runs: {len(combinations)} combinations, all of them skipped")
     runs = [Run(study.name, combination.choices, combination.functions) for combination in kept]
     if len({run.id for run in runs}) < len(runs):
         raise UserError(f"study {study.name} asks for the same run twice: two values of an axis mean the same")
-    return Plan(study.name, runs, len(combinations) - len(kept))
+    remarks = [
+        f"study.skip: no combination has {', '.join(f'{key}={entry[key]}' for key in entry if key != 'because')}"
+        for entry, each in zip(study.skip, skipped, strict=True)
+        if not any(skips(each, one.choices) for one in combinations)
+    ]
+    return Plan(study.name, runs, len(combinations) - len(kept), remarks=remarks)
 
 
 def up_to_last_look(given: Sequence[Any], study: Study) -> list[int]:
@@ -210,7 +216,9 @@ def option(about: Mapping[str, Any], word: str, changes: Mapping[str, Any], aske
 def setting(base: DictConfig, key: str, value: Any) -> dict[str, Any]:
     """One setting of the task, such as epochs=2."""
     if key not in of_task(base):
-        raise UserError(registry.unknown("key", key, catalogue.keys()))
+        known = catalogue.keys()
+        where = f"key of task {base.task.name}" if key in known else "key"
+        raise UserError(registry.unknown(where, key, of_task(base) if key in known else known))
     return {key: decided(key, typed(key, value, base[key]), base)}
 
 
@@ -250,7 +258,7 @@ def check_skip(entry: Mapping[str, Any], choices: Mapping[str, Any]) -> None:
 
     `choices` has every key of the study's combinations, with one of its values.
     """
-    known = {*catalogue.keys(), *choices}
+    known = {key for key in {*catalogue.keys(), *choices} if re.split("[./]", key)[0] not in catalogue.settings()}
     if missing := [key for key in entry if key not in known and key != "because"]:
         raise UserError(f"study.skip: {registry.unknown('key', missing[0], known)}")
     if not isinstance(entry.get("because"), str) or not entry["because"] or len(entry) < 2:

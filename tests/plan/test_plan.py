@@ -218,6 +218,8 @@ def test_a_mistake_in_an_arm_of_the_question_is_found_before_anything_is_trained
         ({"model": "plain8", "epochs": "2x"}, "study.skip: epochs takes a whole number, not '2x'"),
         ({"model.width": 2.5}, "study.skip: model.width takes a whole number, not 2.5"),
         ({"seed": "one"}, "study.skip: seed takes a whole number"),
+        ({"results": "here"}, "study.skip: no key is named 'results'"),
+        ({"study.line": 0.1}, "study.skip: no key is named 'study.line'"),
     ],
 )
 def test_a_value_that_no_run_can_have_is_not_skipped_in_silence(runs_of, entry, sentence):
@@ -225,10 +227,22 @@ def test_a_value_that_no_run_can_have_is_not_skipped_in_silence(runs_of, entry, 
         runs_of("model=plain8,resnet8", skip=(entry | {"because": "the test says so"},))
 
 
-def test_a_value_that_this_study_does_not_have_may_be_skipped(runs_of):
+def test_a_value_that_this_study_does_not_have_may_be_skipped_and_is_named(plan_of):
     entries = ({"initializer": "lsuv"}, {"epochs": 3}, {"order_seed": None}, {"initializer.slope": 0.1})
     skip = tuple(entry | {"because": "why not"} for entry in entries)
-    assert len(runs_of("seed=0,1", "order_seed=1,2", skip=skip)) == 4
+    skip += ({"seed": 1, "because": "this one it has"},)
+    found = plan_of("seed=0,1", "order_seed=1,2", skip=skip)
+    assert len(found.runs) == 2
+    assert [remark.rpartition(" has ")[2] for remark in found.remarks] == [
+        *("initializer=lsuv", "epochs=3", "order_seed=None", "initializer.slope=0.1")
+    ]
+
+
+def test_a_key_of_another_task_is_named_as_such(runs_of):
+    with pytest.raises(
+        UserError, match=r"no key of task signal is named 'steps'.* Known: batch_size, intended_rate, seed"
+    ):
+        runs_of("task=signal", "steps=3")
 
 
 def test_a_study_that_skips_everything_is_a_mistake(runs_of):
