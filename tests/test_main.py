@@ -236,6 +236,14 @@ def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path)
         (["sweep", "hydra/launcher=3"], "an option is chosen by its name"),
         (["list", "initializer=3"], "an option is chosen by its name"),
         (["list", "--resolve"], "--resolve"),
+        (["sweep", "--nope"], "unrecognized arguments: --nope; write KEY=VALUE"),
+        (["sweep", "--cfg", "nope"], "invalid choice: 'nope'"),
+        (["plan", "+claim=he_for_relu"], "no key is named '+claim'"),
+        (["plan", "threads=1,2"], "plan takes one value of threads"),
+        (["sweep", "tracking=off,wandb"], "sweep takes one value of tracking"),
+        (["sweep", "timeout=range(1,3)"], "sweep takes one value of timeout"),
+        (["probe", "model=resnet8", "input=3,-8,8"], "probe takes one value of input"),
+        (["probe", "model=resnet8", "steps=-1"], "steps takes a whole number of at least 1"),
         (["sweep", "hydra.sweeper._target_=os.system"], "no key is named 'hydra.sweeper._target_'"),
         (["sweep", "results=a", "results=b"], "results is given twice"),
         (["status", "study=a", "study=b"], "study is given twice"),
@@ -250,6 +258,7 @@ def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path)
         (["sweep", "hydra.job.chdir=true"], "no key is named 'hydra.job.chdir'"),
         (["sweep", "hydra.launcher._target_=os.system"], "no key is named 'hydra.launcher._target_'"),
         (["sweep", "dataset.folder=ü"], """'dataset.folder="ü"'"""),
+        (["sweep", "dataset.ordner ü=3"], "write key=value or key=value,value\n"),
         (
             ["sweep", "study.question=[he_normal,he_norml]"],
             "question: no initializer is named 'he_norml'",
@@ -263,6 +272,9 @@ def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path)
         (["status", 'study="a b"'], "cannot name a study"),
         (["sweep", "hydra.launcher.n_jobs=x"], "Value 'x' of type 'str' could not be converted to Integer"),
         (["throughput", "threads=0"], "threads takes a whole number from 1 to 1024, not 0"),
+        (["throughput", "law=[nope]"], "no law is named 'nope'"),
+        (["speed", "work=[nope]"], "'nope' is no work"),
+        (["scale", "rows=99999999999999"], "1,000,000 values at most"),
     ],
 )
 def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys, arguments, sentence):
@@ -272,6 +284,7 @@ def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys, 
     assert error.splitlines()[-1].startswith("bench: ")
     assert sentence in error
     assert "Traceback" not in error
+    assert not (tmp_path / "results").exists() or not [*(tmp_path / "results").iterdir()]
 
 
 def test_a_study_of_ones_own_is_said_to_be_one_while_it_is_new(bench):

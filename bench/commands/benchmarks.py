@@ -4,7 +4,8 @@ In: settings. Out: text, and an exit code. Touches: the device, processes, and r
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 import hydra
 from omegaconf import DictConfig
@@ -27,7 +28,8 @@ def speed(settings: SpeedSettings) -> int:
     """Measure the engine next to a plain loop, and print the table."""
     from bench.benchmarks.speed.measure import measure
 
-    print(rendered(keep(measure(compose, settings), prepared_store(settings)), settings), end="")
+    with prepared_store(settings) as store:
+        print(rendered(keep(measure(compose, settings), store), settings), end="")
     return 0
 
 
@@ -35,9 +37,9 @@ def throughput(settings: ThroughputSettings) -> int:
     """Measure how fast laws fill weights, and print the table; 1 when a library failed."""
     from bench.benchmarks.throughput.measure import measure
 
-    store = prepared_store(settings)
-    rows, remarks = measure(settings)
-    print(rendered(keep(rows, store), settings), end="")
+    with prepared_store(settings) as store:
+        rows, remarks = measure(settings)
+        print(rendered(keep(rows, store), settings), end="")
     for remark in remarks:
         print(remark, file=sys.stderr)
     return int(bool(remarks))
@@ -47,7 +49,8 @@ def coverage(settings: CoverageSettings) -> int:
     """Simulate every method, number of runs and shape of the settings, and print the table."""
     from bench.benchmarks.coverage import measure
 
-    print(rendered(keep(measure(settings), prepared_store(settings)), settings), end="")
+    with prepared_store(settings) as store:
+        print(rendered(keep(measure(settings), store), settings), end="")
     return 0
 
 
@@ -55,7 +58,8 @@ def error_rates(settings: ErrorRatesSettings) -> int:
     """Simulate the studies of the settings, judge them as a report does, and print the tables."""
     from bench.benchmarks.error_rates.measure import measure
 
-    print(rendered(keep(measure(settings), prepared_store(settings)), settings), end="")
+    with prepared_store(settings) as store:
+        print(rendered(keep(measure(settings), store), settings), end="")
     return 0
 
 
@@ -63,7 +67,8 @@ def probe_error_rates(settings: ProbeErrorRatesSettings) -> int:
     """Diagnose models whose truth is known, and print the tables."""
     from bench.benchmarks.probe_error_rates.measure import measured
 
-    print(rendered(keep(measured(settings), prepared_store(settings)), settings), end="")
+    with prepared_store(settings) as store:
+        print(rendered(keep(measured(settings), store), settings), end="")
     return 0
 
 
@@ -71,17 +76,25 @@ def scale(settings: ScaleSettings) -> int:
     """Measure the commands on a store of synthetic rows, and print the table of all rows of the study."""
     from bench.benchmarks.scale.measure import measure
 
-    store, study = prepared_store(settings), declared(compose([]))
-    store.write(measure(compose, study, settings.rows, settings.form, settings.study.name))
+    with prepared_store(settings) as store:
+        store.write(measure(compose, declared(compose([])), settings.rows, settings.form, settings.study.name))
     print(table(known_store(settings), settings), end="")
     return 0
 
 
-def prepared_store(settings: Settings) -> Store:
-    """The store of the study. Raises UserError, before anything is measured, where no row can be written."""
+@contextmanager
+def prepared_store(settings: Settings) -> Iterator[Store]:
+    """The store of the study, whose folder does not stay empty.
+
+    Raises UserError, before anything is measured, where no row can be written.
+    """
     store = Store(settings.results, settings.study.name)
     store.prepare()
-    return store
+    try:
+        yield store
+    finally:
+        with suppress(OSError):
+            store.folder.rmdir()
 
 
 def keep(rows: Iterable[Row], store: Store) -> list[Row]:

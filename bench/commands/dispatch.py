@@ -4,16 +4,19 @@ In: the name of a command, Hydra's configuration. Out: an exit code. Touches: wh
 """
 
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from bench.commands import COMMANDS
+from bench.commands.errors import one_value
 from bench.launch.launcher import Launcher, as_launched
 from bench.machine.settings import Settings
+from bench.schema import UserError
 
 
 def carry_out(command: str, config: DictConfig) -> int:
@@ -31,9 +34,18 @@ def carry_out_planned(config: DictConfig, loader: Any, launcher: Launcher) -> in
         return composed
 
     HydraConfig.instance().set_config(deepcopy(config))  # else Hydra sets it only for the jobs of a launcher
-    function = COMMANDS[str(config.hydra.job.config_name)].load()
+    command = str(config.hydra.job.config_name)
+    refuse_several(command, config.hydra.overrides.task)
+    function = COMMANDS[command].load()
     settings = as_launched(settings_of(function, config), config.hydra.launcher)
     return function(compose, launcher, settings)
+
+
+def refuse_several(command: str, words: Sequence[str]) -> None:
+    """Raise UserError for a setting with several values: Hydra composes the configuration of a sweep without it."""
+    for one in OverridesParser.create().parse_overrides([*words]):
+        if one.is_sweep_override():
+            raise UserError(one_value(command, one.key_or_group))
 
 
 def train_job(config: DictConfig) -> None:

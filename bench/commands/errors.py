@@ -81,7 +81,8 @@ def explained(command: str, error: BaseException) -> str:
         if key in WORDS and "(" in value:
             return f"one configuration takes the arguments of an option as keys: {key}=NAME {key}.ARGUMENT=VALUE"
         inside = f'["{value[1:-1]}"]' if value[:1] + value[-1:] == "[]" else f'"{value}"'
-        quoted = f"; quote a value with other signs than letters and digits: '{key}={inside}'" if value else ""
+        legible = value and re.fullmatch("[a-z_./@+~-]+", key)
+        quoted = f"; quote a value with other signs than letters and digits: '{key}={inside}'" if legible else ""
         return f"cannot read {error.override!r} ({first}); write key=value or key=value,value{quoted}"
     if first.startswith("Config group override"):
         return f"an option is chosen by its name, as initializer=he_normal or tracking=off ({first})"
@@ -91,10 +92,15 @@ def explained(command: str, error: BaseException) -> str:
             return f"{found[1]} is set in a yaml of conf/, not on the command line"
         return registry.unknown("key", found[1], known)
     if found := re.match(r"Ambiguous value for argument '([^=]+)=", first):
-        return f"{command} takes one value of {found[1]}; where a key takes a list, write {found[1]}=[VALUE,VALUE]"
+        return one_value(command, found[1])
     if first.endswith(":"):
         return " ".join(str(error).split())
     kind = type(error)
     named = f"{kind.__name__}: " if kind.__module__ == "builtins" else ""
     cause = str(error.__cause__ or "").partition("\n")[0]
     return f"{named}{first} {cause}".strip(": ") + ("" if first else ", which Hydra gives no reason for")
+
+
+def one_value(command: str, key: str) -> str:
+    """The sentence for several values of a key that is no choice of a run."""
+    return f"{command} takes one value of {key}; where a key takes a list, write {key}=[VALUE,VALUE]"

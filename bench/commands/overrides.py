@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
 
@@ -21,6 +22,7 @@ from bench.schema import UserError
 TUNE = {"true": "auto", "false": "[]"}
 SHARED = "study.tune.shared="
 RESULTS, DEFAULT = "results", "default"  # as in conf/settings.yaml
+INSIDE = r"\W*hydra([./]sweeper|\.launcher\._|\.job\.chdir)|\+claim"  # keys that are set here alone
 UNFIT = ("config_path", "config_name", "experimental_rerun", "run", "multirun")  # flags of Hydra
 
 
@@ -35,12 +37,13 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
         words = [re.sub(r"^(depth|width)=", r"model.\1=", word) for word in words]
     parser = get_args_parser()
     parser.allow_abbrev = False  # `--hel` would be Hydra's help, and `--vers` Hydra's version
+    parser.error = refuse  # type: ignore[method-assign]
     parsed = parser.parse_intermixed_args(words)
     refuse_unfit(command, parsed)
     for key in (word.partition("=")[0] for word in parsed.overrides):
         if not key:
             raise UserError("a value without a key; write KEY=VALUE")
-        if key in catalogue.PLUMBING - {"hydra"} or re.match(r"\W*hydra([./]sweeper|\.launcher\._|\.job\.chdir)", key):
+        if key in catalogue.PLUMBING - {"hydra"} or re.match(INSIDE, key):
             raise UserError(registry.unknown("key", key, catalogue.keys(command)))
     flags = [word for word in words if word not in (*parsed.overrides, "--")]
     overrides = with_key(command, parsed.overrides)
@@ -64,6 +67,11 @@ def for_hydra(command: str, words: list[str]) -> list[str]:
     ]
     choices = [word for word in overrides if word not in settings]
     return [*flags, "--multirun", *settings, "overrides=" + json.dumps(choices, ensure_ascii=False)]
+
+
+def refuse(message: str) -> NoReturn:
+    """Raise UserError for a flag that cannot be read."""
+    raise UserError(f"{message}; write KEY=VALUE, and `python -m bench COMMAND --help` lists the keys")
 
 
 def refuse_unfit(command: str, parsed: Namespace) -> None:

@@ -83,7 +83,9 @@ def diagnosed_arm(runs: Sequence[Run], settings: ProbeSettings) -> "Diagnosis":
     """The diagnosis of the runs of one arm, which differ in their seeds."""
     from bench.parts.assembly import assembled
     from bench.signal.diagnosis import diagnosed
+    from bench.train.contract import task_of
 
+    task_of(runs[0]).check(runs[0])
     data = [data_of(run, settings) for run in runs]
     count = examples(data[0].shape, settings.examples)
     models = [assembled(run, one, count).model for run, one in zip(runs, data, strict=True)]
