@@ -274,6 +274,7 @@ def test_a_part_of_the_users_own_works_from_outside_the_package(bench, tmp_path)
         (["throughput", "threads=0"], "threads takes a whole number from 1 to 1024, not 0"),
         (["throughput", "law=[nope]"], "no law is named 'nope'"),
         (["speed", "work=[nope]"], "'nope' is no work"),
+        (["probe_error_rates", "part=[run]", "diagnosed=[nope]"], "diagnosed=nope: this study has no rows of training"),
         (["scale", "rows=99999999999999"], "1,000,000 values at most"),
     ],
 )
@@ -285,6 +286,13 @@ def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys, 
     assert sentence in error
     assert "Traceback" not in error
     assert not (tmp_path / "results").exists() or not [*(tmp_path / "results").iterdir()]
+
+
+def test_a_current_folder_that_is_gone_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    assert door.main(["status"]) == 2
+    assert "bench: cannot use the current folder: No such file" in capsys.readouterr().err
 
 
 def test_a_study_of_ones_own_is_said_to_be_one_while_it_is_new(bench):

@@ -51,7 +51,8 @@ def sentence(command: str, error: BaseException) -> str:
         cause = first_line(str(error)) or type(error).__name__
         return f"not enough memory ({cause}). Finished runs are kept; with more, the same command goes on"
     if isinstance(error, OSError) and error.errno:
-        return f"cannot {f'use {error.filename}' if error.filename else 'write the output'}: {os_reason(error)}"
+        used = error.filename or "the current folder" * isinstance(error, FileNotFoundError)  # which has been deleted
+        return f"cannot {f'use {used}' if used else 'write the output'}: {os_reason(error)}"
     if from_hydra(error):
         return explained(command, error)
     raise error

@@ -20,7 +20,7 @@ from bench.parts.ambient import seeded
 from bench.parts.assembly import assembled
 from bench.parts.dataset.tensors import Dataset
 from bench.rows.store import Store
-from bench.schema import OK, WORDS, Row, Run
+from bench.schema import OK, WORDS, Row, Run, UserError
 from bench.signal.flow import Flow
 from bench.signal.measure import Measurement, measure
 from bench.signal.problems import problems, risk
@@ -85,8 +85,10 @@ def _digits(settings: ProbeErrorRatesSettings, seed: int) -> Dataset:
 
 
 def _runs(settings: ProbeErrorRatesSettings) -> Found:
-    for study in settings.studies:
-        rows = sorted(Store(settings.results, study).read(curves=False).rows.values(), key=lambda row: row.id)
+    for study in settings.diagnosed:
+        rows = [row for _, row in sorted(Store(settings.results, study).read(curves=False).rows.items())]
+        if not rows or any("optimizer.learning_rate" not in row.choices for row in rows):
+            raise UserError(f"diagnosed={study}: this study has no rows of training in {settings.results}")
         for row in random.Random(settings.seed).sample(rows, min(settings.runs, len(rows))):
             run = Run(study, row.choices, _functions(row.choices))
             data: Dataset = registry.build(run, "dataset")(settings.data, settings.download, row.choices["seed"])

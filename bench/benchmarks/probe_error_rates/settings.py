@@ -18,7 +18,7 @@ class ProbeErrorRatesSettings(Settings):
     """Which parts are measured, and how much of each."""
 
     part: list[str] = field(metadata=list_of(Part))
-    studies: list[str] = field(metadata=list_of(str))
+    diagnosed: list[str] = field(metadata=list_of(str))
     runs: Count
     family_seeds: Count
     mutant_seeds: Pairs
