@@ -5,6 +5,7 @@ from bench.report.document import Figure
 from bench.report.figures.curves import curves
 from bench.report.figures.differences import differences
 from bench.report.figures.first_against_final import first_against_final
+from bench.report.figures.grid import grid
 from bench.report.figures.learning_rate import learning_rate
 from bench.report.figures.ranks import ranks
 from bench.report.figures.rates import rates
@@ -23,5 +24,5 @@ def figures(summary: Summary, prefix: str = "") -> dict[str, Figure]:
     """
     with styled():
         drawn = [draw(summary.findings) for draw in OF_FINDINGS]
-        drawn += [ranks(summary.ranks), differences(summary.question)]
+        drawn += [ranks(summary.ranks), differences(summary.question), grid(summary.tuning)]
     return {figure.name: renamed(figure, prefix + figure.name) for figure in drawn if figure}

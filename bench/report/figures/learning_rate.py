@@ -37,7 +37,7 @@ def learning_rate(findings: Sequence[Finding]) -> Figure | None:
     for name, axis in zip(names, axes, strict=True):
         for arm in arms:
             _draw(axis, arm, drawable[name], styles[arm], tips)
-        _scales(axis, [rate for rate, _ in drawable[name]])
+        scales(axis, [rate for rate, _ in drawable[name]])
     sheet.supxlabel("learning rate")
     sheet.supylabel("test accuracy (%)")
     style.legend(sheet, {arm: styles[arm] for arm in arms})
@@ -52,13 +52,13 @@ def _sweeps(findings: Sequence[Finding]) -> dict[str, Sweep]:
         rate = finding.choices.get(AXIS)
         if isinstance(rate, (int, float)) and rate > 0:
             rest = repr({key: value for key, value in finding.choices.items() if key != AXIS})
-            found.setdefault(rest, (_name(finding), []))[1].append((rate, finding))
+            found.setdefault(rest, (name_without(AXIS, finding), []))[1].append((rate, finding))
     return {name: sorted(sweep, key=lambda one: one[0]) for name, sweep in found.values()}
 
 
-def _name(finding: Finding) -> str:
-    """The block's name without the rate."""
-    own = f"{AXIS.rpartition('.')[2]}="
+def name_without(key: str, finding: Finding) -> str:
+    """The block's name without a choice that varies along a panel."""
+    own = f"{key.rpartition('.')[2]}="
     return "/".join(choice for choice in finding.title.split("/") if not choice.startswith(own)) or "all"
 
 
@@ -80,7 +80,8 @@ def _draw(axis: Axes, name: str, sweep: Sweep, drawn_as: ArmStyle, tips: Tips) -
         tips.add(f"{name}, {finding.title}: {outcomes(one)}; {accuracy_of(reached, finding.digits)}", *drawn)
 
 
-def _scales(axis: Axes, rates: Sequence[float]) -> None:
+def scales(axis: Axes, rates: Sequence[float]) -> None:
+    """A logarithmic scale of the rates, labelled where there is room."""
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(FixedLocator(_apart(rates)))
     axis.xaxis.set_minor_locator(NullLocator())

@@ -11,6 +11,8 @@ from bench.machine.settings import Screen, Settings, Tune
 from bench.report import Summary, render, sheet, summarize_study
 from bench.report.analysis.advice import advice
 from bench.report.analysis.tuning import Tuning
+from bench.report.figures import figures
+from bench.report.figures.grid import grid
 from bench.report.tables import results
 from bench.report.tables import tuning as tables
 from bench.report.wording import answer
@@ -104,6 +106,21 @@ def test_the_tables_have_both_results_the_search_and_the_basin(tuned: Callable[.
     assert three.shared is not None
     assert three.tuned is not None
     assert (three.shared.mean, three.tuned.mean) == (pytest.approx(0.7, abs=0.01), pytest.approx(0.9, abs=0.01))
+
+
+def test_the_figure_of_the_grid_draws_each_score_and_marks_the_chosen_values(tuned: Callable[..., Summary]) -> None:
+    figure = figures(tuned(one=SHARED_BEST, three=NEEDS_LESS))["grid"]
+    for tip in (
+        "one, all: 0.05, chosen; 80.0 %",
+        "three, all: 0.0125, chosen; 90.0 %",
+    ):
+        assert tip in figure.svg
+    assert "three, all: 0.2; 30.0 %" in figure.svg
+    assert "The values chosen: all: one at 0.05; all: three at 0.0125." in figure.alt
+
+
+def test_without_tuning_there_is_no_figure_of_a_grid() -> None:
+    assert grid(None) is None
 
 
 @pytest.mark.parametrize("format", ["text", "markdown", "csv", "json"])
