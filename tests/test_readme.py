@@ -16,7 +16,7 @@ from bench.rows.store import Store
 HOME = CONF.parent
 README = (HOME / "README.md").read_text(encoding="utf-8")
 MOST_LINES = 135
-ANSWERS = ("confirmation", "question")  # the studies whose tables are shown, in this order
+STUDY = "confirmation"  # whose table is the answer
 
 
 def section(title):
@@ -36,13 +36,13 @@ def report(study, form):
 
 @pytest.fixture(scope="module")
 def rows():
-    return list(Store(HOME / "results", "confirmation").read().rows.values())
+    return list(Store(HOME / "results", STUDY).read().rows.values())
 
 
 @pytest.fixture(scope="module")
 def said():
     """What the report says of the rows, for a program."""
-    return json.loads(report("confirmation", "json"))
+    return json.loads(report(STUDY, "json"))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def facts(rows, said):
     seeds = {row.choices["seed"] for row in rows}
     assert len(said["table"]) * len(seeds) == len(rows)
     (classes,) = {row.environment["classes"] for row in rows}
-    declared, defaults = options("study")["confirmation"], load(CONF / "settings.yaml")["study"]
+    declared, defaults = options("study")[STUDY], load(CONF / "settings.yaml")["study"]
     threshold = 1 / classes + declared["line"] * (1 - 1 / classes)
     looks = [str(look) for look in defaults["looks"]]
     return [
@@ -74,10 +74,23 @@ def sentences(text):
     return re.findall(r"\S.*?\.(?= |$)", text)
 
 
-def test_the_tables_of_the_answer_are_made_of_the_committed_rows():
-    tables = re.findall(r"(?:^\|.*\n)+", README, re.MULTILINE)
-    for study, table in zip(ANSWERS, tables, strict=True):
-        assert table in report(study, "markdown").partition("### The question")[2]
+def tables_of(page):
+    return re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE)
+
+
+def test_the_table_of_the_answer_is_made_of_the_committed_rows():
+    assert tables_of(README)[0] in report(STUDY, "markdown").partition("### The question")[2]
+
+
+def test_the_verdicts_on_claims_are_those_of_their_page():
+    page = (HOME / "results" / "claims" / "README.md").read_text(encoding="utf-8")
+    lines = [line.strip("| ").split(" | ") for line in tables_of(page)[0].splitlines()[2:]]
+    found = {verdict: [] for verdict in ("supported", "refuted", "undecided")}
+    for name, *_, verdict in lines:
+        if verdict in found and name not in ("control_true", "control_false"):
+            found[verdict].append(name)
+    shown = [f"| {verdict} | {len(names)} | {', '.join(names)} |" for verdict, names in found.items()]
+    assert tables_of(README)[1].splitlines()[2:] == shown
 
 
 def test_each_bold_sentence_and_each_number_is_compared(rows, said, facts):

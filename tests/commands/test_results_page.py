@@ -18,3 +18,12 @@ def test_the_page_is_what_the_report_prints_of_the_committed_rows(monkeypatch, c
 
 def test_every_committed_study_is_on_the_page():
     assert set(studies(HOME / "results")) == set(STUDIES)
+
+
+def test_the_page_of_the_claims_is_what_their_rows_say(monkeypatch, capsys):
+    monkeypatch.chdir(HOME)
+    assert door.main(["reproduce", "tier=cpu", "format=markdown"]) == 0
+    page = (HOME / "results" / "claims" / "README.md").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == page, (
+        "python -m bench reproduce tier=cpu format=markdown > results/claims/README.md"
+    )
