@@ -81,6 +81,23 @@ def test_the_sharpness_is_near_the_greatest_eigenvalue_of_the_hessian():
     assert found.curvature == pytest.approx(float(g @ exact @ g / (g @ g)), rel=1e-2)
 
 
+def test_the_tangent_kernel_of_a_linear_layer_is_the_variance_of_its_inputs_and_its_bias_counts_for_nothing():
+    x = 3 + inputs(32, 20)
+    found = measure(nn.Linear(20, 400), x)
+    assert found.tangent_kernel == pytest.approx(float(x.var(0).sum()), rel=0.05)
+
+
+def test_the_tangent_kernel_says_how_fast_a_step_tells_inputs_apart():
+    x, target = inputs(32, 60), torch.eye(32)
+    net = nn.Linear(60, 32, bias=False)
+    nn.init.zeros_(net.weight)
+    kernel, rate = measure(net, x).tangent_kernel, 1e-3
+    (0.5 * (net(x) - target).square().sum()).backward()
+    after = net(x).detach() - rate * x @ net.weight.grad.T
+    moved = ((after - after.mean(0)) * target).sum() / 32
+    assert float(moved) == pytest.approx(rate * kernel * 31 / 32, rel=0.1)
+
+
 def test_the_loss_and_the_update_are_those_of_the_first_step():
     net, labels = mlp(), torch.arange(16) % 5
     found = measure(net, IMAGES, labels, learning_rate=0.5)

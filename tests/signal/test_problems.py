@@ -36,6 +36,7 @@ def test_a_healthy_net_has_no_problem(net, digits):
     [
         ("mlp silu", "times 0.1", "slow"),
         ("conv gelu", "times 0.1", "slow"),
+        ("conv relu", "torch_default", "slow"),
         ("mlp relu", "times 10", "steep"),
         ("residual relu", "a layer of zeros", None),  # which ends a branch: meant to be
         ("conv relu", "a layer of zeros", "silent"),

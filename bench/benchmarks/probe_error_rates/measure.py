@@ -13,7 +13,7 @@ import torch
 import torchvision
 
 from bench import catalogue, registry
-from bench.benchmarks.probe_error_rates.nets import BATCH, MUTANTS, NETS, RATE, accuracy, mutant
+from bench.benchmarks.probe_error_rates.nets import BATCH, FIRST, MUTANTS, NETS, RATE, accuracy, mutant
 from bench.benchmarks.probe_error_rates.settings import ProbeErrorRatesSettings
 from bench.machine import environment
 from bench.parts.ambient import seeded
@@ -36,6 +36,8 @@ FAMILIES = {  # of torchvision, as its code draws their weights; the size of the
 }
 EXAMPLES = 16
 LINE = 0.1  # of the way from chance to 1, above which a run has trained, as the studies have it
+CHOSEN, KEPT = "thresholds chosen", "kept back"  # the halves of all that is diagnosed
+STUDY = "question"  # whose runs the thresholds were chosen on
 OTHER_RATE = 0.1  # of torchvision's models, which have no intended rate here
 
 
@@ -54,16 +56,21 @@ Found = Iterator[tuple[dict[str, Any], dict[str, float | int | None]]]
 
 
 def _families(settings: ProbeErrorRatesSettings) -> Found:
-    for name, size in FAMILIES.items():
+    for place, (name, size) in enumerate(FAMILIES.items()):
         for seed in range(settings.family_seeds):
             with seeded(seed):
                 net = torchvision.models.get_model(name, weights=None)
                 images = torch.randn(EXAMPLES, 3, size, size)
-            yield {"model": name, "seed": seed}, diagnosed(measure(net, images, None, OTHER_RATE, seed, whole=False))
+            half = CHOSEN if 2 * place < len(FAMILIES) else KEPT
+            yield (
+                {"model": name, "half": half, "seed": seed},
+                diagnosed(measure(net, images, None, OTHER_RATE, seed, whole=False)),
+            )
 
 
 def _mutants(settings: ProbeErrorRatesSettings) -> Found:
     for net in NETS:
+        half = CHOSEN if net in FIRST else KEPT
         for seed in range(settings.mutant_seeds):
             data = _digits(settings, seed)
             batch = data.train.take(torch.arange(BATCH))
@@ -71,7 +78,7 @@ def _mutants(settings: ProbeErrorRatesSettings) -> Found:
                 built = mutant(net, name, seed)
                 found = diagnosed(measure(built, *batch, RATE, seed, whole=False))
                 yield (
-                    {"model": net, "mutant": name, "seed": seed},
+                    {"model": net, "half": half, "mutant": name, "seed": seed},
                     {**found, "validation_accuracy": accuracy(built, data, seed)},
                 )
 
@@ -86,6 +93,7 @@ def _digits(settings: ProbeErrorRatesSettings, seed: int) -> Dataset:
 
 def _runs(settings: ProbeErrorRatesSettings) -> Found:
     for study in settings.studies:
+        half = CHOSEN if study == STUDY else KEPT
         rows = sorted(Store(settings.results, study).read(curves=False).rows.values(), key=lambda row: row.id)
         for row in random.Random(settings.seed).sample(rows, min(settings.runs, len(rows))):
             run = Run(study, row.choices, _functions(row.choices))
@@ -98,7 +106,7 @@ def _runs(settings: ProbeErrorRatesSettings) -> Found:
             chance = 1 / data.classes
             trained = row.status == OK and reached > chance + LINE * (1 - chance)
             yield (
-                {"study": study, "id": row.id, **block},
+                {"study": study, "half": half, "id": row.id, **block},
                 {**diagnosed(found), **_baselines(found), "trained": int(trained)},
             )
 
