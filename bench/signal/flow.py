@@ -58,7 +58,7 @@ class Flow:
 
     @property
     def speed(self) -> float | None:
-        """The learning rate times the tangent kernel: how much a step tells an example from the others."""
+        """The learning rate times the tangent kernel: how much of its way to the target a step moves an output."""
         kernel = self.measured.tangent_kernel
         return None if kernel is None else self.measured.learning_rate * kernel
 

@@ -57,8 +57,8 @@ class Measurement:
     outputs, or random directions of them, by one input. curvature: g'Hg / g'g of the loss along its gradient;
     sharpness: the greatest eigenvalue of its Hessian that three products find. Both None without a loss.
     tangent_kernel: the mean square norm of the derivative of an output by all parameters, once the output's mean over
-    the batch is taken away (the neural tangent kernel's diagonal, Jacot et al. 2018). A step of gradient descent tells
-    an example from the others by the learning rate times this, of what it must. None for one example.
+    the batch is taken away (the neural tangent kernel's diagonal, Jacot et al. 2018). A step of gradient descent on an
+    example moves its output by the learning rate times this, of its way to the target. None for one example.
     """
 
     given: Operation

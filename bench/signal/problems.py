@@ -166,7 +166,7 @@ def _slow(flow: Flow) -> Iterator[Problem]:
         what = f"a step at learning rate {rate:g} changes the weights by {update:.1g} of their size"
         yield Problem("slow", where, what + cause, f"more than {FIXED:g}")
     elif speed is not None and speed < SLOW:
-        what = f"a step at learning rate {rate:g} tells an input from others by {speed:.1g} of what it must"
+        what = f"a step at learning rate {rate:g} moves an output by {speed:.1g} of its way to the target"
         yield Problem("slow", where, what + cause, f"more than {SLOW:g}")
 
 

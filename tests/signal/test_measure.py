@@ -12,6 +12,7 @@ from torch import nn
 
 from bench import diagnose
 from bench.schema import UserError
+from bench.signal.diagnosis import diagnosed
 from bench.signal.measure import measure
 from bench.train import global_rng
 
@@ -213,3 +214,21 @@ def test_an_output_that_is_not_finite_is_a_problem_of_the_layer_that_makes_it():
         net[1].weight[0, 0] = math.inf
     (problem,) = diagnose(net, IMAGES).problems
     assert (problem.kind, problem.layer) == ("not_finite", "1")
+
+
+def test_several_draws_have_intervals_and_count_those_with_a_problem():
+    torch.manual_seed(0)
+    nets = [nn.Sequential(*(part for _ in range(6) for part in (nn.Linear(32, 32), nn.ReLU()))) for _ in range(4)]
+    found = diagnosed("net", nets, inputs(16, 32), None, 0.1, 0)
+    layers = found.layers
+    logs = [[math.log(one.operations[0].second_moment) for one in found.measurements]][0]
+    assert math.log(layers["second_moment"][0]) == pytest.approx(np.mean(logs))
+    half = 3.1824 * np.std(logs, ddof=1) / 2  # the 97.5th percentile of t with 3 degrees of freedom
+    assert math.log(layers["second_moment_high"][0]) == pytest.approx(np.mean(logs) + half, rel=1e-3)
+    assert (layers["correlation_low"] <= layers["correlation_high"]).all()
+    assert "(in 4 of 4 draws)" in found.problems[0].what
+    assert found.plot().axes[0].collections
+
+
+def test_one_draw_has_no_intervals():
+    assert not [one for one in diagnose(mlp(), IMAGES).layers if one in ("second_moment_low", "gradient_high")]
