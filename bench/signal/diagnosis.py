@@ -20,6 +20,7 @@ from bench.signal.measure import Measurement, measure
 from bench.signal.operations import JOIN, LAYER
 from bench.signal.problems import Problem, problems
 from bench.signal.remedy import Remedy, remedy
+from bench.signal.sparkline import of_powers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,12 +28,10 @@ if TYPE_CHECKING:
 SPREAD = ("second_moment", "correlation", "gradient")  # the columns that have an interval over draws
 LEVEL = 0.95  # of the intervals
 SHOWN = 24  # rows of the table in a terminal
-BARS = "▁▂▃▄▅▆▇█"
 EXPECTED = (
     *("expected_second_moment", "expected_second_moment_low", "expected_second_moment_high"),
     *("expected_correlation", "expected_gradient"),
 )
-WIDTH = 60  # of a sparkline
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,15 +141,10 @@ class Diagnosis:
         return f"{mean:.3g}" if math.isnan(low) else f"{mean:.3g} ({low:.2g} to {high:.2g})"
 
     def _sparklines(self) -> list[str]:
-        """log10 of the second moment and of the gradient, of the layers and sums in their order."""
+        """The second moment and the gradient of the layers and sums, in their order."""
         shown = self.layers[self.layers["kind"].isin([LAYER, JOIN])]
-        found = []
-        for label, column in (("second moment", "second_moment"), ("gradient", "gradient")):
-            values = [math.log10(value) for value in shown[column] if value and math.isfinite(value)]
-            if values:
-                low, high = (10**end for end in (min(values), max(values)))
-                found.append(f"{label:<22}{sparkline(values)}  {low:.2g} to {high:.2g}")
-        return found
+        drawn = {label: of_powers([*shown[label.replace(" ", "_")]]) for label in ("second moment", "gradient")}
+        return [f"{label:<22}{line}" for label, line in drawn.items() if line]
 
     def _table(self) -> list[str]:
         """The layers and sums, evenly spaced where there are many."""
@@ -184,15 +178,6 @@ def interval(values: Sequence[float], log: bool) -> tuple[float, float, float]:
     reach = stdtrit(n - 1, (1 + LEVEL) / 2) * found.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
     mean, low, high = map(math.exp if log else float, (mean, mean - reach, mean + reach))
     return mean, low, high
-
-
-def sparkline(values: Sequence[float]) -> str:
-    """Values as bars between their least and their greatest; at most WIDTH of them, evenly spaced."""
-    step = math.ceil(len(values) / WIDTH)
-    shown = values[::step]
-    low, high = min(values), max(values)
-    span = high - low or 1.0
-    return "".join(BARS[round((value - low) / span * (len(BARS) - 1))] for value in shown)
 
 
 def frame(flow: Flow) -> pd.DataFrame:
