@@ -14,16 +14,17 @@ from bench.signal.flow import Flow
 from bench.signal.measure import Measurement
 from bench.signal.operations import ACTIVATION, Operation
 
-# learning rate times tangent kernel; chosen on one half of the nets of probe_error_rates, as the middle between those
-# that fail to train for small weights (1.5e-3 and less) and those that train (8e-3 and more)
-SLOW = 3e-3
-# of its own size, by which a weight changes in a step: runs of the study question that trained begin with 1.6e-4 and
-# more, those that stalled with 6e-6 and less
-FIXED = 3e-5
+# Of the nets of probe_error_rates on which thresholds were chosen, and of the runs of the study question.
+SLOW = 3e-3  # learning rate times tangent kernel: nets of small weights fail at 1.5e-3 and less, and train from 8e-3 on
+FIXED = 3e-5  # of its own size, by which a step changes a weight: runs stall at 6e-6 and less, and train from 1.4e-4 on
+CLIPPED = (
+    0.2  # of the values of an activation flat at both ends: nets fail at 0.39 and more, and train at 0.08 and less
+)
+UNSTABLE = 10.0  # learning rate times sharpness, without norms: a net trains at 9, another diverges at 12; plain
+# gradient descent overshoots from 2 on
 STEEP = 3.0  # times log(classes): the loss of a network that is sure of wrong answers before it has learned
 ALIKE = 1e-3  # 1 - cosine of two examples' features: the last layer then sees one input
 KEPT = 0.05  # of log2 of the signal, per layer: less is not named as a cause
-UNSTABLE = 20.0  # learning rate times sharpness, without norms: gradient descent overshoots from 2 on
 DEAD = 0.99  # of the units of an activation
 TINY = 1e-12  # in place of a smaller quotient
 
@@ -35,8 +36,8 @@ Factor = tuple[Operation, float, float, float]  # a layer, its gain, the needed 
 class Problem:
     """One thing that keeps a network from learning.
 
-    kind: not_finite, silent, steep, unstable, alike, slow or dead. layer: its name in the model. what: what was
-    measured there. expected: what a healthy network has. fix: the line that repairs it, "" where none was found.
+    kind: not_finite, silent, steep, unstable, saturated, alike, slow or dead. layer: its name in the model. what: what
+    was measured there. expected: what a healthy network has. fix: the line that repairs it, "" where none was found.
     """
 
     kind: str
@@ -54,7 +55,7 @@ class Problem:
 def problems(measured: Measurement) -> list[Problem]:
     """The problems of a network, the first cause first: what is not finite hides the rest."""
     flow = Flow(measured)
-    for rule in (_not_finite, _silent, _steep, _unstable, _alike, _slow, _dead):
+    for rule in (_not_finite, _silent, _steep, _unstable, _saturated, _alike, _slow, _dead):
         if found := [*rule(flow)]:
             return found
     return []
@@ -68,7 +69,7 @@ def risk(measured: Measurement) -> float:
     flow = Flow(measured)
     if not all(one.finite for one in flow.operations):
         return math.inf
-    pairs = [(_loss_ratio(flow), STEEP), (flow.steepness, UNSTABLE)]
+    pairs = [(_loss_ratio(flow), STEEP), (flow.steepness, UNSTABLE), (_clipped(flow), CLIPPED)]
     pairs += [(ALIKE, max(one, TINY)) for one in [_distance(flow)] if one is not None]
     pairs += [(least, max(one, TINY)) for least, one in ((FIXED, _update(flow)), (SLOW, flow.speed)) if one is not None]
     return max((math.log10(value / most) for value, most in pairs if value > 0), default=-math.inf)
@@ -140,6 +141,24 @@ def _unstable(flow: Flow) -> Iterator[Problem]:
             f"the learning rate {flow.measured.learning_rate:g} times the sharpness of the loss is "
             f"{flow.steepness:.3g}{cause}",
             "about 2 or less",
+        )
+
+
+def _clipped(flow: Flow) -> float:
+    """The median over activations of the share of values at flat ends; 0 where one end is not flat, as relu's."""
+    return statistics.median([one.clipped or 0.0 for one in flow.operations if one.kind == ACTIVATION] or [0.0])
+
+
+def _saturated(flow: Flow) -> Iterator[Problem]:
+    """Activations most of whose values are where they are flat, so that gradients do not pass."""
+    if _clipped(flow) > CLIPPED:
+        first = next(one for one in flow.operations if (one.clipped or 0.0) > CLIPPED)
+        _, cause = _growth(flow)
+        yield Problem(
+            "saturated",
+            first.name,
+            f"{100 * (first.clipped or 0.0):.0f} % of its values are where it is flat{cause}",
+            f"less than {100 * CLIPPED:.0f} %",
         )
 
 

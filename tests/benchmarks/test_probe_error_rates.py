@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from bench.benchmarks.probe_error_rates.table import auroc, frame, mutants, sentences, sheet
+from bench.benchmarks.probe_error_rates.table import CHOSEN, KEPT, auroc, frame, mutants, sentences, sheet
 from bench.schema import OK, Row
 
 
 def row(part, measures, **choices):
-    chosen = {"task": "probe_error_rates", "part": part, "half": "chosen", **choices}
+    chosen = {"task": "probe_error_rates", "part": part, "half": CHOSEN, **choices}
     return Row(str(sorted(chosen.items())), "probe_error_rates", OK, chosen, measures)
 
 
@@ -18,7 +18,7 @@ def trained(mutant, seed, accuracy, problems):
 
 ROWS = [
     *(row("family", {"problems": int(name == "c")}, model=name, seed=0) for name in "abc"),
-    row("family", {"problems": 0}, model="d", half="kept", seed=0),
+    row("family", {"problems": 0}, model="d", half=KEPT, seed=0),
     *(trained("", seed, 0.9 + seed / 100, 0) for seed in range(3)),
     *(trained("broken", seed, 0.1, 1) for seed in range(3)),
     *(trained("missed", seed, 0.1, 0) for seed in range(3)),
@@ -34,7 +34,7 @@ def test_a_mutant_fails_if_it_is_less_accurate_in_pairs_of_a_seed():
 
 def test_the_shares_of_each_half_are_said():
     said = [*sentences(frame(ROWS))]
-    assert said[0].startswith("False alarms: 1 of 3 (6 to 79 %; chosen), 0 of 1 (0 to 79 %; kept) of torchvision")
+    assert said[0].startswith("False alarms: 1 of 3 (6 to 79 %; thresholds chosen), 0 of 1 (0 to 79 %; kept back)")
     assert said[1].startswith("Found: 1 of 2 (")
     assert said[2].startswith("Right: 1 of 2 (")
     assert [one.name for one in sheet(ROWS).parts[:-2]] == ["mutants"]

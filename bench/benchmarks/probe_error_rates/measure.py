@@ -13,14 +13,16 @@ import torch
 import torchvision
 
 from bench import catalogue, registry
-from bench.benchmarks.probe_error_rates.nets import BATCH, FIRST, MUTANTS, NETS, RATE, accuracy, mutant
+from bench.benchmarks.probe_error_rates.nets import BATCH, CHOSEN_ON, MUTANTS, NETS, RATE, accuracy, mutant
 from bench.benchmarks.probe_error_rates.settings import ProbeErrorRatesSettings
+from bench.benchmarks.probe_error_rates.table import CHOSEN, KEPT
 from bench.machine import environment
 from bench.parts.ambient import seeded
 from bench.parts.assembly import assembled
 from bench.parts.dataset.tensors import Dataset
+from bench.registry import unknown
 from bench.rows.store import Store
-from bench.schema import OK, WORDS, Row, Run
+from bench.schema import OK, WORDS, Row, Run, UserError
 from bench.signal.flow import Flow
 from bench.signal.measure import Measurement, measure
 from bench.signal.problems import problems, risk
@@ -36,7 +38,6 @@ FAMILIES = {  # of torchvision, as its code draws their weights; the size of the
 }
 EXAMPLES = 16
 LINE = 0.1  # of the way from chance to 1, above which a run has trained, as the studies have it
-CHOSEN, KEPT = "thresholds chosen", "kept back"  # the halves of all that is diagnosed
 STUDY = "question"  # whose runs the thresholds were chosen on
 OTHER_RATE = 0.1  # of torchvision's models, which have no intended rate here
 
@@ -69,8 +70,10 @@ def _families(settings: ProbeErrorRatesSettings) -> Found:
 
 
 def _mutants(settings: ProbeErrorRatesSettings) -> Found:
-    for net in NETS:
-        half = CHOSEN if net in FIRST else KEPT
+    for net in settings.nets or NETS:
+        if net not in NETS:
+            raise UserError(unknown("net of probe_error_rates", net, NETS))
+        half = CHOSEN if net in CHOSEN_ON else KEPT
         for seed in range(settings.mutant_seeds):
             data = _digits(settings, seed)
             batch = data.train.take(torch.arange(BATCH))

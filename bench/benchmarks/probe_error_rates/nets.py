@@ -90,7 +90,7 @@ class Net:
     healthy: Remedy
 
 
-FIRST = {  # on which the thresholds of a diagnosis were chosen
+CHOSEN_ON = {  # the thresholds of a diagnosis
     "mlp relu": Net(lambda: _mlp(nn.ReLU), Remedy("he_normal", {"gain": "auto"}, "relu")),
     "mlp tanh": Net(lambda: _mlp(nn.Tanh), Remedy("he_normal", {"gain": "auto"}, "tanh")),
     "mlp silu": Net(lambda: _mlp(nn.SiLU), Remedy("he_normal", {"gain": "auto"}, "silu")),
@@ -98,8 +98,6 @@ FIRST = {  # on which the thresholds of a diagnosis were chosen
     "conv gelu": Net(lambda: _conv(nn.GELU), Remedy("he_normal", {"gain": "auto"}, "gelu")),
     "conv relu batch norm": Net(lambda: _conv(nn.ReLU, nn.BatchNorm2d), Remedy("he_normal", {"gain": "auto"}, "relu")),
     "residual relu": Net(lambda: _residual(nn.ReLU), Remedy("taki", {"gain": "auto"}, "relu")),
-}
-SECOND = {  # measured once the thresholds were chosen
     "deep mlp elu": Net(lambda: _mlp(nn.ELU, 8), Remedy("he_normal", {"gain": "auto"}, "elu")),
     "conv tanh": Net(lambda: _conv(nn.Tanh), Remedy("he_normal", {"gain": "auto"}, "tanh")),
     "conv silu group norm": Net(
@@ -109,7 +107,13 @@ SECOND = {  # measured once the thresholds were chosen
     "residual gelu": Net(lambda: _residual(nn.GELU), Remedy("taki", {"gain": "auto"}, "gelu")),
     "transformer": Net(lambda: _transformer(64), Remedy("glorot_uniform")),
 }
-NETS = FIRST | SECOND
+KEPT_BACK = {  # measured once the thresholds were chosen
+    "mlp softsign": Net(lambda: _mlp(nn.Softsign), Remedy("he_normal", {"gain": "auto"}, "softsign")),
+    "deep mlp leaky relu": Net(lambda: _mlp(nn.LeakyReLU, 7), Remedy("he_normal", {"gain": "auto"}, "leaky_relu")),
+    "conv selu": Net(lambda: _conv(nn.SELU), Remedy("he_normal", {"gain": "auto"}, "selu")),
+    "residual tanh": Net(lambda: _residual(nn.Tanh), Remedy("taki", {"gain": "auto"}, "tanh")),
+}
+NETS = CHOSEN_ON | KEPT_BACK
 
 
 def _layers(net: nn.Module) -> list[Layer]:

@@ -18,6 +18,7 @@ ALPHA = 0.05  # of the paired test between a mutant and its healthy net
 POINTS = 0.05  # of accuracy that a mutant must lose on average, besides
 RESAMPLES = 2000
 BEYOND = 99.0  # in place of a risk that is infinite
+HALVES = (CHOSEN, KEPT) = ("thresholds chosen", "kept back")  # of all that is diagnosed
 SCORES = {"risk": "risk", "layers": "number of layers", "var_times_fan": "variance times fan, from He's"}
 NOTES = (
     "A mutant fails if it loses 5 points of accuracy to its healthy net on average, and a paired one-sided t test over "
@@ -57,7 +58,7 @@ def sentences(found: pd.DataFrame) -> Iterator[str]:
         yield f"False alarms: {_shares(healthy, 'problems')} of the healthy nets of the mutants."
     runs = found[found["part"] == "run"]
     for score, words in SCORES.items() if len(runs) else ():
-        for half, same in runs.groupby("half", sort=False):
+        for half, same in _halves(runs):
             area, low, high, null = ranking(same, score)
             yield (
                 f"AUROC of the {words} for runs that do not train: {area:.3f} ({low:.3f} to {high:.3f}; {half}); "
@@ -71,11 +72,13 @@ def tables(found: pd.DataFrame) -> Iterator[Table]:
     if len(judged):
         lines = [
             (
-                *map(Cell, name),
+                Cell(half),
+                Cell(str(name)),
                 *map(_cell, (len(one), one["fails"].sum(), (one["fails"] & one["found"]).sum())),
                 _cell((~one["fails"] & one["found"]).sum()),
             )
-            for name, one in judged.groupby(["half", "mutant"], sort=False)
+            for half, same in _halves(judged)
+            for name, one in same.groupby("mutant", sort=False)
         ]
         header = ("half", "mutation", "nets", "fail", "of these found", "found though they train")
         yield Table("mutants", "Mutants of small nets on the digits.", header, tuple(lines))
@@ -156,8 +159,13 @@ def _cell(count: int) -> Cell:
 
 def _shares(lines: pd.DataFrame, column: str) -> str:
     """For how many lines of each half the column is above 0."""
-    parts = [(half, _share(same[column] > 0)) for half, same in lines.groupby("half", sort=False)]
+    parts = [(half, _share(same[column] > 0)) for half, same in _halves(lines)]
     return ", ".join(f"{share[:-1]}; {half})" for half, share in parts) or "none of 0"
+
+
+def _halves(lines: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The lines of each half that has some."""
+    return ((half, same) for half in HALVES if len(same := lines[lines["half"] == half]))
 
 
 def _share(yes: "pd.Series[bool]") -> str:
