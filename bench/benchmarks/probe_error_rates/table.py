@@ -22,12 +22,12 @@ HALVES = (CHOSEN, KEPT) = ("thresholds chosen", "kept back")  # of all that is d
 SCORES = {"risk": "risk", "layers": "number of layers", "var_times_fan": "variance times fan, from He's"}
 NOTES = (
     "A mutant fails if it loses 5 points of accuracy to its healthy net on average, and a paired one-sided t test over "
-    "seeds says so at 5 %; it is found if more than half of its draws have a problem. The thresholds of `slow` were "
-    "chosen on one half of the nets, models and runs, and the other half was kept back; the other thresholds were set "
-    "by hand before, with runs of both studies and models of torchvision in view. Intervals are of 95 %: Wilson's for "
-    "shares, a bootstrap over arms for areas."
+    "seeds says so at 5 %; it is found if more than half of its draws have a problem. The thresholds of `slow`, "
+    "`unstable` and `saturated` were chosen on one half of the nets, models and runs; the nets kept back were trained "
+    "afterwards. The other thresholds were set by hand before, with runs of both studies and models of torchvision in "
+    "view. Intervals are of 95 %: Wilson's for shares, a bootstrap over arms for areas."
 )
-AGAIN = "`python -m bench probe_error_rates` measures all again in about twenty minutes on one core."
+AGAIN = "`python -m bench probe_error_rates` measures all again in about half an hour on one core."
 
 
 def frame(rows: Iterable[Row]) -> pd.DataFrame:
