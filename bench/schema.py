@@ -104,7 +104,7 @@ class Row:
     status: str
     choices: Mapping[str, Any]
     measures: dict[str, float | int | None] = field(default_factory=dict)
-    curve: list[dict[str, float | int | None]] = field(default_factory=list)  # one entry per epoch
+    curve: list[dict[str, float | int | None]] = field(default_factory=list)  # one entry per epoch, or per layer
     environment: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None  # of a failed run: class, cause, traceback, attempts, node, device
     schema: int = SCHEMA

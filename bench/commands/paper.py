@@ -38,7 +38,8 @@ TABLES = {
     "probe_error_rates": "bench.benchmarks.probe_error_rates.table",
     "scale": "bench.benchmarks.scale.table",
 }
-FIGURES = {"throughput": "bench.benchmarks.throughput.figure"}
+# by task: the module that draws its rows
+FIGURES = {"throughput": "bench.benchmarks.throughput.figure", "signal": "bench.benchmarks.signal_figures"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,5 +148,5 @@ def _benchmark(rows: Sequence[Row]) -> "Benchmark":
 
     rows = sorted(rows, key=lambda row: row.id)
     task = str(rows[0].choices.get("task"))
-    figure = importlib.import_module(FIGURES[task]).figure(rows) if task in FIGURES else None
-    return Benchmark(rows, measured(rows), figure)
+    figures = importlib.import_module(FIGURES[task]).figures(rows) if task in FIGURES else ()
+    return Benchmark(rows, measured(rows), tuple(figures))

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 from torch import Tensor, nn
 
 from bench.signal.expected import theory
@@ -18,17 +20,18 @@ from bench.signal.measure import Measurement, measure
 from bench.signal.operations import JOIN, LAYER
 from bench.signal.problems import Problem, problems
 from bench.signal.remedy import Remedy, remedy
+from bench.signal.sparkline import of_powers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SPREAD = ("second_moment", "correlation", "gradient")  # the columns that have an interval over draws
+LEVEL = 0.95  # of the intervals
 SHOWN = 24  # rows of the table in a terminal
-BARS = "▁▂▃▄▅▆▇█"
 EXPECTED = (
     *("expected_second_moment", "expected_second_moment_low", "expected_second_moment_high"),
     *("expected_correlation", "expected_gradient"),
 )
-WIDTH = 60  # of a sparkline
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +39,8 @@ class Diagnosis:
     """Measurements of one model, one for each draw of its weights.
 
     `problems` is empty for a healthy model. A problem is listed where most draws have it, with the numbers of the
-    first draw that does. `remedy` is what repairs the first of them, and `fixed` the diagnosis after it; both are None
-    for a healthy model, and where nothing was found.
+    first draw that does, and with how many do where there are several. `remedy` is what repairs the first of them, and
+    `fixed` the diagnosis after it; both are None for a healthy model, and where nothing was found.
     """
 
     model: str
@@ -53,7 +56,12 @@ class Diagnosis:
         for one in (problem for each in found for problem in each):
             counts.setdefault((one.kind, one.layer), []).append(one)
         fix = self.remedy.line if self.remedy else ""
-        return [replace(same[0], fix=fix) for same in counts.values() if 2 * len(same) > len(found)]
+        several = f" (in {{}} of {len(found)} draws)" if len(found) > 1 else ""
+        return [
+            replace(same[0], fix=fix, what=same[0].what + several.format(len(same)))
+            for same in counts.values()
+            if 2 * len(same) > len(found)
+        ]
 
     @cached_property
     def layers(self) -> pd.DataFrame:
@@ -62,12 +70,16 @@ class Diagnosis:
         name, kind and shape; mean, second_moment and its ratio to that of what feeds the operation; correlation and
         rank of the examples; gradient, its root mean square per example; dead and saturated shares; of a layer n_in,
         std, gain, needed_gain, update. expected_*: what theory says from the model's input on, the second moment with
-        the band that holds 95 % of nets; empty where theory does not reach.
+        the band that holds 95 % of nets; empty where theory does not reach. Of several draws, _low and _high are the
+        ends of the 95 % t interval of a mean, of the logarithm for the second moment and the gradient.
         """
-        frames = [_frame(Flow(one)) for one in self.measurements]
+        frames = [frame(Flow(one)) for one in self.measurements]
         joined = pd.concat(frames).groupby("place", sort=True)
-        text = joined[["name", "kind", "shape"]].first()
-        return text.join(joined.mean(numeric_only=True)).reset_index(drop=True)
+        found = joined[["name", "kind", "shape"]].first().join(joined.mean(numeric_only=True))
+        for column in SPREAD if len(frames) > 1 else ():
+            spread = [interval([*values], log=column != "correlation") for _, values in joined[column]]
+            found[[column, f"{column}_low", f"{column}_high"]] = spread
+        return found.reset_index(drop=True)
 
     def __str__(self) -> str:
         """The verdict, the signal along depth as sparklines, and the layers."""
@@ -108,27 +120,31 @@ class Diagnosis:
         first = self.measurements[0]
         found = [("examples", f"{first.examples}"), ("operations", f"{len(first.operations)}")]
         if first.loss is not None and first.classes:
-            found.append(("loss", f"{self._mean('loss'):.3g}; of a guess {math.log(first.classes):.3g}"))
-        if first.jacobian is not None:
-            found.append(("jacobian", f"singular values from {first.jacobian[0]:.2g} to {first.jacobian[1]:.2g}"))
-        if rate := first.largest_stable_rate:
-            found.append(("largest stable rate", f"{rate:.2g} on this batch; intended {first.learning_rate:g}"))
+            loss = self._over_draws([one.loss for one in self.measurements])
+            found.append(("loss", f"{loss}; of a guess {math.log(first.classes):.3g}"))
+        if all(one.jacobian for one in self.measurements):
+            least, greatest = zip(*(one.jacobian for one in self.measurements if one.jacobian), strict=True)
+            ends = f"from {self._over_draws(least)} to {self._over_draws(greatest)}"
+            found.append(("jacobian", f"singular values {ends}"))
+        rates = [one.largest_stable_rate for one in self.measurements]
+        if all(rates):
+            stable = f"{self._over_draws(rates)} on this batch; intended {first.learning_rate:g}"
+            found.append(("largest stable rate", stable))
+        speeds = [Flow(one).speed for one in self.measurements]
+        if None not in speeds:
+            found.append(("speed", f"{self._over_draws(speeds)}, the learning rate times the tangent kernel"))
         return found
 
-    def _mean(self, name: str) -> float:
-        values = [getattr(one, name) for one in self.measurements]
-        return float(sum(values) / len(values))
+    def _over_draws(self, values: Sequence[float | None]) -> str:
+        """The geometric mean of positive values, with its interval where there are several draws."""
+        mean, low, high = interval([one for one in values if one is not None], log=True)
+        return f"{mean:.3g}" if math.isnan(low) else f"{mean:.3g} ({low:.2g} to {high:.2g})"
 
     def _sparklines(self) -> list[str]:
-        """log10 of the second moment and of the gradient, of the layers and sums in their order."""
+        """The second moment and the gradient of the layers and sums, in their order."""
         shown = self.layers[self.layers["kind"].isin([LAYER, JOIN])]
-        found = []
-        for label, column in (("second moment", "second_moment"), ("gradient", "gradient")):
-            values = [math.log10(value) for value in shown[column] if value and math.isfinite(value)]
-            if values:
-                low, high = min(values), max(values)
-                found.append(f"{label:<22}{sparkline(values)}  1e{low:.1f} to 1e{high:.1f}")
-        return found
+        drawn = {label: of_powers([*shown[label.replace(" ", "_")]]) for label in ("second moment", "gradient")}
+        return [f"{label:<22}{line}" for label, line in drawn.items() if line]
 
     def _table(self) -> list[str]:
         """The layers and sums, evenly spaced where there are many."""
@@ -153,16 +169,19 @@ def diagnosed(
     return replace(found, remedy=repaired[0], fixed=Diagnosis(name, (repaired[1],))) if repaired else found
 
 
-def sparkline(values: Sequence[float]) -> str:
-    """Values as bars between their least and their greatest; at most WIDTH of them, evenly spaced."""
-    step = math.ceil(len(values) / WIDTH)
-    shown = values[::step]
-    low, high = min(values), max(values)
-    span = high - low or 1.0
-    return "".join(BARS[round((value - low) / span * (len(BARS) - 1))] for value in shown)
+def interval(values: Sequence[float], log: bool) -> tuple[float, float, float]:
+    """The mean with its 95 % t interval, or the geometric mean; NaN for ends that one value does not have."""
+    if log and not all(one > 0 for one in values):
+        return float(np.mean(values)), math.nan, math.nan
+    found = np.log(values) if log else np.asarray(values, dtype=float)
+    mean, n = found.mean(), len(found)
+    reach = stdtrit(n - 1, (1 + LEVEL) / 2) * found.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
+    mean, low, high = map(math.exp if log else float, (mean, mean - reach, mean + reach))
+    return mean, low, high
 
 
-def _frame(flow: Flow) -> pd.DataFrame:
+def frame(flow: Flow) -> pd.DataFrame:
+    """A line per operation of one measurement: the columns of `Diagnosis.layers`, but for the intervals."""
     lines, expected = [], theory(flow)
     for one in flow.operations:
         fed = [flow.operations[place] for place in one.inputs if place >= 0]

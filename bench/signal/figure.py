@@ -38,6 +38,10 @@ def drawn(frame: pd.DataFrame, title: str) -> Figure:
 def _line(axis: Axes, shown: pd.DataFrame, column: str) -> None:
     values = shown[column].where(shown[column] != 0)
     axis.plot(shown.index, values, color=BLUE, marker="o", markersize=3, linewidth=1)
+    if f"{column}_low" in shown:
+        axis.fill_between(
+            shown.index, shown[f"{column}_low"], shown[f"{column}_high"], color=BLUE, alpha=0.2, linewidth=0
+        )
     if shown[f"expected_{column}"].notna().any():
         axis.plot(shown.index, shown[f"expected_{column}"], color=GREY, linestyle="--", linewidth=1, label="theory")
         low, high = (shown.get(f"expected_{column}_{end}") for end in ("low", "high"))

@@ -56,6 +56,12 @@ class Flow:
             return 0.0
         return self.measured.learning_rate * max(self.measured.sharpness or 0.0, 0.0)
 
+    @property
+    def speed(self) -> float | None:
+        """The learning rate times the tangent kernel: how much of its way to the target a step moves an output."""
+        kernel = self.measured.tangent_kernel
+        return None if kernel is None else self.measured.learning_rate * kernel
+
     def owner(self, name: str) -> str:
         """The module that holds the weight of the layer of this name, which may be a later call of it."""
         return next(str(one.weight).rpartition(".")[0] for one in self.layers if one.name == name)

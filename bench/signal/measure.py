@@ -56,6 +56,9 @@ class Measurement:
     projection of the output. jacobian: the least and the greatest singular value of the derivative of at most ten
     outputs, or random directions of them, by one input. curvature: g'Hg / g'g of the loss along its gradient;
     sharpness: the greatest eigenvalue of its Hessian that three products find. Both None without a loss.
+    tangent_kernel: the mean square norm of the derivative of an output by all parameters, once the output's mean over
+    the batch is taken away (the neural tangent kernel's diagonal, Jacot et al. 2018). A step of gradient descent on an
+    example moves its output by the learning rate times this, of its way to the target. None for one example.
     """
 
     given: Operation
@@ -68,6 +71,7 @@ class Measurement:
     jacobian: tuple[float, float] | None
     curvature: float | None
     sharpness: float | None
+    tangent_kernel: float | None
     learning_rate: float
     remarks: tuple[str, ...] = field(default=())
 
@@ -107,6 +111,7 @@ def measure(
     if not output.requires_grad:
         raise UserError("no output of this model depends on a parameter that learns; nothing can be diagnosed")
     with called("the backward pass", x, seed):
+        tangent_kernel = _tangent_kernel(output, [*parameters.values()], stream)
         jacobian = None
         if whole and x.is_floating_point() and output.isfinite().all():
             jacobian = _jacobian(output, x, stream)
@@ -128,6 +133,7 @@ def measure(
         jacobian=jacobian,
         curvature=curvature[0] if curvature else None,
         sharpness=curvature[1] if curvature else None,
+        tangent_kernel=tangent_kernel,
         learning_rate=learning_rate,
         remarks=(*remarks, *several, *_remarks(unused, len(x))),
     )
@@ -253,6 +259,19 @@ def _jacobian(output: Tensor, x: Tensor, stream: torch.Generator) -> tuple[float
     ]
     values = torch.linalg.svdvals(torch.stack(rows, dim=1).double())  # (examples, count)
     return float(values[:, -1].mean()), float(values[:, 0].mean())
+
+
+def _tangent_kernel(output: Tensor, parameters: list[Tensor], stream: torch.Generator) -> float | None:
+    """The mean of the centered kernel's diagonal, as z'Kz for a random normal z (Hutchinson 1989)."""
+    if len(output) < 2 or not output.isfinite().all():
+        return None
+    draw = torch.randn(output.shape, generator=stream).to(output.device)
+    direction = draw - draw.mean(0)
+    gradients = torch.autograd.grad(
+        (output.float() * direction).sum(), parameters, retain_graph=True, allow_unused=True
+    )
+    squares = sum(float(one.double().square().sum()) for one in gradients if one is not None)
+    return squares / (output.numel() - output[0].numel())
 
 
 def _curvature(

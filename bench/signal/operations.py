@@ -48,7 +48,8 @@ class Operation:
     place, whose outputs it takes; -1 is the input of the model. weight: the name of the parameter that it applies.
     mean, second_moment: of all values of the output; correlation: the mean cosine between the outputs of two examples;
     rank: tr(G)² / tr(G²) of their Gram matrix, of at most the number of examples. dead: the share of units of an
-    activation that do not vary over the batch; saturated: the share of values where its slope is below 0.01.
+    activation that do not vary over the batch; saturated: the share of values where its slope is below 0.01; clipped:
+    that share where both ends are flat, twice that of the end with less.
     connections: of a unit of a convolution, the inputs that it has, padding aside, weighted by their squares.
     gradient: the mean square of the loss's derivative by the output, times the number of examples squared.
     """
@@ -68,6 +69,7 @@ class Operation:
     finite: bool
     dead: float | None = None
     saturated: float | None = None
+    clipped: float | None = None
     connections: float | None = None
     gradient: float | None = None
     call: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)  # of an activation, for theory
@@ -145,7 +147,8 @@ class Recorder(TorchFunctionMode):
         )
         if before is not None and outputs[0].shape == before.shape:
             operation.call = _without_input(func, args[1:], kwargs)
-            operation.dead, operation.saturated = _of_activation(operation.call, before, outputs[0].detach())
+            operation.dead = _constant(outputs[0].detach())
+            operation.saturated, operation.clipped = _flat(operation.call, before)
         if kind == LAYER and func.__name__.startswith("conv") and args:
             operation.connections = _connections(func, args, kwargs)
         self.operations.append(operation)
@@ -218,17 +221,20 @@ def moments(values: Tensor) -> dict[str, Any]:
     return found
 
 
-@torch.no_grad()
-def _of_activation(call: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> tuple[float | None, float]:
-    """The share of units whose output is the same for the whole batch, and of values where the slope is near 0.
-
-    The first is None for a batch of one.
-    """
+def _constant(y: Tensor) -> float | None:
+    """The share of units whose output is the same for the whole batch; None for a batch of one."""
     units = y.reshape(len(y), y.shape[1], -1) if y.dim() > 1 else y.reshape(-1, 1, 1)
     constant = (units.amax((0, 2)) == units.amin((0, 2))).float().mean()
+    return float(constant) if len(units) > 1 else None
+
+
+@torch.no_grad()
+def _flat(call: Callable[[Tensor], Tensor], x: Tensor) -> tuple[float, float]:
+    """The share of values where the slope is near 0, and twice the share on that side of 0 where it is less."""
     step = STEP * float(x.square().mean().sqrt()) or STEP
-    slope = (call(x + step) - call(x - step)).abs() / (2 * step)
-    return float(constant) if len(units) > 1 else None, float((slope < FLAT).float().mean())
+    flat = (call(x + step) - call(x - step)).abs() / (2 * step) < FLAT
+    below, above = (float((flat & side).float().mean()) for side in (x < 0, x > 0))
+    return float(flat.float().mean()), 2 * min(below, above)
 
 
 @torch.no_grad()

@@ -14,14 +14,19 @@ from bench.signal.flow import Flow
 from bench.signal.measure import Measurement
 from bench.signal.operations import ACTIVATION, Operation
 
-# of its own size, by which a weight changes in a step: nets that trained begin with 1.5e-4 and more (the study
-# confirmation), those that stalled with 5e-6 and less, small nets whose weights were scaled by 0.1 with 5e-5
-SLOW = 7e-5
+# Of the nets of probe_error_rates on which thresholds were chosen, and of the runs of the study question.
+SLOW = 3e-3  # learning rate times tangent kernel: nets of small weights fail at 1.5e-3 and less, and train from 8e-3 on
+FIXED = 3e-5  # of its own size, by which a step changes a weight: runs stall at 6e-6 and less, and train from 1.4e-4 on
+CLIPPED = (
+    0.2  # of the values of an activation flat at both ends: nets fail at 0.39 and more, and train at 0.08 and less
+)
+UNSTABLE = 10.0  # learning rate times sharpness, without norms: a net trains at 9, another diverges at 12; plain
+# gradient descent overshoots from 2 on
 STEEP = 3.0  # times log(classes): the loss of a network that is sure of wrong answers before it has learned
 ALIKE = 1e-3  # 1 - cosine of two examples' features: the last layer then sees one input
 KEPT = 0.05  # of log2 of the signal, per layer: less is not named as a cause
-UNSTABLE = 20.0  # learning rate times sharpness, without norms: gradient descent overshoots from 2 on
 DEAD = 0.99  # of the units of an activation
+TINY = 1e-12  # in place of a smaller quotient
 
 
 Factor = tuple[Operation, float, float, float]  # a layer, its gain, the needed gain, log2 of its factor on the signal
@@ -31,8 +36,8 @@ Factor = tuple[Operation, float, float, float]  # a layer, its gain, the needed 
 class Problem:
     """One thing that keeps a network from learning.
 
-    kind: not_finite, silent, steep, unstable, alike, slow or dead. layer: its name in the model. what: what was
-    measured there. expected: what a healthy network has. fix: the line that repairs it, "" where none was found.
+    kind: not_finite, silent, steep, unstable, saturated, alike, slow or dead. layer: its name in the model. what: what
+    was measured there. expected: what a healthy network has. fix: the line that repairs it, "" where none was found.
     """
 
     kind: str
@@ -50,7 +55,7 @@ class Problem:
 def problems(measured: Measurement) -> list[Problem]:
     """The problems of a network, the first cause first: what is not finite hides the rest."""
     flow = Flow(measured)
-    for rule in (_not_finite, _silent, _steep, _unstable, _alike, _slow, _dead):
+    for rule in (_not_finite, _silent, _steep, _unstable, _saturated, _alike, _slow, _dead):
         if found := [*rule(flow)]:
             return found
     return []
@@ -64,10 +69,10 @@ def risk(measured: Measurement) -> float:
     flow = Flow(measured)
     if not all(one.finite for one in flow.operations):
         return math.inf
-    pairs = [(_loss_ratio(flow), STEEP), (flow.steepness, UNSTABLE)]
-    pairs += [(ALIKE, distance) if (distance := _distance(flow)) else (0.0, 1.0)]
-    pairs += [(SLOW, update) if (update := _update(flow)) else (0.0, 1.0)]
-    return max(math.log10(value / most) for value, most in pairs if value > 0)
+    pairs = [(_loss_ratio(flow), STEEP), (flow.steepness, UNSTABLE), (_clipped(flow), CLIPPED)]
+    pairs += [(ALIKE, max(one, TINY)) for one in [_distance(flow)] if one is not None]
+    pairs += [(least, max(one, TINY)) for least, one in ((FIXED, _update(flow)), (SLOW, flow.speed)) if one is not None]
+    return max((math.log10(value / most) for value, most in pairs if value > 0), default=-math.inf)
 
 
 def _loss_ratio(flow: Flow) -> float:
@@ -79,7 +84,7 @@ def _loss_ratio(flow: Flow) -> float:
 def _distance(flow: Flow) -> float | None:
     """1 - the cosine of two examples before the last layer."""
     last = flow.source(flow.layers[-1]) if flow.layers else None
-    return None if last is None or last.correlation is None else max(1 - last.correlation, 1e-12)
+    return None if last is None or last.correlation is None else 1 - last.correlation
 
 
 def _update(flow: Flow) -> float | None:
@@ -92,7 +97,7 @@ def _update(flow: Flow) -> float | None:
     closed = flow.closed_branches
     found = [flow.weight(layer).update for layer in flow.layers if layer.place not in closed]
     known = [one for one in found if one is not None]
-    return max(statistics.median(known), 1e-30) if known else None
+    return statistics.median(known) if known else None
 
 
 def _not_finite(flow: Flow) -> Iterator[Problem]:
@@ -139,12 +144,30 @@ def _unstable(flow: Flow) -> Iterator[Problem]:
         )
 
 
+def _clipped(flow: Flow) -> float:
+    """The median over activations of the share of values at flat ends; 0 where one end is not flat, as relu's."""
+    return statistics.median([one.clipped or 0.0 for one in flow.operations if one.kind == ACTIVATION] or [0.0])
+
+
+def _saturated(flow: Flow) -> Iterator[Problem]:
+    """Activations most of whose values are where they are flat, so that gradients do not pass."""
+    if _clipped(flow) > CLIPPED:
+        first = next(one for one in flow.operations if (one.clipped or 0.0) > CLIPPED)
+        _, cause = _growth(flow)
+        yield Problem(
+            "saturated",
+            first.name,
+            f"{100 * (first.clipped or 0.0):.0f} % of its values are where it is flat{cause}",
+            f"less than {100 * CLIPPED:.0f} %",
+        )
+
+
 def _alike(flow: Flow) -> Iterator[Problem]:
     """Features that are the same for all inputs."""
     distance = _distance(flow)
     if distance is None or distance > ALIKE:
         return
-    where = next(one for one in flow.operations if one.correlation is not None and one.correlation >= 1 - ALIKE)
+    where = next(one for one in flow.operations if one.correlation is not None and 1 - one.correlation <= ALIKE)
     yield Problem(
         "alike",
         where.name,
@@ -155,17 +178,15 @@ def _alike(flow: Flow) -> Iterator[Problem]:
 
 
 def _slow(flow: Flow) -> Iterator[Problem]:
-    """Gradients so small that a step changes nothing."""
-    update = _update(flow)
-    if update is not None and update < SLOW:
-        where, cause = _decay(flow)
-        yield Problem(
-            "slow",
-            where,
-            f"a step at learning rate {flow.measured.learning_rate:g} changes the weights by {update:.1g} of their "
-            f"size{cause}",
-            f"more than {SLOW:g}",
-        )
+    """Gradients so small that steps change nothing, or change it for all inputs alike."""
+    update, speed, rate = _update(flow), flow.speed, flow.measured.learning_rate
+    where, cause = _decay(flow)
+    if update is not None and update < FIXED:
+        what = f"a step at learning rate {rate:g} changes the weights by {update:.1g} of their size"
+        yield Problem("slow", where, what + cause, f"more than {FIXED:g}")
+    elif speed is not None and speed < SLOW:
+        what = f"a step at learning rate {rate:g} moves an output by {speed:.1g} of its way to the target"
+        yield Problem("slow", where, what + cause, f"more than {SLOW:g}")
 
 
 def _dead(flow: Flow) -> Iterator[Problem]:

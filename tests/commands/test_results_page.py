@@ -5,7 +5,17 @@ from bench.catalogue import CONF
 from bench.rows.store import studies
 
 HOME = CONF.parent
-STUDIES = ("confirmation", "question", "error_rates", "coverage", "speed_avx2", "speed", "throughput", "scale")
+STUDIES = (
+    "confirmation",
+    "question",
+    "error_rates",
+    "coverage",
+    "speed_avx2",
+    "speed",
+    "throughput",
+    "probe_error_rates",
+    "scale",
+)
 
 
 def test_the_page_is_what_the_report_prints_of_the_committed_rows(monkeypatch, capsys):

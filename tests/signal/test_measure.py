@@ -12,6 +12,7 @@ from torch import nn
 
 from bench import diagnose
 from bench.schema import UserError
+from bench.signal.diagnosis import diagnosed
 from bench.signal.measure import measure
 from bench.train import global_rng
 
@@ -79,6 +80,23 @@ def test_the_sharpness_is_near_the_greatest_eigenvalue_of_the_hessian():
     gradients = torch.autograd.grad(nn.functional.cross_entropy(net(x), labels), [net.weight, net.bias])
     g = torch.cat([one.flatten() for one in gradients])
     assert found.curvature == pytest.approx(float(g @ exact @ g / (g @ g)), rel=1e-2)
+
+
+def test_the_tangent_kernel_of_a_linear_layer_is_the_variance_of_its_inputs_and_its_bias_counts_for_nothing():
+    x = 3 + inputs(32, 20)
+    found = measure(nn.Linear(20, 400), x)
+    assert found.tangent_kernel == pytest.approx(float(x.var(0).sum()), rel=0.05)
+
+
+def test_the_tangent_kernel_says_how_fast_a_step_tells_inputs_apart():
+    x, target = inputs(32, 60), torch.eye(32)
+    net = nn.Linear(60, 32, bias=False)
+    nn.init.zeros_(net.weight)
+    kernel, rate = measure(net, x).tangent_kernel, 1e-3
+    (0.5 * (net(x) - target).square().sum()).backward()
+    after = net(x).detach() - rate * x @ net.weight.grad.T
+    moved = ((after - after.mean(0)) * target).sum() / 32
+    assert float(moved) == pytest.approx(rate * kernel * 31 / 32, rel=0.1)
 
 
 def test_the_loss_and_the_update_are_those_of_the_first_step():
@@ -196,3 +214,21 @@ def test_an_output_that_is_not_finite_is_a_problem_of_the_layer_that_makes_it():
         net[1].weight[0, 0] = math.inf
     (problem,) = diagnose(net, IMAGES).problems
     assert (problem.kind, problem.layer) == ("not_finite", "1")
+
+
+def test_several_draws_have_intervals_and_count_those_with_a_problem():
+    torch.manual_seed(0)
+    nets = [nn.Sequential(*(part for _ in range(6) for part in (nn.Linear(32, 32), nn.ReLU()))) for _ in range(4)]
+    found = diagnosed("net", nets, inputs(16, 32), None, 0.1, 0)
+    layers = found.layers
+    logs = [[math.log(one.operations[0].second_moment) for one in found.measurements]][0]
+    assert math.log(layers["second_moment"][0]) == pytest.approx(np.mean(logs))
+    half = 3.1824 * np.std(logs, ddof=1) / 2  # the 97.5th percentile of t with 3 degrees of freedom
+    assert math.log(layers["second_moment_high"][0]) == pytest.approx(np.mean(logs) + half, rel=1e-3)
+    assert (layers["correlation_low"] <= layers["correlation_high"]).all()
+    assert "(in 4 of 4 draws)" in found.problems[0].what
+    assert found.plot().axes[0].collections
+
+
+def test_one_draw_has_no_intervals():
+    assert not [one for one in diagnose(mlp(), IMAGES).layers if one in ("second_moment_low", "gradient_high")]

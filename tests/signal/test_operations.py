@@ -125,9 +125,10 @@ def test_constant_units_are_dead_and_flat_ones_saturated():
     with torch.no_grad():
         net[0].bias.copy_(torch.tensor([-1e3, -1e3, 1e3, 1e3]))
     relu = operations(net, torch.randn(64, 8))[1]
-    assert (relu.dead, relu.saturated) == (0.5, 0.5)
+    assert (relu.dead, relu.saturated, relu.clipped) == (0.5, 0.5, 0.0)
     tanh = operations(nn.Sequential(nn.Linear(8, 400), nn.Tanh(), nn.Linear(400, 2)), 1e4 * torch.randn(64, 8))[1]
     assert tanh.saturated > 0.99
+    assert tanh.clipped == pytest.approx(1, abs=0.02)
 
 
 def test_one_number_for_the_whole_batch_is_an_operation_too():

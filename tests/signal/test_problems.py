@@ -36,6 +36,7 @@ def test_a_healthy_net_has_no_problem(net, digits):
     [
         ("mlp silu", "times 0.1", "slow"),
         ("conv gelu", "times 0.1", "slow"),
+        ("conv relu", "torch_default", "slow"),
         ("mlp relu", "times 10", "steep"),
         ("residual relu", "a layer of zeros", None),  # which ends a branch: meant to be
         ("conv relu", "a layer of zeros", "silent"),
@@ -107,3 +108,16 @@ def test_deliberate_zeros_are_not_blamed(zero):
     if not zero:
         nn.init.zeros_(net.fc.weight)
     assert kinds(net, torch.randn(16, 3, 32, 32)) == []
+
+
+def test_an_activation_that_is_flat_at_one_end_does_not_count_as_saturated():
+    layers = [part for _ in range(4) for part in (nn.Linear(64, 64, bias=False), nn.ReLU6())]
+    net = initialize(nn.Sequential(*layers, nn.Linear(64, 5)), "he_normal", others="keep")
+    assert "saturated" not in kinds(net, torch.randn(32, 64, generator=torch.Generator().manual_seed(0)))
+
+
+def test_tanh_at_three_times_its_gain_is_saturated_and_the_line_repairs_it(digits):
+    batch = tuple(digits.train.take(torch.arange(BATCH)))
+    found = diagnose(mutant("conv tanh", "times 3", 0), batch, learning_rate=RATE)
+    assert [one.kind for one in found.problems] == ["saturated"]
+    assert found.fixed.problems == []

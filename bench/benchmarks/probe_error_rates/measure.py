@@ -13,12 +13,14 @@ import torch
 import torchvision
 
 from bench import catalogue, registry
-from bench.benchmarks.probe_error_rates.nets import BATCH, MUTANTS, NETS, RATE, accuracy, mutant
+from bench.benchmarks.probe_error_rates.nets import BATCH, CHOSEN_ON, MUTANTS, NETS, RATE, accuracy, mutant
 from bench.benchmarks.probe_error_rates.settings import ProbeErrorRatesSettings
+from bench.benchmarks.probe_error_rates.table import CHOSEN, KEPT
 from bench.machine import environment
 from bench.parts.ambient import seeded
 from bench.parts.assembly import assembled
 from bench.parts.dataset.tensors import Dataset
+from bench.registry import unknown
 from bench.rows.store import Store
 from bench.schema import OK, WORDS, Row, Run, UserError
 from bench.signal.flow import Flow
@@ -36,6 +38,7 @@ FAMILIES = {  # of torchvision, as its code draws their weights; the size of the
 }
 EXAMPLES = 16
 LINE = 0.1  # of the way from chance to 1, above which a run has trained, as the studies have it
+STUDY = "question"  # whose runs the thresholds were chosen on
 OTHER_RATE = 0.1  # of torchvision's models, which have no intended rate here
 
 
@@ -54,16 +57,23 @@ Found = Iterator[tuple[dict[str, Any], dict[str, float | int | None]]]
 
 
 def _families(settings: ProbeErrorRatesSettings) -> Found:
-    for name, size in FAMILIES.items():
+    for place, (name, size) in enumerate(FAMILIES.items()):
         for seed in range(settings.family_seeds):
             with seeded(seed):
                 net = torchvision.models.get_model(name, weights=None)
                 images = torch.randn(EXAMPLES, 3, size, size)
-            yield {"model": name, "seed": seed}, diagnosed(measure(net, images, None, OTHER_RATE, seed, whole=False))
+            half = CHOSEN if 2 * place < len(FAMILIES) else KEPT
+            yield (
+                {"model": name, "half": half, "seed": seed},
+                diagnosed(measure(net, images, None, OTHER_RATE, seed, whole=False)),
+            )
 
 
 def _mutants(settings: ProbeErrorRatesSettings) -> Found:
-    for net in NETS:
+    for net in settings.nets or NETS:
+        if net not in NETS:
+            raise UserError(unknown("net of probe_error_rates", net, NETS))
+        half = CHOSEN if net in CHOSEN_ON else KEPT
         for seed in range(settings.mutant_seeds):
             data = _digits(settings, seed)
             batch = data.train.take(torch.arange(BATCH))
@@ -71,7 +81,7 @@ def _mutants(settings: ProbeErrorRatesSettings) -> Found:
                 built = mutant(net, name, seed)
                 found = diagnosed(measure(built, *batch, RATE, seed, whole=False))
                 yield (
-                    {"model": net, "mutant": name, "seed": seed},
+                    {"model": net, "half": half, "mutant": name, "seed": seed},
                     {**found, "validation_accuracy": accuracy(built, data, seed)},
                 )
 
@@ -86,6 +96,7 @@ def _digits(settings: ProbeErrorRatesSettings, seed: int) -> Dataset:
 
 def _runs(settings: ProbeErrorRatesSettings) -> Found:
     for study in settings.diagnosed:
+        half = CHOSEN if study == STUDY else KEPT
         rows = [row for _, row in sorted(Store(settings.results, study).read(curves=False).rows.items())]
         if not rows or any("optimizer.learning_rate" not in row.choices for row in rows):
             raise UserError(f"diagnosed={study}: this study has no rows of training in {settings.results}")
@@ -100,7 +111,7 @@ def _runs(settings: ProbeErrorRatesSettings) -> Found:
             chance = 1 / data.classes
             trained = row.status == OK and reached > chance + LINE * (1 - chance)
             yield (
-                {"study": study, "id": row.id, **block},
+                {"study": study, "half": half, "id": row.id, **block},
                 {**diagnosed(found), **_baselines(found), "trained": int(trained)},
             )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 
 from bench.parts import seeds
 from bench.parts.dataset.tensors import Dataset
@@ -36,14 +36,30 @@ class Block(nn.Module):
         return out
 
 
-def _mlp(act: Act) -> nn.Module:
-    inner = [part for _ in range(DEPTH) for part in (nn.Linear(64, 64), act())]
+class Attention(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x)): one head, layer norm."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(size) for _ in range(2))
+        self.qkv, self.out = nn.Linear(size, 3 * size), nn.Linear(size, size)
+        self.mlp = nn.Sequential(nn.Linear(size, 2 * size), nn.GELU(), nn.Linear(2 * size, size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, tokens, size), which it keeps."""
+        x = x + self.out(scaled_dot_product_attention(*self.qkv(self.norms[0](x)).chunk(3, dim=-1)))
+        out: Tensor = x + self.mlp(self.norms[1](x))
+        return out
+
+
+def _mlp(act: Act, depth: int = DEPTH) -> nn.Module:
+    inner = [part for _ in range(depth) for part in (nn.Linear(64, 64), act())]
     return nn.Sequential(nn.Flatten(), *inner, nn.Linear(64, CLASSES))
 
 
-def _conv(act: Act, norm: bool = False) -> nn.Module:
+def _conv(act: Act, norm: Callable[[int], nn.Module] | None = None) -> nn.Module:
     def layer(channels: int) -> list[nn.Module]:
-        norms = [nn.BatchNorm2d(WIDTH)] if norm else []
+        norms = [norm(WIDTH)] if norm else []
         return [nn.Conv2d(channels, WIDTH, 3, padding=1), *norms, act()]
 
     inner = [part for _ in range(DEPTH - 1) for part in layer(WIDTH)]
@@ -53,6 +69,13 @@ def _conv(act: Act, norm: bool = False) -> nn.Module:
 def _residual(act: Act) -> nn.Module:
     stem = nn.Conv2d(1, WIDTH, 3, padding=1)
     return nn.Sequential(stem, *(Block(act) for _ in range(DEPTH)), act(), *_head())
+
+
+def _transformer(size: int) -> nn.Module:
+    """A row of the image is a token."""
+    blocks = [Attention(size) for _ in range(2)]
+    head = [nn.LayerNorm(size), nn.Flatten(), nn.Linear(8 * size, CLASSES)]
+    return nn.Sequential(nn.Flatten(1, 2), nn.Linear(8, size), *blocks, *head)
 
 
 def _head() -> list[nn.Module]:
@@ -67,15 +90,30 @@ class Net:
     healthy: Remedy
 
 
-NETS = {
+CHOSEN_ON = {  # the thresholds of a diagnosis
     "mlp relu": Net(lambda: _mlp(nn.ReLU), Remedy("he_normal", {"gain": "auto"}, "relu")),
     "mlp tanh": Net(lambda: _mlp(nn.Tanh), Remedy("he_normal", {"gain": "auto"}, "tanh")),
     "mlp silu": Net(lambda: _mlp(nn.SiLU), Remedy("he_normal", {"gain": "auto"}, "silu")),
     "conv relu": Net(lambda: _conv(nn.ReLU), Remedy("he_normal", {"gain": "auto"}, "relu")),
     "conv gelu": Net(lambda: _conv(nn.GELU), Remedy("he_normal", {"gain": "auto"}, "gelu")),
-    "conv relu batch norm": Net(lambda: _conv(nn.ReLU, norm=True), Remedy("he_normal", {"gain": "auto"}, "relu")),
+    "conv relu batch norm": Net(lambda: _conv(nn.ReLU, nn.BatchNorm2d), Remedy("he_normal", {"gain": "auto"}, "relu")),
     "residual relu": Net(lambda: _residual(nn.ReLU), Remedy("taki", {"gain": "auto"}, "relu")),
+    "deep mlp elu": Net(lambda: _mlp(nn.ELU, 8), Remedy("he_normal", {"gain": "auto"}, "elu")),
+    "conv tanh": Net(lambda: _conv(nn.Tanh), Remedy("he_normal", {"gain": "auto"}, "tanh")),
+    "conv silu group norm": Net(
+        lambda: _conv(nn.SiLU, lambda channels: nn.GroupNorm(2, channels)),
+        Remedy("he_normal", {"gain": "auto"}, "silu"),
+    ),
+    "residual gelu": Net(lambda: _residual(nn.GELU), Remedy("taki", {"gain": "auto"}, "gelu")),
+    "transformer": Net(lambda: _transformer(64), Remedy("glorot_uniform")),
 }
+KEPT_BACK = {  # measured once the thresholds were chosen
+    "mlp softsign": Net(lambda: _mlp(nn.Softsign), Remedy("he_normal", {"gain": "auto"}, "softsign")),
+    "deep mlp leaky relu": Net(lambda: _mlp(nn.LeakyReLU, 7), Remedy("he_normal", {"gain": "auto"}, "leaky_relu")),
+    "conv selu": Net(lambda: _conv(nn.SELU), Remedy("he_normal", {"gain": "auto"}, "selu")),
+    "residual tanh": Net(lambda: _residual(nn.Tanh), Remedy("taki", {"gain": "auto"}, "tanh")),
+}
+NETS = CHOSEN_ON | KEPT_BACK
 
 
 def _layers(net: nn.Module) -> list[Layer]:

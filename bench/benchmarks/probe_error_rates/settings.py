@@ -19,6 +19,7 @@ class ProbeErrorRatesSettings(Settings):
 
     part: list[str] = field(metadata=list_of(Part))
     diagnosed: list[str] = field(metadata=list_of(str))
+    nets: list[str] = field(metadata=list_of(str))
     runs: Count
     family_seeds: Count
     mutant_seeds: Pairs

@@ -25,11 +25,11 @@ Case = dict[str, Any]  # a line of bench.benchmarks.throughput.table.frame
 
 
 @style.styled()
-def figure(rows: Sequence[Row]) -> Figure | None:
-    """Ratios of speed, a panel per law; None where no row compares with torch.nn.init."""
+def figures(rows: Sequence[Row]) -> list[Figure]:
+    """Ratios of speed, a panel per law; none where no row compares with torch.nn.init."""
     cases = [case for case in records(frame(rows)) if case["ratio"] is not None] if rows else []
     if not any(case["library"] == OURS for case in cases):
-        return None
+        return []
     laws = sorted({case["law"] for case in cases})
     shown, targets = laws[:LAWS], list(dict.fromkeys(case["target"] for case in cases))
     looks, tips = _looks(cases), Tips()
@@ -45,7 +45,7 @@ def figure(rows: Sequence[Row]) -> Figure | None:
     sheet.supxlabel(f"times as fast as {REFERENCE}")
     handles = [Line2D([], [], **look, linestyle="none") for look in looks.values()]
     sheet.legend(handles, list(looks), loc="outside upper center", ncols=len(looks))
-    return Figure(NAME, _caption(len(shown), len(laws)), drawing(sheet, NAME, tips), _alt(cases))
+    return [Figure(NAME, _caption(len(shown), len(laws)), drawing(sheet, NAME, tips), _alt(cases))]
 
 
 def _looks(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:

@@ -47,11 +47,11 @@ OF_STUDY: tuple[Callable[[Summary], Table | None], ...] = (
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A study that compares no arms: its rows, the sheet that a report prints of them, and their figure."""
+    """A study that compares no arms: its rows, the sheet that a report prints of them, and their figures."""
 
     rows: Sequence[Row]
     sheet: Sheet
-    figure: Figure | None = None
+    figures: tuple[Figure, ...] = ()
 
     @property
     def study(self) -> str:
@@ -133,11 +133,10 @@ def _filled(
 
 
 def _measured(benchmark: Benchmark, alone: bool) -> list[Block]:
-    """The page of a benchmark, its figure before its table; among others with a heading, and the study in its names."""
+    """The page of a benchmark, its figures before its table; among others with a heading, and its study in names."""
     found = [*_blocks(benchmark.section.parts if alone else [benchmark.section])]
-    if benchmark.figure:
-        first = next((place for place, one in enumerate(found) if isinstance(one, Table)), len(found))
-        found.insert(first, benchmark.figure)
+    first = next((place for place, one in enumerate(found) if isinstance(one, Table)), len(found))
+    found[first:first] = benchmark.figures
     end = "" if alone else f"-{benchmark.study}"
     return [one if isinstance(one, Prose) else replace(one, name=one.name + end) for one in found]
 

@@ -10,10 +10,12 @@ import pandas as pd
 
 from bench.report.analysis.blocks import blocks
 from bench.report.analysis.frame import checked
+from bench.report.analysis.study_log import mean_curves
 from bench.report.document import Cell, Sheet, Table, records
 from bench.report.statistics import Estimate, mean
 from bench.report.wording.format import DASH, interval
 from bench.schema import OK, Row
+from bench.signal.sparkline import of_powers
 
 NOTES = "Means over the runs that are ok, with 95 % intervals where there are two of them or more."
 
@@ -28,7 +30,13 @@ def sheet(rows: Iterable[Row]) -> Sheet:
     header = (*frame.columns[: labels + 1], *measures)
     cells = [(*(Cell(str(one), one) for one in about.values()), *map(_cell, means.values())) for about, means in lines]
     table = Table("means", NOTES, header, tuple(cells), labels)
-    return Sheet((table, NOTES), frame, {"table": records(frame)})
+    return Sheet((table, tuple(_sparklines(rows)), NOTES), frame, {"table": records(frame)})
+
+
+def _sparklines(rows: Sequence[Row]) -> Iterator[str]:
+    """The second moment along depth of each arm of each block, where the rows have it."""
+    for name, points in mean_curves(rows).get("second_moment", {}).items():
+        yield f"{of_powers([value for _, value in points])}  second moment along depth: {name}"
 
 
 def _lines(rows: Sequence[Row], measures: Sequence[str]) -> Iterator[tuple[dict[str, Any], dict[str, Estimate | None]]]:

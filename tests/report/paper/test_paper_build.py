@@ -108,7 +108,7 @@ def abacus(row: MakeRow) -> Benchmark:
     speed = Table("speed", "How fast.", ("law", "rate"), ((Cell("normal"), Cell("7", 7)),))
     parts = (Section("How fast beads move", ("Measured on an abacus.", speed), level=2),)
     rows = [replace(row(seed=seed), study="beads") for seed in range(2)]
-    return Benchmark(rows, Sheet((), pd.DataFrame(), {}, parts), Figure("throughput", "Beads.", "<svg/>", "beads"))
+    return Benchmark(rows, Sheet((), pd.DataFrame(), {}, parts), (Figure("throughput", "Beads.", "<svg/>", "beads"),))
 
 
 def test_a_benchmark_makes_a_paper_of_its_own(abacus: Benchmark, sources: Sources) -> None:
