@@ -16,20 +16,19 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from bench import registry
+from bench.benchmarks.row import row_of
+from bench.benchmarks.settings import ThroughputSettings
 from bench.benchmarks.throughput import target, timing
 from bench.benchmarks.throughput.libraries import LAWS, LIBRARIES, Fill, installed
-from bench.benchmarks.throughput.settings import ThroughputSettings, quickened
 from bench.benchmarks.throughput.target import Target
-from bench.machine import environment
 from bench.machine.machine import machine_of
-from bench.schema import OK, Machine, Row, Run, UserError
+from bench.schema import Machine, Row, UserError
 from bench.train.segment import device_name
 
 MEDDLING = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER")  # variables by which an outer pytest would change the timing
@@ -91,7 +90,7 @@ def measure(settings: ThroughputSettings) -> tuple[list[Row], list[str]]:
     """
     if missing := [one for one in TIMER if importlib.util.find_spec(one.replace("-", "_")) is None]:
         raise UserError(f"throughput needs {' and '.join(missing)}; install with: pip install -e '.[throughput]'")
-    settings = quickened(settings) if settings.quick else settings
+    settings = settings.quickened() if settings.quick else settings
     for law in settings.law:
         if law not in LAWS:
             raise UserError(registry.unknown("law", law, LAWS))
@@ -162,7 +161,6 @@ def without(*variables: str) -> Iterator[None]:
 def row(case: Case, found: list[dict[str, Any]], settings: ThroughputSettings, machine: Machine) -> Row:
     """The row of a case: its curve has one entry per block, the seconds of one fill by each library (the median)."""
     choices = {
-        "task": "throughput",
         "law": case.law,
         "target": case.target.name,
         "device": machine.device,
@@ -176,14 +174,8 @@ def row(case: Case, found: list[dict[str, Any]], settings: ThroughputSettings, m
         blocks[about["block"]][about["library"]] = one["stats"]["median"]
     rounds = [one["stats"]["rounds"] * one["stats"]["iterations"] for one in found]
     measures = {"elements": case.target.elements, "fills": sum(rounds), "fewest_fills": min(rounds, default=0)}
-    study = settings.study.name
-    return Row(Run(study, choices).id, study, OK, choices, measures, blocks, surroundings(machine))
-
-
-def surroundings(machine: Machine) -> dict[str, Any]:
-    """The machine, and the version of each peer."""
-    finished = datetime.now(UTC).isoformat(timespec="seconds")
-    return {**environment.describe(), **installed(), "finished": finished, "device_name": device_name(machine)}
+    about = {**installed(), "device_name": device_name(machine)}
+    return row_of("throughput", settings.study.name, choices, measures, blocks, **about)
 
 
 def of(case: Case, one: Mapping[str, Any]) -> bool:
