@@ -20,9 +20,9 @@ from bench.parts.dataset.tensors import Split
 from bench.parts.gain import gain as gain_of
 from bench.parts.gain import resolved
 from bench.parts.initializer.any_module import BY_RESET, values_of
-from bench.parts.initializer.as_shipped import as_shipped
 from bench.parts.initializer.copies import Slot, refuse_unwritable, write_back
 from bench.parts.initializer.stand_ins import StandIns, is_lstm, refuse_unfillable
+from bench.parts.initializer.torch_default import as_shipped
 from bench.schema import Run, UserError
 
 Module = TypeVar("Module", bound=nn.Module)

@@ -14,9 +14,9 @@ from bench.parts.gain import number
 from bench.parts.initializer import scheme, streams
 from bench.parts.initializer.layers import law, layers
 from bench.parts.initializer.norms import refuse_standardized
-from bench.parts.initializer.orthogonal import orthogonal
+from bench.parts.initializer.orthogonal import orthogonal, refuse_fewer_outputs
 from bench.registry import initializer, unknown
-from bench.schema import Unfit, UserError
+from bench.schema import UserError
 
 NORMALIZERS = {"code": 0, "paper": 1}  # the k of 2^(-(m - k) / 2)
 
@@ -94,14 +94,3 @@ def center(weight: Tensor, left: bool = False) -> Tensor:
     for size in weight.shape[2:]:
         weight = weight[:, :, (size - left) // 2]
     return weight
-
-
-def refuse_fewer_outputs(weight: Tensor, scheme: str) -> None:
-    """Raise Unfit for a convolution with more inputs than outputs, which cannot keep the norm of all of them."""
-    c_out, c_in = weight.shape[:2]
-    if weight.dim() > 2 and c_in > c_out:
-        sentence = (
-            f"{scheme} needs at least as many outputs as inputs, and a convolution here has {c_in} inputs and {c_out} "
-            "outputs; take a model without one (no resnet50: its bottlenecks narrow), or initializer=orthogonal"
-        )
-        raise Unfit(f"a convolution has {c_in} inputs and {c_out} outputs, which are fewer", sentence)
