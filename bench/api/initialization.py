@@ -224,8 +224,7 @@ def _function(activation: Activation) -> Callable[[Tensor], Tensor]:
     """The activation as a function; raises UserError for an unknown name and for anything that is not callable."""
     if isinstance(activation, str):
         options, name = _options("activation"), catalogue.canonical("activation", activation)
-        if name not in options:
-            raise UserError(registry.unknown("activation", activation, options))
+        registry.refuse_unknown("activation", name, options)
         option = options[name]
         built: nn.Module = registry.find("activation", option["function"])(**catalogue.arguments(option))
         return built

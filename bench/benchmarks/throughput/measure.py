@@ -92,8 +92,7 @@ def measure(settings: ThroughputSettings) -> tuple[list[Row], list[str]]:
         raise UserError(f"throughput needs {' and '.join(missing)}; install with: pip install -e '.[throughput]'")
     settings = settings.quickened() if settings.quick else settings
     for law in settings.law:
-        if law not in LAWS:
-            raise UserError(registry.unknown("law", law, LAWS))
+        registry.refuse_unknown("law", law, LAWS)
     machine = machine_of(settings)
     torch.set_num_threads(machine.threads)
     cases = list(cases_of(settings, machine.device))

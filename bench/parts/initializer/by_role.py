@@ -17,7 +17,7 @@ from bench.parts.initializer.layers import Law, bound, draw_together, laws, laye
 from bench.parts.initializer.norms import refuse_standardized
 from bench.parts.initializer.roles import ROLES, residual_branches
 from bench.registry import initializer
-from bench.schema import Unfit, UserError
+from bench.schema import Unfit
 
 SEEDS = 2**32  # torch's CPU generator takes 32 bits of its seed
 
@@ -122,8 +122,7 @@ def named(name: str) -> Law:
     Raises UserError, with all known names, for another name.
     """
     options, name = _options(), catalogue.canonical("initializer", name)
-    if name not in options:
-        raise UserError(registry.unknown("law of one tensor", name, options))
+    registry.refuse_unknown("law of one tensor", name, options)
     return options[name]
 
 

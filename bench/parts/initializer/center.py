@@ -15,8 +15,7 @@ from bench.parts.initializer import scheme, streams
 from bench.parts.initializer.layers import law, layers
 from bench.parts.initializer.norms import refuse_standardized
 from bench.parts.initializer.orthogonal import orthogonal, refuse_fewer_outputs
-from bench.registry import initializer, unknown
-from bench.schema import UserError
+from bench.registry import initializer, refuse_unknown
 
 NORMALIZERS = {"code": 0, "paper": 1}  # the k of 2^(-(m - k) / 2)
 
@@ -59,8 +58,7 @@ def zero_hadamard(weight: Tensor, generator: Generator, *, normalizer: str) -> N
     matrix of size 2^m and m = ceil(log2 c_out). Normalizer "code" is that, of the published code, whose H is
     orthonormal; "paper" prints 2^(-(m - 1) / 2). Raises UserError for another.
     """
-    if normalizer not in NORMALIZERS:
-        raise UserError(unknown("normalizer", normalizer, NORMALIZERS))
+    refuse_unknown("normalizer", normalizer, NORMALIZERS)
     matrix = center(weight.zero_())
     c_out, c_in = matrix.shape
     if c_out <= c_in:

@@ -14,7 +14,7 @@ from bench.parts.initializer import streams
 from bench.parts.initializer.fans import fans
 from bench.parts.initializer.layers import counted, independent, law
 from bench.parts.initializer.streams import BOUND, INSIDE, Draw
-from bench.registry import unknown
+from bench.registry import refuse_unknown
 from bench.schema import UserError
 
 DENSITY = math.exp(-(BOUND**2) / 2) / math.sqrt(2 * math.pi)  # of a normal law at the bound
@@ -30,10 +30,8 @@ def variance_scaling(weight: Tensor, *, scale: float, gain: float | str, mode: s
     "truncated_uncorrected", a normal law of that sigma cut at ±2 sigma, which leaves 0.7737 of the variance
     (TensorFlow 1). Raises UserError for another mode or distribution, a scale that is no variance, or a negative gain.
     """
-    if mode not in MODES:
-        raise UserError(unknown("mode", mode, MODES))
-    if distribution not in DISTRIBUTIONS:
-        raise UserError(unknown("distribution", distribution, DISTRIBUTIONS))
+    refuse_unknown("mode", mode, MODES)
+    refuse_unknown("distribution", distribution, DISTRIBUTIONS)
     if not 0 < scale < math.inf:
         raise UserError(f"a variance of {scale} / n is not positive and finite; give a scale such as 1.0 or 2.0")
     return DISTRIBUTIONS[distribution](number(gain) * math.sqrt(scale / MODES[mode](*fans(weight))))
@@ -60,8 +58,7 @@ def sinusoidal(weight: Tensor, generator: Generator, *, gain: float | str, mode:
     with one weight a unit, there is no variance to scale, and A is gain / sqrt(n).
     Raises UserError for another mode, or a gain that is negative or not finite.
     """
-    if mode not in MODES:
-        raise UserError(unknown("mode", mode, MODES))
+    refuse_unknown("mode", mode, MODES)
     n_in, n_out = fans(weight)
     units, inputs = torch.arange(1, len(weight) + 1).double(), torch.arange(n_in).double()
     waves = torch.sin(units[:, None] * (2 * math.pi * inputs / n_in + 2 * math.pi / len(weight)))

@@ -31,7 +31,7 @@ from bench.parts.model.layer import (
     unfit,
 )
 from bench.parts.model.scalar import Shift
-from bench.registry import unknown
+from bench.registry import refuse_unknown
 from bench.schema import UserError
 
 SHORTCUTS = ("A", "B")
@@ -235,9 +235,7 @@ def blocks_per_stage(depth: int, per_block: int, others: int = 2) -> int:
 
 def _check(given: Given, shortcut: str, no_fixup: str = "") -> None:
     """Raises UserError for an unknown shortcut or residual, and for residual "fixup" where there is a reason."""
-    if shortcut not in SHORTCUTS:
-        raise UserError(unknown("shortcut", shortcut, SHORTCUTS))
-    if given.residual not in FORMS:
-        raise UserError(unknown("residual", given.residual, FORMS))
+    refuse_unknown("shortcut", shortcut, SHORTCUTS)
+    refuse_unknown("residual", given.residual, FORMS)
     if given.residual == FIXUP and no_fixup:
         raise unfit(given.residual, no_fixup)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.bounds import Positive
 from bench.parts.model.layer import Given, Shape, convolution_and_norm, network, refuse_other_than_sum
-from bench.registry import unknown
+from bench.registry import refuse_unknown
 from bench.schema import UserError
 
 
@@ -53,8 +53,7 @@ def he2015(given: Given, *, depth: int, stem: str, width_multiplier: Positive) -
     refuse_other_than_sum(given.residual, "a plain net has no residual branches")
     if depth not in NETS:
         raise UserError(f"he2015 has no depth {depth}; take {', '.join(map(str, NETS))}")
-    if stem not in STEMS:
-        raise UserError(unknown("stem", stem, STEMS))
+    refuse_unknown("stem", stem, STEMS)
     return PlainNet(given, NETS[depth], stem, width_multiplier)
 
 

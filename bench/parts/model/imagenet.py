@@ -20,7 +20,7 @@ from bench.parts.model.layer import (
 )
 from bench.parts.model.squeeze import SqueezeExcitation
 from bench.parts.normalization import start_at_zero
-from bench.registry import unknown
+from bench.registry import refuse_unknown
 from bench.schema import UserError
 
 LAYERS = {  # blocks of each stage, by depth (He et al. 2016, table 1); 26 is timm's
@@ -88,8 +88,7 @@ def imagenet_resnet(
             f"{depth} are none; take model.depth=50, or groups=1 and width_per_group=64"
         )
     refuse_other_than_sum(given.residual, "torchvision's ResNets add branch and shortcut")
-    if stem not in STEMS:
-        raise UserError(unknown("stem", stem, STEMS))
+    refuse_unknown("stem", stem, STEMS)
     from torchvision.models import resnet  # takes a second, for which runs of other models do not wait
 
     block = resnet.BasicBlock if depth in BASIC else resnet.Bottleneck

@@ -11,7 +11,7 @@ from bench.parts.model.cifar import global_average
 from bench.parts.model.imagenet import LAYERS, STEM, STEMS, averaging_shortcut, stem_and_norm
 from bench.parts.model.layer import Activation, Given, convolution_and_norm, network, refuse_other_than_sum
 from bench.parts.normalization import start_at_zero
-from bench.registry import unknown
+from bench.registry import refuse_unknown
 from bench.schema import UserError
 
 DEPTHS = (26, 50, 101)  # timm's
@@ -32,8 +32,7 @@ def nf_resnet(given: Given, *, depth: int, stem: str, alpha: Positive, zero_init
     refuse_other_than_sum(given.residual, "NF-ResNets scale their branches by alpha")
     if depth not in DEPTHS:
         raise UserError(f"nf_resnet has no depth {depth}; take {', '.join(map(str, DEPTHS))}")
-    if stem not in STEMS:
-        raise UserError(unknown("stem", stem, STEMS))
+    refuse_unknown("stem", stem, STEMS)
     given = given._replace(activation=scaled(given.activation))
     return NormFreeNet(given, depth, stem, alpha, zero_init_residual)
 
