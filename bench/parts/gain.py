@@ -193,12 +193,8 @@ def _shared_slope(module: nn.Module) -> nn.Module:
     return module
 
 
-def _second_moment(phi: Function, q: float) -> float:
-    return expectation(square(phi), q) / q
-
-
-def _variance(phi: Function, q: float) -> float:
-    return expectation(square(phi), q) - expectation(phi, q) ** 2
-
-
-KINDS = {"second_moment": _second_moment, "variance": _variance, "critical": squared_slope}
+KINDS: dict[str, Callable[[Function, float], float]] = {  # the moment that a gain divides by the root of
+    "second_moment": lambda phi, q: expectation(square(phi), q) / q,
+    "variance": lambda phi, q: expectation(square(phi), q) - expectation(phi, q) ** 2,
+    "critical": squared_slope,
+}

@@ -4,6 +4,7 @@ In: a model, a generator, a batch. Out: the model, filled in place. Touches: the
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 
 import torch
@@ -133,12 +134,10 @@ def walk(model: nn.Module, generator: Generator, batch: Split | None, law: Law, 
             adjust(layer, inputs[0])
             return layer.forward(inputs[0])
 
-        hooks = [layer.register_forward_hook(visit) for layer in left]
-        try:
+        with ExitStack() as hooks:
+            for layer in left:
+                hooks.enter_context(layer.register_forward_hook(visit))
             model(images)
-        finally:
-            for hook in hooks:
-                hook.remove()
 
 
 def normalised(model: nn.Module, images: Tensor) -> set[Layer]:
@@ -153,11 +152,10 @@ def normalised(model: nn.Module, images: Tensor) -> set[Layer]:
         if latest and inputs[0] is latest["output"]:
             found.add(latest["layer"])  # type: ignore[arg-type]
 
-    hooks = [layer.register_forward_hook(remember) for layer in layers(model)]
-    hooks += [norm.register_forward_pre_hook(compare) for norm in model.modules() if cancels_scale(norm)]
-    try:
+    with ExitStack() as hooks:
+        for layer in layers(model):
+            hooks.enter_context(layer.register_forward_hook(remember))
+        for norm in filter(cancels_scale, model.modules()):
+            hooks.enter_context(norm.register_forward_pre_hook(compare))
         model(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return found

@@ -22,14 +22,7 @@ from bench.parts.model.block import (
     FixupBlock,
     PreActivationBlock,
 )
-from bench.parts.model.layer import (
-    Given,
-    convolution_and_norm,
-    network,
-    output_of,
-    refuse_other_than_sum,
-    unfit,
-)
+from bench.parts.model.layer import Given, convolution_and_norm, network, output_of, refuse_other_than_sum, unfit
 from bench.parts.model.scalar import Shift
 from bench.registry import refuse_unknown
 from bench.schema import UserError
@@ -147,13 +140,13 @@ class Net(nn.Module):
         fixup = design.residual == FIXUP
         block = FixupBlock if fixup else Block
         self.conv1, self.norm1 = convolution_and_norm(design.shape[0], stem, 3, 1, design.normalization)
-        self.bias1 = scalar_bias(fixup)
+        self.bias1 = Shift(SCALAR_RATE) if fixup else nn.Identity()
         self.activation1 = design.activation()
         self.layer1, self.layer2, self.layer3 = stages(block, design, stem, widths, blocks)
-        self.bias2 = scalar_bias(fixup)
+        self.bias2 = Shift(SCALAR_RATE) if fixup else nn.Identity()
         self.linear = nn.Linear(widths[-1][1], design.classes)
-        if fixup:
-            remove_biases(self)
+        for convolution in (module for module in self.modules() if fixup and isinstance(module, nn.Conv2d)):
+            convolution.bias = None  # Fixup has its numbers instead
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (n, classes) of images (n, channels, height, width)."""
@@ -204,18 +197,6 @@ def global_average(x: Tensor) -> Tensor:
     The gradient of x.mean((2, 3)) is expanded, and so has no layout; an adaptive pool has no form for packs.
     """
     return F.avg_pool2d(x, x.shape[-2:]).flatten(1)
-
-
-def scalar_bias(fixup: bool) -> nn.Module:
-    """The module before an activation or the linear layer outside the blocks: a learned number, with Fixup only."""
-    return Shift(SCALAR_RATE) if fixup else nn.Identity()
-
-
-def remove_biases(net: nn.Module) -> None:
-    """Remove the biases of the convolutions: Fixup replaces them with its numbers."""
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            module.bias = None
 
 
 def blocks_per_stage(depth: int, per_block: int, others: int = 2) -> int:

@@ -3,7 +3,7 @@
 In: a shape, a number of classes, the run's activation and normalization. Out: a module. Touches: nothing else.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -107,7 +107,7 @@ def imagenet_resnet(
         module.relu = given.activation()
     for block in blocks:
         _end_branch(block, "2" if depth in BASIC else "3", given, reduction, zero_init_residual)
-    return net
+    return cast(nn.Module, net)
 
 
 def stem_and_norm(given: Given, name: str) -> tuple[nn.Module, nn.Module]:
