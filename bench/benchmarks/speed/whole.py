@@ -73,12 +73,8 @@ def as_sweep(settings: SpeedSettings, folder: Path) -> list[str]:
 def places(folder: Path, settings: SpeedSettings) -> list[str]:
     """Overrides: rows and cache in their own folder, data and machine as in these settings."""
     own = {"results": str(folder / "results"), "cache": str(folder / "cache"), "data": str(settings.data)}
-    return ["tracking=off", *(f"{key}={json.dumps(one)}" for key, one in own.items()), *same(settings)]
-
-
-def same(settings: SpeedSettings) -> list[str]:
-    """Overrides for a sweep on the machine of these settings."""
-    return [f"{key}={getattr(settings, key)}" for key in SAME]
+    same = [f"{key}={getattr(settings, key)}" for key in SAME]
+    return ["tracking=off", *(f"{key}={json.dumps(one)}" for key, one in own.items()), *same]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ alike. Ratios are taken within a block.
 import contextlib
 import importlib.util
 import json
-import os
 import random
 import sys
 import tempfile
@@ -100,7 +99,7 @@ def measure(settings: ThroughputSettings) -> tuple[list[Row], list[str]]:
         raise UserError("nothing is measured: name a law and a shape or a network, such as shape=[64x64x3x3]")
     turns = [one for case in cases for one in measurements(case, settings.blocks)]
     found = timed(turns, settings.seconds, machine.device)
-    rows = [row(case, [one for one in found if of(case, one)], settings, machine) for case in cases]
+    rows = [row(case, found, settings, machine) for case in cases]
     labels = [one["extra_info"] for one in found]
     return rows, [f"{' '.join(map(str, one.label().values()))} failed" for one in turns if one.label() not in labels]
 
@@ -140,25 +139,17 @@ def timed(turns: list[Measurement], seconds: float, device: str) -> list[dict[st
             *(f"--benchmark-max-time={seconds}", "--benchmark-min-rounds=2", "--benchmark-sort=name"),
             *("--benchmark-warmup=on", "--benchmark-warmup-iterations=1", "--benchmark-columns=median,rounds"),
         ]
-        with without(*MEDDLING):
+        with pytest.MonkeyPatch.context() as environ:
+            for name in MEDDLING:
+                environ.delenv(name, raising=False)
             pytest.main(arguments, plugins=[Plugin(turns, device)])
         if not report.is_file():
             raise UserError("pytest-benchmark measured nothing; its message stands above")
         return list(json.loads(report.read_text(encoding="utf-8"))["benchmarks"])
 
 
-@contextlib.contextmanager
-def without(*variables: str) -> Iterator[None]:
-    """The environment without some of its variables, for a while."""
-    kept = {name: os.environ.pop(name) for name in variables if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(kept)
-
-
 def row(case: Case, found: list[dict[str, Any]], settings: ThroughputSettings, machine: Machine) -> Row:
-    """The row of a case: its curve has one entry per block, the seconds of one fill by each library (the median)."""
+    """The row of a case, of all results: an entry of its curve has the median seconds of a fill by each library."""
     choices = {
         "law": case.law,
         "target": case.target.name,
@@ -168,18 +159,14 @@ def row(case: Case, found: list[dict[str, Any]], settings: ThroughputSettings, m
         "seconds": settings.seconds,
     }
     blocks: list[dict[str, Any]] = [{"block": block} for block in range(settings.blocks)]
-    for one in found:
-        about = one["extra_info"]
-        blocks[about["block"]][about["library"]] = one["stats"]["median"]
-    rounds = [one["stats"]["rounds"] * one["stats"]["iterations"] for one in found]
+    rounds = []
+    for about, stats in ((one["extra_info"], one["stats"]) for one in found):
+        if (about["law"], about["target"]) == (case.law, case.target.name):
+            blocks[about["block"]][about["library"]] = stats["median"]
+            rounds.append(stats["rounds"] * stats["iterations"])
     measures = {"elements": case.target.elements, "fills": sum(rounds), "fewest_fills": min(rounds, default=0)}
     about = {**installed(), "device_name": device_name(machine)}
     return row_of("throughput", settings.study.name, choices, measures, blocks, **about)
-
-
-def of(case: Case, one: Mapping[str, Any]) -> bool:
-    """Whether a result of pytest-benchmark belongs to the case."""
-    return (one["extra_info"]["law"], one["extra_info"]["target"]) == (case.law, case.target.name)
 
 
 def cuda_clock() -> Any:
