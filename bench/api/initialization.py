@@ -49,21 +49,7 @@ def initialize(
 
 
 @overload
-def initialize(
-    module: nn.Module,
-    name: str,
-    *,
-    activation: Activation = ...,
-    seed: int = ...,
-    generator: Generator | None = ...,
-    batch: Batch | None = ...,
-    others: str = ...,
-    forget_bias: float | None = ...,
-    recurse: bool = ...,
-    device: str | torch.device = ...,
-    dry_run: Literal[True],
-    **arguments: Any,
-) -> Table[Preview]: ...
+def initialize(module: nn.Module, name: str, *, dry_run: Literal[True], **arguments: Any) -> Table[Preview]: ...
 
 
 def initialize(
