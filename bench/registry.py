@@ -225,6 +225,12 @@ def keyword_arguments(function: Callable[..., Any]) -> dict[str, Any]:
     return {one.name: hints.get(one.name, Any) for one in parameters if one.kind is one.KEYWORD_ONLY}
 
 
+def refuse_unknown(word: str, name: str, known: Iterable[str]) -> None:
+    """Raise UserError for a name that does not exist."""
+    if name not in (names := list(known)):
+        raise UserError(unknown(word, name, names))
+
+
 def unknown(word: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that does not exist: the nearest ones, and all of them or the command that lists them."""
     known = sorted(known)

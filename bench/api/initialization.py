@@ -20,10 +20,10 @@ from bench.parts.ambient import neutral
 from bench.parts.dataset.tensors import Split
 from bench.parts.gain import gain as gain_of
 from bench.parts.gain import resolved
-from bench.parts.initializer.any_module import BY_RESET, values_of
-from bench.parts.initializer.as_shipped import as_shipped
+from bench.parts.initializer.any_module import calls_resets, values_of
 from bench.parts.initializer.copies import Slot, refuse_unwritable, write_back
 from bench.parts.initializer.stand_ins import StandIns, is_lstm, refuse_unfillable
+from bench.parts.initializer.torch_default import as_shipped
 from bench.schema import Run, UserError
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -50,21 +50,7 @@ def initialize(
 
 
 @overload
-def initialize(
-    module: nn.Module,
-    name: str,
-    *,
-    activation: Activation = ...,
-    seed: int = ...,
-    generator: Generator | None = ...,
-    batch: Batch | None = ...,
-    others: str = ...,
-    forget_bias: float | None = ...,
-    recurse: bool = ...,
-    device: str | torch.device = ...,
-    dry_run: Literal[True],
-    **arguments: Any,
-) -> Table[Preview]: ...
+def initialize(module: nn.Module, name: str, *, dry_run: Literal[True], **arguments: Any) -> Table[Preview]: ...
 
 
 def initialize(
@@ -117,7 +103,16 @@ def initialize(
         split = None if batch is None else _split(batch)
         target = _device(device)
         original: nn.Module = getattr(module, "_orig_mod", module)  # torch.compile wraps it
-        copies, table = _filled(original, name, recipe, function, stream, split, others, recurse, dry_run)
+        table: Table[Preview] = Table()
+
+        def look(slots: Sequence[Slot], found: StandIns) -> None:
+            if dry_run:
+                table.extend(previews(original, slots, found, recipe))
+
+        recurse = _reach(original, recurse, calls_resets(function), forget_bias)
+        copies = values_of(
+            original, name, function, stream, split, others=others, recurse=recurse, forget_bias=forget_bias, look=look
+        )
         refuse_unwritable([slot for slot, _ in copies], in_inference_mode)
         if dry_run:
             return table
@@ -127,46 +122,18 @@ def initialize(
     return module
 
 
-def _filled(
-    module: nn.Module,
-    name: str,
-    recipe: Recipe,
-    function: Callable[..., Any],
-    stream: Generator,
-    split: Split | None,
-    others: str,
-    recurse: bool,
-    dry_run: bool,
-) -> tuple[list[tuple[Slot, Tensor]], Table[Preview]]:
-    """The values that a module gets, each with its place, and for a dry run their preview; the module is unchanged."""
+def _reach(module: nn.Module, recurse: bool, by_reset: bool, forget_bias: float | None) -> bool:
+    """Whether the children of a module are filled too. Raises UserError for a module that cannot be filled so."""
     refuse_unfillable(module, recurse)
-    by_reset = recipe.function == BY_RESET
     recurse = recurse or (by_reset and isinstance(module, nn.MultiheadAttention))  # its reset sets a bias of its child
     if next(module.parameters(recurse), None) is None and recurse:
         raise UserError(
             f"{type(module).__name__} has no parameters to initialize; where each module is handed over by itself, "
             "as by FSDP's param_init_fn, set recurse=False and give a generator"
         )
-    if recipe.forget_bias is not None and recurse and not any(map(is_lstm, module.modules())):
+    if forget_bias is not None and recurse and not any(map(is_lstm, module.modules())):
         raise UserError(f"forget_bias is for nn.LSTM and nn.LSTMCell, and {type(module).__name__} has none")
-    table: Table[Preview] = Table()
-
-    def look(slots: Sequence[Slot], found: StandIns) -> None:
-        table.extend(previews(module, slots, found, recipe))
-
-    copies = values_of(
-        module,
-        name,
-        function,
-        stream,
-        split,
-        others=others,
-        by_reset=by_reset,
-        recurse=recurse,
-        forget_bias=recipe.forget_bias,
-        look=look if dry_run else None,
-    )
-    return copies, table
+    return recurse
 
 
 def gain(activation: Activation, kind: str = "second_moment", q: float = 1.0) -> float:
@@ -225,8 +192,7 @@ def _function(activation: Activation) -> Callable[[Tensor], Tensor]:
     """The activation as a function; raises UserError for an unknown name and for anything that is not callable."""
     if isinstance(activation, str):
         options, name = _options("activation"), catalogue.canonical("activation", activation)
-        if name not in options:
-            raise UserError(registry.unknown("activation", activation, options))
+        registry.refuse_unknown("activation", name, options)
         option = options[name]
         built: nn.Module = registry.find("activation", option["function"])(**catalogue.arguments(option))
         return built

@@ -10,12 +10,14 @@ from contextlib import contextmanager, suppress
 import hydra
 from omegaconf import DictConfig
 
-from bench.benchmarks.coverage import CoverageSettings
-from bench.benchmarks.error_rates.settings import ErrorRatesSettings
-from bench.benchmarks.probe_error_rates.settings import ProbeErrorRatesSettings
-from bench.benchmarks.scale.settings import ScaleSettings
-from bench.benchmarks.speed.settings import SpeedSettings
-from bench.benchmarks.throughput.settings import ThroughputSettings
+from bench.benchmarks.settings import (
+    CoverageSettings,
+    ErrorRatesSettings,
+    ProbeErrorRatesSettings,
+    ScaleSettings,
+    SpeedSettings,
+    ThroughputSettings,
+)
 from bench.commands.report import rendered, table
 from bench.commands.shared import known_store
 from bench.machine.settings import Settings

@@ -17,8 +17,8 @@ from bench.parts.arguments import BY_ACTIVATION, RESIDUAL, SUM
 from bench.parts.dataset.tensors import Dataset
 from bench.parts.gain import resolved
 from bench.parts.initializer.any_module import fill
-from bench.parts.initializer.as_shipped import as_shipped
 from bench.parts.initializer.resets import same
+from bench.parts.initializer.torch_default import as_shipped
 from bench.parts.model.contents import contents
 from bench.parts.model.fit import Fitted
 from bench.parts.model.own import Own

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from bench.parts.ambient import neutral
 from bench.parts.arguments import BY_ACTIVATION, GAINS
-from bench.registry import unknown
+from bench.registry import refuse_unknown, unknown
 from bench.schema import Unfit, UserError
 
 Function = Callable[[Tensor], Tensor]
@@ -44,8 +44,7 @@ def gain(activation: Function | nn.Module, kind: str = "second_moment", q: float
     with the slopes beside it. One that computes in float32 has a gain to 1e-5. Raises UserError for another kind, an
     activation that is not elementwise or fails, and a moment that is zero or not finite.
     """
-    if kind not in KINDS:
-        raise UserError(unknown("kind of gain", kind, KINDS))
+    refuse_unknown("kind of gain", kind, KINDS)
     if isinstance(q, str) or not 0 < q < math.inf:
         raise UserError(
             f"pre-activations of variance q={q} carry no signal; give a positive, finite number such as 1.0"
@@ -194,12 +193,8 @@ def _shared_slope(module: nn.Module) -> nn.Module:
     return module
 
 
-def _second_moment(phi: Function, q: float) -> float:
-    return expectation(square(phi), q) / q
-
-
-def _variance(phi: Function, q: float) -> float:
-    return expectation(square(phi), q) - expectation(phi, q) ** 2
-
-
-KINDS = {"second_moment": _second_moment, "variance": _variance, "critical": squared_slope}
+KINDS: dict[str, Callable[[Function, float], float]] = {  # the moment that a gain divides by the root of
+    "second_moment": lambda phi, q: expectation(square(phi), q) / q,
+    "variance": lambda phi, q: expectation(square(phi), q) - expectation(phi, q) ** 2,
+    "critical": squared_slope,
+}

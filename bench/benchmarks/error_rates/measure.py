@@ -7,20 +7,20 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 
 import numpy as np
 
 from bench.benchmarks.error_rates.judge import judged
 from bench.benchmarks.error_rates.kinds import Kind, kinds
-from bench.benchmarks.error_rates.settings import ErrorRatesSettings
 from bench.benchmarks.error_rates.simulate import QUESTION, studies
+from bench.benchmarks.row import Numbers, row_of
+from bench.benchmarks.settings import ErrorRatesSettings
 from bench.machine import environment
 from bench.machine.pool import pool
 from bench.report.analysis.rules import Rules
 from bench.report.statistics import wilson
-from bench.schema import AUTO, OK, Row, Run, UserError
+from bench.schema import AUTO, Row, UserError
 
 
 def measure(settings: ErrorRatesSettings) -> Iterator[Row]:
@@ -42,13 +42,10 @@ def measure(settings: ErrorRatesSettings) -> Iterator[Row]:
     processes = environment.usable_cores() if settings.processes == AUTO else int(settings.processes)
     with pool(processes) as simulating:
         for kind, measures in zip(chosen, simulating.map(task, chosen), strict=True):
-            choices = {"task": "error_rates", **kind.choices, **shared}
-            about = {**environment.describe(), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
-            study = settings.study.name
-            yield Row(Run(study, choices).id, study, OK, choices, measures, environment=about)
+            yield row_of("error_rates", settings.study.name, {**kind.choices, **shared}, measures)
 
 
-def rates(kind: Kind, rules: Rules, count: int, seed: int) -> dict[str, float | int | None]:
+def rates(kind: Kind, rules: Rules, count: int, seed: int) -> Numbers:
     """Each share over `count` studies of a kind, with its 95 % Wilson interval: NAME, NAME_low and NAME_high.
 
     The interval takes all pairs of a study for one observation: wide enough, however they depend on each other.
@@ -58,7 +55,7 @@ def rates(kind: Kind, rules: Rules, count: int, seed: int) -> dict[str, float | 
     total: Counter[str] = Counter()
     for rows in studies(kind, count, generator):
         total.update(judged(rows, kind, asking))
-    found: dict[str, float | int | None] = {}
+    found: Numbers = {}
     for name, sum_of_shares in total.items():
         within = wilson(round(sum_of_shares), count)
         found |= {name: sum_of_shares / count, f"{name}_low": within.low, f"{name}_high": within.high}

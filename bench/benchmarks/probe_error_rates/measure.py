@@ -6,7 +6,6 @@ In: settings. Out: rows. Touches: nothing; the digits and the rows of the studie
 import math
 import random
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import torch
@@ -14,9 +13,9 @@ import torchvision
 
 from bench import catalogue, registry
 from bench.benchmarks.probe_error_rates.nets import BATCH, CHOSEN_ON, MUTANTS, NETS, RATE, accuracy, mutant
-from bench.benchmarks.probe_error_rates.settings import ProbeErrorRatesSettings
 from bench.benchmarks.probe_error_rates.table import CHOSEN, KEPT
-from bench.machine import environment
+from bench.benchmarks.row import Numbers, row_of
+from bench.benchmarks.settings import ProbeErrorRatesSettings
 from bench.parts.ambient import seeded
 from bench.parts.assembly import assembled
 from bench.parts.dataset.tensors import Dataset
@@ -47,13 +46,10 @@ def measured(settings: ProbeErrorRatesSettings) -> Iterator[Row]:
     parts = {"family": _families, "mutant": _mutants, "run": _runs}
     for part in settings.part:
         for choices, measures in parts[part](settings):
-            chosen = {"task": "probe_error_rates", "part": part, **choices}
-            about = {**environment.describe(), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
-            study = settings.study.name
-            yield Row(Run(study, chosen).id, study, OK, chosen, measures, environment=about)
+            yield row_of("probe_error_rates", settings.study.name, {"part": part, **choices}, measures)
 
 
-Found = Iterator[tuple[dict[str, Any], dict[str, float | int | None]]]
+Found = Iterator[tuple[dict[str, Any], Numbers]]
 
 
 def _families(settings: ProbeErrorRatesSettings) -> Found:
@@ -121,14 +117,14 @@ def _functions(choices: Mapping[str, Any]) -> dict[str, str]:
     return {word: catalogue.options(word)[choices[word]]["function"] for word in words}
 
 
-def diagnosed(found: Measurement) -> dict[str, float | int | None]:
+def diagnosed(found: Measurement) -> Numbers:
     """Whether there is a problem of each kind, and the risk."""
     kinds = [one.kind for one in problems(found)]
     score = risk(found)
     return {"problems": len(kinds), "risk": score if math.isfinite(score) else None} | dict.fromkeys(kinds, 1)
 
 
-def _baselines(found: Measurement) -> dict[str, float | int | None]:
+def _baselines(found: Measurement) -> Numbers:
     """What needs no forward pass: the number of layers, and how far log2 of variance times fan is from He's 2."""
     flow = Flow(found)
     products = [flow.weight(layer).gain ** 2 for layer in flow.layers if flow.weight(layer).gain > 0]

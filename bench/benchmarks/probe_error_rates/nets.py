@@ -5,6 +5,7 @@ In: the name of a net, a mutation, a seed. Out: modules, accuracies. Touches: no
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -120,20 +121,13 @@ def _layers(net: nn.Module) -> list[Layer]:
     return [part for part in net.modules() if isinstance(part, Layer)]
 
 
-def _scaled(factor: float, only: int | None = None) -> Mutate:
-    def mutate(net: nn.Module, seed: int) -> None:
-        for index, layer in enumerate(_layers(net)):
-            if only is None or index == only % len(_layers(net)):
-                layer.weight.mul_(factor)
-
-    return mutate
+def _scaled(net: nn.Module, seed: int, factor: float, which: slice = slice(None)) -> None:
+    for layer in _layers(net)[which]:
+        layer.weight.mul_(factor)
 
 
-def _filled(value: float) -> Mutate:
-    def mutate(net: nn.Module, seed: int) -> None:
-        nn.init.constant_(_layers(net)[2].weight, value)
-
-    return mutate
+def _filled(net: nn.Module, seed: int, value: float) -> None:
+    nn.init.constant_(_layers(net)[2].weight, value)
 
 
 def _kernel_ignored(net: nn.Module, seed: int) -> None:
@@ -147,12 +141,9 @@ def _fans_exchanged(net: nn.Module, seed: int) -> None:
         layer.weight.mul_((layer.weight.shape[1] / layer.weight.shape[0]) ** 0.5)
 
 
-def _swapped(name: str) -> Mutate:
-    def mutate(net: nn.Module, seed: int) -> None:
-        drawn = Remedy(name).applied(net, torch.zeros(1), None, seed)
-        net.load_state_dict(drawn.state_dict())
-
-    return mutate
+def _swapped(net: nn.Module, seed: int, name: str) -> None:
+    drawn = Remedy(name).applied(net, torch.zeros(1), None, seed)
+    net.load_state_dict(drawn.state_dict())
 
 
 def _new_stem(net: nn.Module, seed: int) -> None:
@@ -163,18 +154,18 @@ def _new_stem(net: nn.Module, seed: int) -> None:
 
 
 MUTANTS: Mapping[str, Mutate] = {
-    "torch_default": _swapped("torch_default"),
-    "glorot_uniform": _swapped("glorot_uniform"),
-    "uniform_raw": _swapped("uniform_raw"),
-    "times 0.1": _scaled(0.1),
-    "times 3": _scaled(3.0),
-    "times 10": _scaled(10.0),
+    "torch_default": partial(_swapped, name="torch_default"),
+    "glorot_uniform": partial(_swapped, name="glorot_uniform"),
+    "uniform_raw": partial(_swapped, name="uniform_raw"),
+    "times 0.1": partial(_scaled, factor=0.1),
+    "times 3": partial(_scaled, factor=3.0),
+    "times 10": partial(_scaled, factor=10.0),
     "kernel ignored": _kernel_ignored,
     "fans exchanged": _fans_exchanged,
-    "a layer of zeros": _filled(0.0),
-    "a layer of ones": _filled(1.0),
+    "a layer of zeros": partial(_filled, value=0.0),
+    "a layer of ones": partial(_filled, value=1.0),
     "new stem": _new_stem,
-    "head times 100": _scaled(100.0, only=-1),
+    "head times 100": partial(_scaled, factor=100.0, which=slice(-1, None)),
 }
 
 

@@ -11,7 +11,6 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from threading import Barrier, BrokenBarrierError
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -93,9 +92,7 @@ class Pool:
     def __enter__(self) -> "Pool":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.barrier.abort()  # frees processes that wait after an error here
         self.pool.shutdown(cancel_futures=True)
 

@@ -11,17 +11,17 @@ import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from typing import Any
 
+from bench.benchmarks.row import Numbers, row_of
+from bench.benchmarks.settings import SpeedSettings
 from bench.benchmarks.speed import whole
 from bench.benchmarks.speed.arms import PLAIN, Pool, arms_of, runs_for
-from bench.benchmarks.speed.settings import SpeedSettings, quickened
 from bench.benchmarks.speed.work import CLASSES, Work, model_of, run_of, training_flops, work
-from bench.machine import environment, peak, precision
+from bench.machine import peak, precision
 from bench.machine.machine import machine_of
 from bench.plan.plan import Compose
-from bench.schema import OK, Machine, Row, Run, UserError
+from bench.schema import Machine, Row, Run, UserError
 from bench.train.segment import device_name
 
 AGAIN = "plain again"  # the control: its difference from plain is noise
@@ -35,7 +35,7 @@ def measure(compose: Compose, settings: SpeedSettings) -> Iterator[Row]:
     Raises UserError, before anything is measured, for an unknown work, a number out of bounds, or a sweep that the
     baseline cannot do, and later when a process dies.
     """
-    settings = quickened(settings) if settings.quick else settings
+    settings = settings.quickened() if settings.quick else settings
     machine = machine_of(settings)
     numbers = precision.resolved(settings.precision, machine.device)
     works = [work(name) for name in settings.work]
@@ -44,27 +44,29 @@ def measure(compose: Compose, settings: SpeedSettings) -> Iterator[Row]:
     swept = whole.runs_of(compose, settings.sweep)
     if not (works or swept or settings.soak):
         raise UserError("nothing is measured: name a work, such as work=[resnet8/1x8x8], a sweep or a soak")
+
+    def row(choices: Mapping[str, Any], measures: Numbers, curve: list[Numbers], about: Mapping[str, Any]) -> Row:
+        there = {"device_name": device_name(machine), "load": load, **about}  # the load of the minute before
+        return row_of("speed", settings.study.name, {**choices, "device": machine.device}, measures, curve, **there)
+
     shared = {"batch_size": settings.batch_size, "blocks": settings.blocks, "seconds": settings.seconds}
     for one, run in zip(works, runs, strict=True):
         choices = {"kind": "training", "work": one.name, **shared, "precision": numbers}
-        yield row(choices, settings.study.name, machine, load, *training(one, run, machine, settings))
+        yield row(choices, *training(one, run, machine, settings))
     if swept:
         choices = {"kind": "sweep", "sweep": settings.sweep, "blocks": settings.sweep_blocks}
-        yield row(choices, settings.study.name, machine, load, *whole.sweeps(swept, settings))
+        yield row(choices, *whole.sweeps(swept, settings))
     if settings.soak:
         choices = {"kind": "soak", "runs": settings.soak}
-        yield row(choices, settings.study.name, machine, load, *whole.soak(settings.soak, settings))
+        yield row(choices, *whole.soak(settings.soak, settings))
 
 
-Found = tuple[dict[str, float | int | None], list[dict[str, float | int | None]], dict[str, Any]]
-
-
-def training(work: Work, run: Run, machine: Machine, settings: SpeedSettings) -> Found:
+def training(work: Work, run: Run, machine: Machine, settings: SpeedSettings) -> whole.Found:
     """One work by every arm: measures, the seconds of each block, and the settings of the arms."""
     model = model_of(run, work.shape, CLASSES)
     arms = arms_of(run, machine, settings)
     threads = max(arm.processes * arm.threads for arm in arms)
-    measures: dict[str, float | int | None] = {"flops_per_image": training_flops(model, work.shape)}
+    measures: Numbers = {"flops_per_image": training_flops(model, work.shape)}
     for name in sorted({arm.precision for arm in arms}):
         measures[f"matmul_{name}"] = peak.matmul(name, machine.device, threads)
     with ExitStack() as held:
@@ -88,7 +90,7 @@ def steps_for(plain: Pool, seconds: float, runs: int) -> int:
     return max(1, round(seconds * steps / took / runs))
 
 
-def blocks(pools: Mapping[str, Pool], runs: int, steps: int, count: int) -> Iterator[dict[str, float | int | None]]:
+def blocks(pools: Mapping[str, Pool], runs: int, steps: int, count: int) -> Iterator[Numbers]:
     """The seconds of each arm, block after block, in an order that is drawn for each; prints a line per block."""
     for block, order in enumerate(orders([*pools], count, next(iter(pools.values())).work.name)):
         seconds = {name: pools[name].seconds(runs, steps) for name in order}
@@ -103,19 +105,3 @@ def orders(names: Sequence[str], count: int, seed: str) -> list[list[str]]:
     """The order of the arms in each block, the same for the same seed."""
     drawn = random.Random(seed)
     return [drawn.sample(names, len(names)) for _ in range(count)]
-
-
-def row(
-    choices: Mapping[str, Any],
-    study: str,
-    machine: Machine,
-    load: float,
-    measures: dict[str, float | int | None],
-    curve: list[dict[str, float | int | None]],
-    about: Mapping[str, Any],
-) -> Row:
-    """The row of a measurement, with the machine and its load in the minute before."""
-    choices = {"task": "speed", **choices, "device": machine.device}
-    finished = datetime.now(UTC).isoformat(timespec="seconds")
-    there = {"finished": finished, "device_name": device_name(machine), "load": load, **about}
-    return Row(Run(study, choices).id, study, OK, choices, measures, curve, environment.describe() | there)

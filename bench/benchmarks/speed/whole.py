@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.benchmarks.row import Numbers
+from bench.benchmarks.settings import SpeedSettings
 from bench.benchmarks.speed import script
-from bench.benchmarks.speed.settings import SpeedSettings
 from bench.benchmarks.timed import timed
 from bench.machine import environment
 from bench.machine.machine import machine_of
@@ -21,7 +22,6 @@ from bench.plan.plan import Compose, declared, plan
 from bench.rows.store import Store
 from bench.schema import AUTO, Row, Run, UserError
 
-Numbers = dict[str, float | int | None]
 Found = tuple[Numbers, list[Numbers], dict[str, Any]]
 
 SAME = ("device", "threads", "processes", "packing")  # settings that a sweep here shares with this command
@@ -73,12 +73,8 @@ def as_sweep(settings: SpeedSettings, folder: Path) -> list[str]:
 def places(folder: Path, settings: SpeedSettings) -> list[str]:
     """Overrides: rows and cache in their own folder, data and machine as in these settings."""
     own = {"results": str(folder / "results"), "cache": str(folder / "cache"), "data": str(settings.data)}
-    return ["tracking=off", *(f"{key}={json.dumps(one)}" for key, one in own.items()), *same(settings)]
-
-
-def same(settings: SpeedSettings) -> list[str]:
-    """Overrides for a sweep on the machine of these settings."""
-    return [f"{key}={getattr(settings, key)}" for key in SAME]
+    same = [f"{key}={getattr(settings, key)}" for key in SAME]
+    return ["tracking=off", *(f"{key}={json.dumps(one)}" for key, one in own.items()), *same]
 
 
 @dataclass(frozen=True)

@@ -10,26 +10,24 @@ alike. Ratios are taken within a block.
 import contextlib
 import importlib.util
 import json
-import os
 import random
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from bench import registry
+from bench.benchmarks.row import row_of
+from bench.benchmarks.settings import ThroughputSettings
 from bench.benchmarks.throughput import target, timing
 from bench.benchmarks.throughput.libraries import LAWS, LIBRARIES, Fill, installed
-from bench.benchmarks.throughput.settings import ThroughputSettings, quickened
 from bench.benchmarks.throughput.target import Target
-from bench.machine import environment
 from bench.machine.machine import machine_of
-from bench.schema import OK, Machine, Row, Run, UserError
+from bench.schema import Machine, Row, UserError
 from bench.train.segment import device_name
 
 MEDDLING = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER")  # variables by which an outer pytest would change the timing
@@ -91,10 +89,9 @@ def measure(settings: ThroughputSettings) -> tuple[list[Row], list[str]]:
     """
     if missing := [one for one in TIMER if importlib.util.find_spec(one.replace("-", "_")) is None]:
         raise UserError(f"throughput needs {' and '.join(missing)}; install with: pip install -e '.[throughput]'")
-    settings = quickened(settings) if settings.quick else settings
+    settings = settings.quickened() if settings.quick else settings
     for law in settings.law:
-        if law not in LAWS:
-            raise UserError(registry.unknown("law", law, LAWS))
+        registry.refuse_unknown("law", law, LAWS)
     machine = machine_of(settings)
     torch.set_num_threads(machine.threads)
     cases = list(cases_of(settings, machine.device))
@@ -102,7 +99,7 @@ def measure(settings: ThroughputSettings) -> tuple[list[Row], list[str]]:
         raise UserError("nothing is measured: name a law and a shape or a network, such as shape=[64x64x3x3]")
     turns = [one for case in cases for one in measurements(case, settings.blocks)]
     found = timed(turns, settings.seconds, machine.device)
-    rows = [row(case, [one for one in found if of(case, one)], settings, machine) for case in cases]
+    rows = [row(case, found, settings, machine) for case in cases]
     labels = [one["extra_info"] for one in found]
     return rows, [f"{' '.join(map(str, one.label().values()))} failed" for one in turns if one.label() not in labels]
 
@@ -142,27 +139,18 @@ def timed(turns: list[Measurement], seconds: float, device: str) -> list[dict[st
             *(f"--benchmark-max-time={seconds}", "--benchmark-min-rounds=2", "--benchmark-sort=name"),
             *("--benchmark-warmup=on", "--benchmark-warmup-iterations=1", "--benchmark-columns=median,rounds"),
         ]
-        with without(*MEDDLING):
+        with pytest.MonkeyPatch.context() as environ:
+            for name in MEDDLING:
+                environ.delenv(name, raising=False)
             pytest.main(arguments, plugins=[Plugin(turns, device)])
         if not report.is_file():
             raise UserError("pytest-benchmark measured nothing; its message stands above")
         return list(json.loads(report.read_text(encoding="utf-8"))["benchmarks"])
 
 
-@contextlib.contextmanager
-def without(*variables: str) -> Iterator[None]:
-    """The environment without some of its variables, for a while."""
-    kept = {name: os.environ.pop(name) for name in variables if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(kept)
-
-
 def row(case: Case, found: list[dict[str, Any]], settings: ThroughputSettings, machine: Machine) -> Row:
-    """The row of a case: its curve has one entry per block, the seconds of one fill by each library (the median)."""
+    """The row of a case, of all results: an entry of its curve has the median seconds of a fill by each library."""
     choices = {
-        "task": "throughput",
         "law": case.law,
         "target": case.target.name,
         "device": machine.device,
@@ -171,24 +159,14 @@ def row(case: Case, found: list[dict[str, Any]], settings: ThroughputSettings, m
         "seconds": settings.seconds,
     }
     blocks: list[dict[str, Any]] = [{"block": block} for block in range(settings.blocks)]
-    for one in found:
-        about = one["extra_info"]
-        blocks[about["block"]][about["library"]] = one["stats"]["median"]
-    rounds = [one["stats"]["rounds"] * one["stats"]["iterations"] for one in found]
+    rounds = []
+    for about, stats in ((one["extra_info"], one["stats"]) for one in found):
+        if (about["law"], about["target"]) == (case.law, case.target.name):
+            blocks[about["block"]][about["library"]] = stats["median"]
+            rounds.append(stats["rounds"] * stats["iterations"])
     measures = {"elements": case.target.elements, "fills": sum(rounds), "fewest_fills": min(rounds, default=0)}
-    study = settings.study.name
-    return Row(Run(study, choices).id, study, OK, choices, measures, blocks, surroundings(machine))
-
-
-def surroundings(machine: Machine) -> dict[str, Any]:
-    """The machine, and the version of each peer."""
-    finished = datetime.now(UTC).isoformat(timespec="seconds")
-    return {**environment.describe(), **installed(), "finished": finished, "device_name": device_name(machine)}
-
-
-def of(case: Case, one: Mapping[str, Any]) -> bool:
-    """Whether a result of pytest-benchmark belongs to the case."""
-    return (one["extra_info"]["law"], one["extra_info"]["target"]) == (case.law, case.target.name)
+    about = {**installed(), "device_name": device_name(machine)}
+    return row_of("throughput", settings.study.name, choices, measures, blocks, **about)
 
 
 def cuda_clock() -> Any:

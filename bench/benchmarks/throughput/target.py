@@ -57,8 +57,7 @@ def network(name: str, device: str) -> Target:
     Raises UserError for another name.
     """
     options = catalogue.options("model")
-    if name not in options:
-        raise UserError(registry.unknown("model", name, options))
+    registry.refuse_unknown("model", name, options)
     arguments = {f"model.{key}": value for key, value in catalogue.arguments(options[name]).items()}
     run = Run("throughput", {"model": name, **arguments}, {"model": options[name]["function"]})
     built: nn.Module = registry.build(run, "model")(IMAGE, CLASSES, nn.ReLU, nn.BatchNorm2d, "sum").to(device)

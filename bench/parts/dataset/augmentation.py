@@ -18,7 +18,10 @@ def augment(images: Tensor, generator: Generator, *, crop: int, flip: bool) -> T
     if not crop and not flip:
         return images
     count, channels, height, width = images.shape
-    down, right = _shifts(count, crop, generator).to(images.device)
+    shifts = torch.zeros(2, count, 1, dtype=torch.int64)  # where each crop begins in its padded image
+    if crop:
+        shifts = torch.randint(2 * crop + 1, (2, count, 1), generator=generator, device=generator.device)
+    down, right = shifts.to(images.device)
     rows = down + torch.arange(height, device=images.device)
     columns = right + torch.arange(width, device=images.device)
     if flip:
@@ -27,10 +30,3 @@ def augment(images: Tensor, generator: Generator, *, crop: int, flip: bool) -> T
     pixels = rows[:, :, None] * (width + 2 * crop) + columns[:, None, :]  # (N, H, W), indices into a padded image
     padded = functional.pad(images, (crop,) * 4).flatten(2)
     return padded.gather(2, pixels.view(count, 1, -1).expand(-1, channels, -1)).view(images.shape)
-
-
-def _shifts(count: int, crop: int, generator: Generator) -> Tensor:
-    """Where each crop begins in its padded image, (2, N, 1): down and right."""
-    if not crop:
-        return torch.zeros(2, count, 1, dtype=torch.int64)
-    return torch.randint(2 * crop + 1, (2, count, 1), generator=generator, device=generator.device)

@@ -13,11 +13,11 @@ from torch import Generator, Tensor, nn
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer.copies import Slot, on_copies, values, write_back
 from bench.parts.initializer.stand_ins import StandIns, finish, refuse_unfillable, stand_ins
+from bench.parts.initializer.torch_default import torch_default
 from bench.schema import UserError
 
 Initialize = Callable[[nn.Module, Generator, Split | None], Any]
 Look = Callable[[Sequence[Slot], StandIns], None]
-BY_RESET = "torch_default"  # the initializer that calls the reset of each module
 
 
 def fill(module: nn.Module, name: str, initialize: Initialize, generator: Generator, batch: Split | None) -> nn.Module:
@@ -28,11 +28,13 @@ def fill(module: nn.Module, name: str, initialize: Initialize, generator: Genera
     per channel, a token or a position, stays as the module's constructor left it. Raises UserError as that does.
     """
     refuse_unfillable(module, recurse=True)
-    by_reset = getattr(getattr(initialize, "func", None), "__name__", "") == BY_RESET
-    write_back(
-        values_of(module, name, initialize, generator, batch, others="keep", by_reset=by_reset), torch.device("cpu")
-    )
+    write_back(values_of(module, name, initialize, generator, batch, others="keep"), torch.device("cpu"))
     return module
+
+
+def calls_resets(initialize: Initialize) -> bool:
+    """Whether an initializer, as `registry.build` returns it, calls the reset of each module."""
+    return getattr(getattr(initialize, "func", None), "__name__", "") == torch_default.__name__
 
 
 def values_of(
@@ -43,7 +45,6 @@ def values_of(
     batch: Split | None,
     *,
     others: str,
-    by_reset: bool,
     recurse: bool = True,
     forget_bias: float | None = None,
     look: Look | None = None,
@@ -55,7 +56,7 @@ def values_of(
     try:
         with torch.random.fork_rng(devices=[]), on_copies(module, recurse) as slots:
             torch.default_generator.manual_seed(generator.initial_seed())  # of a forward pass that draws
-            with stand_ins(slots, generator, others, by_reset) as found:
+            with stand_ins(slots, generator, others, calls_resets(initialize)) as found:
                 initialize(module, generator, batch)
                 finish(slots, forget_bias)
                 if look:

@@ -1,4 +1,4 @@
-"""Schemes in which a layer's law depends on the role of the layer.
+"""Schemes in which a layer's law depends on the role of the layer, or is that of another initializer.
 
 In: a model and a generator. Out: the model, filled in place. Touches: the tensors it is handed, and reads conf/.
 """
@@ -6,6 +6,7 @@ In: a model and a generator. Out: the model, filled in place. Touches: the tenso
 import functools
 import math
 
+import torch
 from torch import Generator, nn
 
 from bench import catalogue, registry
@@ -16,7 +17,9 @@ from bench.parts.initializer.layers import Law, bound, draw_together, laws, laye
 from bench.parts.initializer.norms import refuse_standardized
 from bench.parts.initializer.roles import ROLES, residual_branches
 from bench.registry import initializer
-from bench.schema import Unfit, UserError
+from bench.schema import Unfit
+
+SEEDS = 2**32  # torch's CPU generator takes 32 bits of its seed
 
 
 @initializer
@@ -39,6 +42,18 @@ def by_role(
     """
     names = dict(zip(ROLES, (stem, first, middle, last, shortcut, classifier, other), strict=True))
     scheme.fill(model, generator, named(other), {role: named(name) for role, name in names.items()})
+
+
+@initializer
+def again(model: nn.Module, generator: Generator, batch: object, *, of: str) -> None:
+    """Draw each layer by the law of the initializer `of` of conf/, with a generator that `generator` seeds.
+
+    With the same seed a run has other weights than with `of`, from the same law: a difference between the two is a
+    false positive. Raises UserError for a name that is not a law of one tensor.
+    """
+    law = named(of)
+    seed = int(torch.randint(SEEDS, (), generator=generator))
+    scheme.fill(model, torch.Generator().manual_seed(seed), law)
 
 
 @initializer
@@ -107,8 +122,7 @@ def named(name: str) -> Law:
     Raises UserError, with all known names, for another name.
     """
     options, name = _options(), catalogue.canonical("initializer", name)
-    if name not in options:
-        raise UserError(registry.unknown("law of one tensor", name, options))
+    registry.refuse_unknown("law of one tensor", name, options)
     return options[name]
 
 

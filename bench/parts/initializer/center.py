@@ -14,9 +14,8 @@ from bench.parts.gain import number
 from bench.parts.initializer import scheme, streams
 from bench.parts.initializer.layers import law, layers
 from bench.parts.initializer.norms import refuse_standardized
-from bench.parts.initializer.orthogonal import orthogonal
-from bench.registry import initializer, unknown
-from bench.schema import Unfit, UserError
+from bench.parts.initializer.orthogonal import orthogonal, refuse_fewer_outputs
+from bench.registry import initializer, refuse_unknown
 
 NORMALIZERS = {"code": 0, "paper": 1}  # the k of 2^(-(m - k) / 2)
 
@@ -59,8 +58,7 @@ def zero_hadamard(weight: Tensor, generator: Generator, *, normalizer: str) -> N
     matrix of size 2^m and m = ceil(log2 c_out). Normalizer "code" is that, of the published code, whose H is
     orthonormal; "paper" prints 2^(-(m - 1) / 2). Raises UserError for another.
     """
-    if normalizer not in NORMALIZERS:
-        raise UserError(unknown("normalizer", normalizer, NORMALIZERS))
+    refuse_unknown("normalizer", normalizer, NORMALIZERS)
     matrix = center(weight.zero_())
     c_out, c_in = matrix.shape
     if c_out <= c_in:
@@ -94,14 +92,3 @@ def center(weight: Tensor, left: bool = False) -> Tensor:
     for size in weight.shape[2:]:
         weight = weight[:, :, (size - left) // 2]
     return weight
-
-
-def refuse_fewer_outputs(weight: Tensor, scheme: str) -> None:
-    """Raise Unfit for a convolution with more inputs than outputs, which cannot keep the norm of all of them."""
-    c_out, c_in = weight.shape[:2]
-    if weight.dim() > 2 and c_in > c_out:
-        sentence = (
-            f"{scheme} needs at least as many outputs as inputs, and a convolution here has {c_in} inputs and {c_out} "
-            "outputs; take a model without one (no resnet50: its bottlenecks narrow), or initializer=orthogonal"
-        )
-        raise Unfit(f"a convolution has {c_in} inputs and {c_out} outputs, which are fewer", sentence)

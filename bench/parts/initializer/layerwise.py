@@ -4,6 +4,7 @@ In: a model, a generator, a batch. Out: the model, filled in place. Touches: the
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 
 import torch
@@ -13,7 +14,7 @@ from bench.bounds import Natural, Positive
 from bench.parts.dataset.tensors import Split
 from bench.parts.initializer import streams
 from bench.parts.initializer.fans import Layer
-from bench.parts.initializer.layers import layers
+from bench.parts.initializer.layers import Law, layers
 from bench.parts.initializer.norms import cancels_scale, refuse_standardized
 from bench.parts.initializer.orthogonal import orthogonal
 from bench.parts.initializer.scheme import all_or_nothing, fill, given, measured
@@ -34,9 +35,13 @@ def lsuv(
     stay 0. A layer that feeds a normalization, or whose output is constant, keeps its orthonormal weights.
     """
     refuse_standardized(layers(model), "lsuv")
-    images = given(batch, model).images
-    fill(model, generator, partial(orthogonal, gain=1.0))
-    walk(model, images, partial(unit_variance, tolerance=tolerance, iterations=iterations))
+    walk(
+        model,
+        generator,
+        batch,
+        partial(orthogonal, gain=1.0),
+        partial(unit_variance, tolerance=tolerance, iterations=iterations),
+    )
 
 
 def unit_variance(layer: Layer, x: Tensor, *, tolerance: float, iterations: int) -> None:
@@ -59,9 +64,13 @@ def lsuv_port(
     skipped are those of `lsuv`.
     """
     refuse_standardized(layers(model), "lsuv_port")
-    images = given(batch, model).images
-    fill(model, generator, partial(orthogonal, gain=1.0))
-    walk(model, images, partial(unit_deviation, tolerance=tolerance, iterations=iterations))
+    walk(
+        model,
+        generator,
+        batch,
+        partial(orthogonal, gain=1.0),
+        partial(unit_deviation, tolerance=tolerance, iterations=iterations),
+    )
 
 
 def unit_deviation(layer: Layer, x: Tensor, *, tolerance: float, iterations: int) -> None:
@@ -85,9 +94,7 @@ def data_dependent_norm(model: nn.Module, generator: Generator, batch: Split | N
     that are skipped are those of `lsuv`, with N(0, 1 / n_in) weights.
     """
     refuse_standardized(layers(model), "data_dependent_norm")
-    images = given(batch, model).images
-    fill(model, generator, lecun)
-    walk(model, images, standard_channels)
+    walk(model, generator, batch, lecun, standard_channels)
 
 
 def lecun(weight: Tensor, generator: Generator) -> None:
@@ -107,12 +114,14 @@ def standard_channels(layer: Layer, x: Tensor) -> None:
 
 
 @torch.no_grad()
-def walk(model: nn.Module, images: Tensor, adjust: Adjust) -> None:
-    """Call `adjust(layer, its input)` for each layer that feeds no normalization, in the order of the forward pass.
+def walk(model: nn.Module, generator: Generator, batch: Split | None, law: Law, adjust: Adjust) -> None:
+    """Draw all weights by a law; then call `adjust(layer, its input)` for each layer that feeds no normalization.
 
     A layer is adjusted when the batch reaches it, before its output is passed on, so that each layer sees the output of
     adjusted layers: one forward pass adjusts them all. Raises UserError where the output of a layer is not finite.
     """
+    images = given(batch, model).images
+    fill(model, generator, law)
     with measured(model):
         left = {*layers(model)} - normalised(model, images)
 
@@ -125,12 +134,10 @@ def walk(model: nn.Module, images: Tensor, adjust: Adjust) -> None:
             adjust(layer, inputs[0])
             return layer.forward(inputs[0])
 
-        hooks = [layer.register_forward_hook(visit) for layer in left]
-        try:
+        with ExitStack() as hooks:
+            for layer in left:
+                hooks.enter_context(layer.register_forward_hook(visit))
             model(images)
-        finally:
-            for hook in hooks:
-                hook.remove()
 
 
 def normalised(model: nn.Module, images: Tensor) -> set[Layer]:
@@ -145,11 +152,10 @@ def normalised(model: nn.Module, images: Tensor) -> set[Layer]:
         if latest and inputs[0] is latest["output"]:
             found.add(latest["layer"])  # type: ignore[arg-type]
 
-    hooks = [layer.register_forward_hook(remember) for layer in layers(model)]
-    hooks += [norm.register_forward_pre_hook(compare) for norm in model.modules() if cancels_scale(norm)]
-    try:
+    with ExitStack() as hooks:
+        for layer in layers(model):
+            hooks.enter_context(layer.register_forward_hook(remember))
+        for norm in filter(cancels_scale, model.modules()):
+            hooks.enter_context(norm.register_forward_pre_hook(compare))
         model(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return found

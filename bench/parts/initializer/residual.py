@@ -10,7 +10,6 @@ import torch
 from torch import Generator, Tensor, nn
 
 from bench.parts.arguments import SUM
-from bench.parts.dataset.tensors import Split
 from bench.parts.initializer.fans import fans
 from bench.parts.initializer.layers import bound, layers
 from bench.parts.initializer.norms import refuse_standardized
@@ -29,7 +28,7 @@ torch_default = bound(variance_scaling, scale=1 / 3, gain=1.0, mode="fan_in", di
 @initializer
 @all_or_nothing
 def fixup(
-    model: nn.Module, generator: Generator, batch: Split | None, *, gain: float | str, mode: str, residual: str
+    model: nn.Module, generator: Generator, batch: object, *, gain: float | str, mode: str, residual: str
 ) -> None:
     """Scale the branches' layers by L^(-1/(2m-2)), their last to 0, the classifier to 0 (Zhang, Dauphin & Ma 2019).
 
@@ -52,7 +51,7 @@ def fixup(
 def skipinit(
     model: nn.Module,
     generator: Generator,
-    batch: Split | None,
+    batch: object,
     *,
     gain: float | str,
     mode: str,
@@ -74,7 +73,7 @@ def skipinit(
 @initializer
 @all_or_nothing
 def rezero(
-    model: nn.Module, generator: Generator, batch: Split | None, *, gain: float | str, mode: str, residual: str
+    model: nn.Module, generator: Generator, batch: object, *, gain: float | str, mode: str, residual: str
 ) -> None:
     """Multiply each branch, its last activation included, with a learned alpha that starts at 0 (Bachlechner 2020).
 
@@ -88,14 +87,7 @@ def rezero(
 @initializer
 @all_or_nothing
 def hanin(
-    model: nn.Module,
-    generator: Generator,
-    batch: Split | None,
-    *,
-    gain: float | str,
-    mode: str,
-    base: float,
-    residual: str,
+    model: nn.Module, generator: Generator, batch: object, *, gain: float | str, mode: str, base: float, residual: str
 ) -> None:
     """Multiply branch l = 1..L with base^l, so that the sum of the scales stays finite (Hanin & Rolnick 2018).
 
@@ -112,7 +104,7 @@ def hanin(
 @initializer
 @all_or_nothing
 def stable_add(
-    model: nn.Module, generator: Generator, batch: Split | None, *, gain: float | str, mode: str, residual: str
+    model: nn.Module, generator: Generator, batch: object, *, gain: float | str, mode: str, residual: str
 ) -> None:
     """Make blocks (x + f) / sqrt(2), so that a sum keeps the variance of its terms (Balduzzi et al. 2017).
 
@@ -124,7 +116,7 @@ def stable_add(
 
 @initializer
 @all_or_nothing
-def arpit(model: nn.Module, generator: Generator, batch: Split | None) -> None:
+def arpit(model: nn.Module, generator: Generator, batch: object) -> None:
     """Draw orthogonal directions, each of norm sqrt(gain n_in / n_out) (Arpit, Campos & Bengio 2019, and their code).
 
     The gain is 2, but 1/N for the last layer of a branch, N the branches of its stage, and 1 for the stem and the

@@ -18,7 +18,7 @@ from bench.parts.initializer.copies import Slot, values
 from bench.parts.initializer.fans import Layer, Origin
 from bench.parts.initializer.norms import restarts
 from bench.parts.initializer.resets import reset_by, reset_of, settled
-from bench.registry import unknown
+from bench.registry import refuse_unknown
 from bench.schema import UserError
 
 OTHERS = ("error", "keep", "fill")
@@ -73,8 +73,7 @@ def stand_ins(slots: Sequence[Slot], generator: Generator, others: str, by_reset
     `others` says whether parameters of other modules are an error, kept, or filled. With `by_reset` the initializer
     calls each module's own reset, in the place of stand-ins. Raises UserError.
     """
-    if others not in OTHERS:
-        raise UserError(unknown("policy for others", str(others), OTHERS))
+    refuse_unknown("policy for others", str(others), OTHERS)
     owners = _by_owner(slots)
     without_rule = {owner: _unknown(owner, own, by_reset) for owner, own in owners.items()}
     if others == "error" and any(without_rule.values()):
@@ -151,14 +150,6 @@ def _recurrent(module: Any) -> Matrices:
     return {key: weight.chunk(max(1, len(weight) // module.hidden_size)) for key, weight in weights.items()}
 
 
-def _transposed(module: Any) -> Matrices:
-    return {"weight": [group.transpose(0, 1) for group in module.weight.chunk(module.groups)]}
-
-
-def _bilinear(module: Any) -> Matrices:
-    return {"weight": [module.weight.flatten(1)]}
-
-
 def _embedding(module: Any) -> Matrices:
     return {}
 
@@ -166,8 +157,8 @@ def _embedding(module: Any) -> Matrices:
 RULES: tuple[tuple[Callable[[Any], Matrices], tuple[type, ...]], ...] = (
     (_attention, (nn.MultiheadAttention,)),
     (_recurrent, (nn.RNNBase, nn.RNNCellBase)),
-    (_transposed, (_ConvTransposeNd,)),
-    (_bilinear, (nn.Bilinear,)),
+    (lambda of: {"weight": [group.transpose(0, 1) for group in of.weight.chunk(of.groups)]}, (_ConvTransposeNd,)),
+    (lambda of: {"weight": [of.weight.flatten(1)]}, (nn.Bilinear,)),
     (_embedding, (nn.Embedding, nn.EmbeddingBag)),
 )
 

@@ -1,4 +1,4 @@
-"""The default initialization of PyTorch's layers.
+"""The default initialization of PyTorch's layers, and the weights that the constructor of a model draws itself.
 
 In: a model and a generator. Out: the model, filled in place. Touches: the tensors it is handed.
 """
@@ -31,3 +31,8 @@ def torch_default(model: nn.Module, generator: Generator, batch: Tensor | None) 
     transformers = [module for module in modules(model) if isinstance(module, nn.Transformer)]
     for module in reversed([*transformers, *drawing]):
         reset_by(module, generator)
+
+
+@initializer
+def as_shipped(model: nn.Module, generator: object, batch: object) -> None:
+    """Keep what the constructor has drawn: the task seeds the global generators before it builds the model."""

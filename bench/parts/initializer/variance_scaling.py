@@ -1,19 +1,20 @@
-"""Weights of mean 0 and variance scale gain² / n, n a layer's fan: LeCun, Glorot, He, and the laws of frameworks.
+"""Weights of variance scale gain² / n, n a layer's fan: LeCun, Glorot, He, the laws of frameworks, and waves.
 
-In: a weight, for its shape. Out: a draw of any part of it. Touches: nothing.
+In: a weight, for its shape. Out: a draw of any part of it, or the waves. Touches: the tensors it is handed.
 """
 
 import math
 
-from torch import Tensor
+import torch
+from torch import Generator, Tensor
 
 from bench.parts.gain import number
 from bench.parts.initializer import fans as conventions
 from bench.parts.initializer import streams
 from bench.parts.initializer.fans import fans
-from bench.parts.initializer.layers import counted, independent
+from bench.parts.initializer.layers import counted, independent, law
 from bench.parts.initializer.streams import BOUND, INSIDE, Draw
-from bench.registry import unknown
+from bench.registry import refuse_unknown
 from bench.schema import UserError
 
 DENSITY = math.exp(-(BOUND**2) / 2) / math.sqrt(2 * math.pi)  # of a normal law at the bound
@@ -29,10 +30,8 @@ def variance_scaling(weight: Tensor, *, scale: float, gain: float | str, mode: s
     "truncated_uncorrected", a normal law of that sigma cut at ±2 sigma, which leaves 0.7737 of the variance
     (TensorFlow 1). Raises UserError for another mode or distribution, a scale that is no variance, or a negative gain.
     """
-    if mode not in MODES:
-        raise UserError(unknown("mode", mode, MODES))
-    if distribution not in DISTRIBUTIONS:
-        raise UserError(unknown("distribution", distribution, DISTRIBUTIONS))
+    refuse_unknown("mode", mode, MODES)
+    refuse_unknown("distribution", distribution, DISTRIBUTIONS)
     if not 0 < scale < math.inf:
         raise UserError(f"a variance of {scale} / n is not positive and finite; give a scale such as 1.0 or 2.0")
     return DISTRIBUTIONS[distribution](number(gain) * math.sqrt(scale / MODES[mode](*fans(weight))))
@@ -50,14 +49,27 @@ def he_leaky(weight: Tensor, *, slope: float, mode: str, distribution: str) -> D
     return variance_scaling.draw_of(weight, scale=1.0, gain=gain, mode=mode, distribution=distribution)
 
 
+@law
+def sinusoidal(weight: Tensor, generator: Generator, *, gain: float | str, mode: str) -> None:
+    """Set w_ij = A sin(i (2 pi j / n_in + 2 pi / c_out)), unit i = 1..c_out, input j = 0..n_in - 1 (row-major).
+
+    A makes the variance over the whole tensor (not within a unit) gain² / n, n as the mode says
+    (Fernandez-Hernandez et al. 2025; their code divides by the mean of n_in and c_out). Where every wave is flat, as
+    with one weight a unit, there is no variance to scale, and A is gain / sqrt(n).
+    Raises UserError for another mode, or a gain that is negative or not finite.
+    """
+    refuse_unknown("mode", mode, MODES)
+    n_in, n_out = fans(weight)
+    units, inputs = torch.arange(1, len(weight) + 1).double(), torch.arange(n_in).double()
+    waves = torch.sin(units[:, None] * (2 * math.pi * inputs / n_in + 2 * math.pi / len(weight)))
+    spread = float(waves.std(correction=0))
+    amplitude = number(gain) / math.sqrt(MODES[mode](n_in, n_out)) / (spread if spread > 1e-9 else 1)
+    weight.copy_((amplitude * waves).reshape(weight.shape))
+
+
 for convention in (conventions.torch, conventions.keras, conventions.jax, conventions.paddle):
     counted(variance_scaling, convention)
 counted(he_leaky, conventions.torch)
-
-
-def normal(sigma: float) -> Draw:
-    """N(0, sigma²)."""
-    return streams.normal_draw(sigma)
 
 
 def uniform(sigma: float) -> Draw:
@@ -68,12 +80,7 @@ def uniform(sigma: float) -> Draw:
 
 def truncated(sigma: float) -> Draw:
     """A normal law cut at twice its own sigma, of standard deviation sigma after the cut."""
-    return truncated_uncorrected(sigma / TRUNCATED_STD)
-
-
-def truncated_uncorrected(sigma: float) -> Draw:
-    """N(0, sigma²) given |w| <= 2 sigma."""
-    return streams.truncated_normal_draw(sigma)
+    return streams.truncated_normal_draw(sigma / TRUNCATED_STD)
 
 
 MODES = {
@@ -81,4 +88,9 @@ MODES = {
     "fan_out": lambda n_in, n_out: n_out,
     "fan_avg": lambda n_in, n_out: (n_in + n_out) / 2,
 }
-DISTRIBUTIONS = {function.__name__: function for function in (normal, uniform, truncated, truncated_uncorrected)}
+DISTRIBUTIONS = {
+    "normal": streams.normal_draw,
+    "uniform": uniform,
+    "truncated": truncated,
+    "truncated_uncorrected": streams.truncated_normal_draw,
+}

@@ -12,13 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.parts.arguments import SUM
-from bench.parts.model.layer import (
-    Activation,
-    Normalization,
-    convolution_alone,
-    convolution_and_norm,
-    norm_alone,
-)
+from bench.parts.model.layer import Activation, Normalization, Shape, convolution_and_norm, output_of
 from bench.parts.model.scalar import Multiplier, Shift
 from bench.parts.model.squeeze import SqueezeExcitation
 from bench.parts.normalization import start_at_zero
@@ -30,12 +24,14 @@ BASIC, BOTTLENECK = (3, 3), (1, 3, 1)  # the kernels of a branch (He et al. 2016
 
 @dataclass(frozen=True)
 class Design:
-    """What all blocks of a net have in common."""
+    """What is given to a net (`layer.Given`), and what all of its blocks have in common."""
 
+    shape: Shape
+    classes: int
     activation: Activation
     normalization: Normalization
+    residual: str
     shortcut: str | None  # "A" or "B" where the shape changes; None: no block has a shortcut
-    residual: str = SUM
     kernels: tuple[int, ...] = BASIC
     groups: int = 1  # of the 3x3 convolution of a bottleneck
     reduction: int | None = None  # of the channels in squeeze-and-excitation; None: there is none
@@ -133,14 +129,15 @@ class PreActivationBlock(Block):
     def add_branch(self, c_in: int, width: int, c_out: int, stride: int, design: Design) -> None:
         """Add norm1, activation1, conv1, norm2, ..."""
         for index, (a, b, kernel, step, groups) in enumerate(convolutions(c_in, width, c_out, stride, design), 1):
-            self.add_module(f"norm{index}", norm_alone(a, design.normalization))
+            self.add_module(f"norm{index}", output_of(design.normalization(a)))
             self.add_module(f"activation{index}", design.activation())
-            self.add_module(f"conv{index}", convolution_alone(a, b, kernel, step, design.normalization, groups))
+            convolution, _ = convolution_and_norm(a, b, kernel, step, design.normalization, groups)
+            self.add_module(f"conv{index}", convolution)
         self.add_gate(c_out, design)
 
     def projection(self, c_in: int, c_out: int, stride: int, design: Design) -> nn.Module:
         """A 1x1 convolution."""
-        return convolution_alone(c_in, c_out, 1, stride, design.normalization)
+        return convolution_and_norm(c_in, c_out, 1, stride, design.normalization)[0]
 
     def add_last(self, design: Design) -> None:
         """Add nothing."""
@@ -186,34 +183,16 @@ class FixupBlock(Block):
         return self.join(branch, x if isinstance(self.shortcut, nn.Identity) else self.shortcut(shifted))
 
 
-def _sum(block: Block, branch: Tensor, shortcut: Tensor) -> Tensor:
-    """activation(branch + shortcut) (He et al. 2016)."""
-    return block.last(branch + shortcut)
-
-
-def _scalar(block: Block, branch: Tensor, shortcut: Tensor) -> Tensor:
-    """activation(alpha branch + shortcut), alpha a learned number (De & Smith 2020)."""
-    return block.last(block.alpha(branch) + shortcut)
-
-
-def _rezero(block: Block, branch: Tensor, shortcut: Tensor) -> Tensor:
-    """alpha activation(branch) + shortcut: only the branch goes through the activation (Bachlechner et al. 2020)."""
-    scaled: Tensor = block.alpha(block.last(branch))
-    return scaled + shortcut
-
-
-def _average(block: Block, branch: Tensor, shortcut: Tensor) -> Tensor:
-    """activation((branch + shortcut) / sqrt(2)), which has the variance of the terms (Balduzzi et al. 2017)."""
-    return block.last((branch + shortcut) / math.sqrt(2))
-
-
 FIXUP = "fixup"
-FORMS: dict[str, Callable[[Any, Tensor, Tensor], Tensor]] = {
-    SUM: _sum,
-    "scalar": _scalar,
-    "rezero": _rezero,
-    "average": _average,
-    FIXUP: _sum,  # with numbers of its own: FixupBlock
+FORMS: dict[str, Callable[[Any, Tensor, Tensor], Tensor]] = {  # (block, branch, shortcut) -> the block's output
+    SUM: lambda block, branch, shortcut: block.last(branch + shortcut),  # He et al. 2016
+    # alpha a learned number (De & Smith 2020)
+    "scalar": lambda block, branch, shortcut: block.last(block.alpha(branch) + shortcut),
+    # only the branch goes through the activation (Bachlechner et al. 2020)
+    "rezero": lambda block, branch, shortcut: block.alpha(block.last(branch)) + shortcut,
+    # has the variance of the terms (Balduzzi et al. 2017)
+    "average": lambda block, branch, shortcut: block.last((branch + shortcut) / math.sqrt(2)),
+    FIXUP: lambda block, branch, shortcut: block.last(branch + shortcut),  # with numbers of its own: FixupBlock
 }
 WITH_ALPHA = ("scalar", "rezero")
 

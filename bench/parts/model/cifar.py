@@ -22,18 +22,9 @@ from bench.parts.model.block import (
     FixupBlock,
     PreActivationBlock,
 )
-from bench.parts.model.layer import (
-    Activation,
-    Normalization,
-    Shape,
-    convolution_alone,
-    convolution_and_norm,
-    norm_alone,
-    refuse_other_than_sum,
-    unfit,
-)
+from bench.parts.model.layer import Given, convolution_and_norm, network, output_of, refuse_other_than_sum, unfit
 from bench.parts.model.scalar import Shift
-from bench.registry import model, unknown
+from bench.registry import refuse_unknown
 from bench.schema import UserError
 
 SHORTCUTS = ("A", "B")
@@ -43,60 +34,32 @@ Depth = Annotated[int, Bound(most=10_000)]  # ten times the deepest of the paper
 Widths = Sequence[tuple[int, int]]  # of each stage: channels within the branches, and of their sums
 
 
-@model
-def resnet(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    normalization: Normalization,
-    residual: str,
-    *,
-    depth: Depth,
-    width: Count,
-    shortcut: str,
-) -> nn.Module:
+@network
+def resnet(given: Given, *, depth: Depth, width: Count, shortcut: str) -> nn.Module:
     """ResNet of depth 6n+2 and stages of width, 2 width, 4 width channels (He et al. 2016, section 4.2).
 
     Where the shape changes, shortcut "A" subsamples and pads with zeros (no parameters), "B" is a 1x1 convolution
     and its normalization. Raises UserError for another depth, shortcut or residual.
     """
-    _check(shortcut, residual)
-    design = Design(activation, normalization, shortcut, residual)
-    return Net(shape, classes, design, width, doubling(width), blocks_per_stage(depth, 6))
+    _check(given, shortcut)
+    design = Design(*given, shortcut)
+    return Net(design, width, doubling(width), blocks_per_stage(depth, 6))
 
 
-@model
-def plain(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    normalization: Normalization,
-    residual: str,
-    *,
-    depth: Depth,
-    width: Count,
-) -> nn.Module:
+@network
+def plain(given: Given, *, depth: Depth, width: Count) -> nn.Module:
     """The ResNet of the same depth and width without its shortcuts: the same convolutions in the same order.
 
     Raises UserError when the depth is not 6n+2, or an initializer needs residual branches.
     """
-    refuse_other_than_sum(residual, "a plain net has no residual branches")
-    design = Design(activation, normalization, shortcut=None)
-    return Net(shape, classes, design, width, doubling(width), blocks_per_stage(depth, 6))
+    refuse_other_than_sum(given.residual, "a plain net has no residual branches")
+    design = Design(*given, shortcut=None)
+    return Net(design, width, doubling(width), blocks_per_stage(depth, 6))
 
 
-@model
+@network
 def bottleneck_resnet(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    normalization: Normalization,
-    residual: str,
-    *,
-    depth: Depth,
-    width: Count,
-    shortcut: str,
-    zero_init_residual: bool,
+    given: Given, *, depth: Depth, width: Count, shortcut: str, zero_init_residual: bool
 ) -> nn.Module:
     """ResNet of depth 9n+2 of bottlenecks: stages of width, 2 width, 4 width channels within, 4 times as many between.
 
@@ -105,50 +68,27 @@ def bottleneck_resnet(
     Raises UserError for another depth or shortcut, residual "fixup", and a normalization without the weight that should
     be 0.
     """
-    _check(shortcut, residual, TWO)
-    design = Design(activation, normalization, shortcut, residual, BOTTLENECK, zero_init_residual=zero_init_residual)
-    return Net(shape, classes, design, width, doubling(width, 4), blocks_per_stage(depth, 9))
+    _check(given, shortcut, TWO)
+    design = Design(*given, shortcut, BOTTLENECK, zero_init_residual=zero_init_residual)
+    return Net(design, width, doubling(width, 4), blocks_per_stage(depth, 9))
 
 
-@model
+@network
 def se_resnet(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    normalization: Normalization,
-    residual: str,
-    *,
-    depth: Depth,
-    width: Count,
-    shortcut: str,
-    reduction: Count,
-    zero_init_residual: bool,
+    given: Given, *, depth: Depth, width: Count, shortcut: str, reduction: Count, zero_init_residual: bool
 ) -> nn.Module:
     """The ResNet with squeeze-and-excitation at the end of each branch (Hu et al. 2018).
 
     Published: 5.21 % of error on CIFAR-10 at depth 110 (unverified).
     Arguments and errors as of `resnet` and `bottleneck_resnet`; `reduction` fewer channels within, 1 at least.
     """
-    _check(shortcut, residual, "Fixup's numbers leave no place for squeeze-and-excitation")
-    design = Design(
-        activation, normalization, shortcut, residual, reduction=reduction, zero_init_residual=zero_init_residual
-    )
-    return Net(shape, classes, design, width, doubling(width), blocks_per_stage(depth, 6))
+    _check(given, shortcut, "Fixup's numbers leave no place for squeeze-and-excitation")
+    design = Design(*given, shortcut, reduction=reduction, zero_init_residual=zero_init_residual)
+    return Net(design, width, doubling(width), blocks_per_stage(depth, 6))
 
 
-@model
-def preact_resnet(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    normalization: Normalization,
-    residual: str,
-    *,
-    depth: Depth,
-    width: Count,
-    shortcut: str,
-    bottleneck: bool,
-) -> nn.Module:
+@network
+def preact_resnet(given: Given, *, depth: Depth, width: Count, shortcut: str, bottleneck: bool) -> nn.Module:
     """ResNet whose norms and activations come before the convolutions, of depth 6n+2, or 9n+2 of bottlenecks.
 
     He et al. 2016b: the sums are passed on as they are, and one more norm and activation follow the last. Published:
@@ -156,46 +96,28 @@ def preact_resnet(
     1e-4 and a learning rate of 0.1, divided by 10 after 32,000 and 48,000 steps (unverified). Shortcut "B" is a 1x1
     convolution alone. Raises UserError for another depth or shortcut, and residual "fixup".
     """
-    _check(shortcut, residual, PRE)
+    _check(given, shortcut, PRE)
     kernels, per_stage, growth = (BOTTLENECK, 9, 4) if bottleneck else (BASIC, 6, 1)
-    design = Design(activation, normalization, shortcut, residual, kernels)
-    return PreActivationNet(shape, classes, design, width, doubling(width, growth), blocks_per_stage(depth, per_stage))
+    design = Design(*given, shortcut, kernels)
+    return PreActivationNet(design, width, doubling(width, growth), blocks_per_stage(depth, per_stage))
 
 
-@model
-def wide_resnet(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    normalization: Normalization,
-    residual: str,
-    *,
-    depth: Depth,
-    widen: Count,
-) -> nn.Module:
+@network
+def wide_resnet(given: Given, *, depth: Depth, widen: Count) -> nn.Module:
     """WRN-depth-widen: pre-activation, depth 6n+4, stages of 16, 32 and 64 times `widen` channels (Zagoruyko 2016).
 
     The depth counts the shortcut of each stage as a layer. No dropout. Published: 4.00 % of error on CIFAR-10 for
     28-10, by SGD with Nesterov momentum 0.9, batches of 128, weight decay 5e-4 and a learning rate of 0.1, divided by 5
     after 60, 120 and 160 of 200 epochs (unverified). Raises UserError for another depth, and residual "fixup".
     """
-    _check("B", residual, PRE)
-    design = Design(activation, normalization, "B", residual)
-    return PreActivationNet(shape, classes, design, 16, doubling(16 * widen), blocks_per_stage(depth, 6, 4))
+    _check(given, "B", PRE)
+    design = Design(*given, "B")
+    return PreActivationNet(design, 16, doubling(16 * widen), blocks_per_stage(depth, 6, 4))
 
 
-@model
+@network
 def resnext(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    normalization: Normalization,
-    residual: str,
-    *,
-    depth: Depth,
-    cardinality: Count,
-    base_width: Count,
-    zero_init_residual: bool,
+    given: Given, *, depth: Depth, cardinality: Count, base_width: Count, zero_init_residual: bool
 ) -> nn.Module:
     """ResNeXt-depth, cardinality x base_width d: bottlenecks whose 3x3 convolution has groups (Xie et al. 2017).
 
@@ -204,29 +126,27 @@ def resnext(
     divided by 10 after 150 and 225 of 300 epochs (unverified). Raises UserError for another depth, residual
     "fixup", and zero_init_residual with a normalization without a weight.
     """
-    _check("B", residual, TWO)
-    design = Design(
-        activation, normalization, "B", residual, BOTTLENECK, cardinality, zero_init_residual=zero_init_residual
-    )
+    _check(given, "B", TWO)
+    design = Design(*given, "B", BOTTLENECK, cardinality, zero_init_residual=zero_init_residual)
     widths = [(cardinality * base_width * times, 256 * times) for times in (1, 2, 4)]
-    return Net(shape, classes, design, 64, widths, blocks_per_stage(depth, 9))
+    return Net(design, 64, widths, blocks_per_stage(depth, 9))
 
 
 class Net(nn.Module):
     """A 3x3 convolution, three stages of blocks, a global average, a linear layer."""
 
-    def __init__(self, shape: Shape, classes: int, design: Design, stem: int, widths: Widths, blocks: int) -> None:
+    def __init__(self, design: Design, stem: int, widths: Widths, blocks: int) -> None:
         super().__init__()
         fixup = design.residual == FIXUP
         block = FixupBlock if fixup else Block
-        self.conv1, self.norm1 = convolution_and_norm(shape[0], stem, 3, 1, design.normalization)
-        self.bias1 = scalar_bias(fixup)
+        self.conv1, self.norm1 = convolution_and_norm(design.shape[0], stem, 3, 1, design.normalization)
+        self.bias1 = Shift(SCALAR_RATE) if fixup else nn.Identity()
         self.activation1 = design.activation()
         self.layer1, self.layer2, self.layer3 = stages(block, design, stem, widths, blocks)
-        self.bias2 = scalar_bias(fixup)
-        self.linear = nn.Linear(widths[-1][1], classes)
-        if fixup:
-            remove_biases(self)
+        self.bias2 = Shift(SCALAR_RATE) if fixup else nn.Identity()
+        self.linear = nn.Linear(widths[-1][1], design.classes)
+        for convolution in (module for module in self.modules() if fixup and isinstance(module, nn.Conv2d)):
+            convolution.bias = None  # Fixup has its numbers instead
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (n, classes) of images (n, channels, height, width)."""
@@ -239,14 +159,14 @@ class Net(nn.Module):
 class PreActivationNet(nn.Module):
     """A 3x3 convolution, three stages of blocks, a norm and an activation, a global average, a linear layer."""
 
-    def __init__(self, shape: Shape, classes: int, design: Design, stem: int, widths: Widths, blocks: int) -> None:
+    def __init__(self, design: Design, stem: int, widths: Widths, blocks: int) -> None:
         super().__init__()
-        self.conv1 = convolution_alone(shape[0], stem, 3, 1, design.normalization)
+        self.conv1, _ = convolution_and_norm(design.shape[0], stem, 3, 1, design.normalization)
         self.layer1, self.layer2, self.layer3 = stages(PreActivationBlock, design, stem, widths, blocks)
         cast(PreActivationBlock, self.layer1[0]).first = True
-        self.norm = norm_alone(widths[-1][1], design.normalization)
+        self.norm = output_of(design.normalization(widths[-1][1]))
         self.activation = design.activation()
-        self.linear = nn.Linear(widths[-1][1], classes)
+        self.linear = nn.Linear(widths[-1][1], design.classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (n, classes) of images (n, channels, height, width)."""
@@ -279,18 +199,6 @@ def global_average(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, x.shape[-2:]).flatten(1)
 
 
-def scalar_bias(fixup: bool) -> nn.Module:
-    """The module before an activation or the linear layer outside the blocks: a learned number, with Fixup only."""
-    return Shift(SCALAR_RATE) if fixup else nn.Identity()
-
-
-def remove_biases(net: nn.Module) -> None:
-    """Remove the biases of the convolutions: Fixup replaces them with its numbers."""
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            module.bias = None
-
-
 def blocks_per_stage(depth: int, per_block: int, others: int = 2) -> int:
     """The n of depth 6n+2 and the like: three stages of n blocks, and `others`, such as the first and the last layer.
 
@@ -306,11 +214,9 @@ def blocks_per_stage(depth: int, per_block: int, others: int = 2) -> int:
     return blocks
 
 
-def _check(shortcut: str, residual: str, no_fixup: str = "") -> None:
+def _check(given: Given, shortcut: str, no_fixup: str = "") -> None:
     """Raises UserError for an unknown shortcut or residual, and for residual "fixup" where there is a reason."""
-    if shortcut not in SHORTCUTS:
-        raise UserError(unknown("shortcut", shortcut, SHORTCUTS))
-    if residual not in FORMS:
-        raise UserError(unknown("residual", residual, FORMS))
-    if residual == FIXUP and no_fixup:
-        raise unfit(residual, no_fixup)
+    refuse_unknown("shortcut", shortcut, SHORTCUTS)
+    refuse_unknown("residual", given.residual, FORMS)
+    if given.residual == FIXUP and no_fixup:
+        raise unfit(given.residual, no_fixup)

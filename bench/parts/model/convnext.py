@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from bench.bounds import Count, Length, Nonnegative
 from bench.parts.model.cifar import global_average
-from bench.parts.model.layer import Activation, Normalization, Shape, hand_over, refuse_other_than_sum
+from bench.parts.model.layer import Given, hand_over, network, refuse_other_than_sum
 from bench.parts.model.scalar import LayerScale
-from bench.registry import model
 from bench.schema import UserError
 
 Stages = Annotated[list[Count], Length(4)]
@@ -20,19 +19,8 @@ KERNEL = 7  # of the depthwise convolutions
 WIDER = 4  # channels within a block
 
 
-@model
-def convnext(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    normalization: Normalization,
-    residual: str,
-    *,
-    depths: Stages,
-    widths: Stages,
-    patch: Count,
-    layer_scale: Nonnegative,
-) -> nn.Module:
+@network
+def convnext(given: Given, *, depths: Stages, widths: Stages, patch: Count, layer_scale: Nonnegative) -> nn.Module:
     """ConvNeXt (Liu et al. 2022): depthwise 7x7 convolution, norm, two 1x1 convolutions around an activation.
 
     The published normalization is layer2d, the published activation gelu. The stem takes patches of patch x patch
@@ -40,40 +28,34 @@ def convnext(
     that starts at layer_scale. All convolutions have a bias. Raises UserError for images too small for that, and
     another residual than "sum".
     """
-    refuse_other_than_sum(residual, "ConvNeXts add branch and shortcut")
-    if min(shape[1:]) < 8 * patch:
+    refuse_other_than_sum(given.residual, "ConvNeXts add branch and shortcut")
+    _, height, width = given.shape
+    if min(height, width) < 8 * patch:
         raise UserError(
             f"patches of {patch} pixels and three halvings need images of {8 * patch} pixels a side, and these have "
-            f"{shape[1]}x{shape[2]}; take a smaller model.patch, such as 1, or larger images"
+            f"{height}x{width}; take a smaller model.patch, such as 1, or larger images"
         )
-    return ConvNeXt(shape, classes, activation, normalization, depths, widths, patch, layer_scale)
+    return ConvNeXt(given, depths, widths, patch, layer_scale)
 
 
 class ConvNeXt(nn.Module):
     """A convolution of patches, four stages of blocks, a global average, a norm, a linear layer."""
 
     def __init__(
-        self,
-        shape: Shape,
-        classes: int,
-        activation: Activation,
-        normalization: Normalization,
-        depths: Sequence[int],
-        widths: Sequence[int],
-        patch: int,
-        layer_scale: float,
+        self, given: Given, depths: Sequence[int], widths: Sequence[int], patch: int, layer_scale: float
     ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(shape[0], widths[0], patch, patch), normalization(widths[0]))
+        normalization = given.normalization
+        self.stem = nn.Sequential(nn.Conv2d(given.shape[0], widths[0], patch, patch), normalization(widths[0]))
         stages, c_in = [], widths[0]
         for index, (count, width) in enumerate(zip(depths, widths, strict=True)):
             halving = (normalization(c_in), nn.Conv2d(c_in, width, 2, 2)) if index else ()
-            blocks = (ConvNeXtBlock(width, activation, normalization, layer_scale) for _ in range(count))
+            blocks = (ConvNeXtBlock(width, given, layer_scale) for _ in range(count))
             stages.append(nn.Sequential(*halving, *blocks))
             c_in = width
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.norm = normalization(c_in)
-        self.linear = nn.Linear(c_in, classes)
+        self.linear = nn.Linear(c_in, given.classes)
         hand_over(self)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -86,12 +68,12 @@ class ConvNeXt(nn.Module):
 class ConvNeXtBlock(nn.Module):
     """x + scale conv(activation(conv(norm(depthwise(x)))))."""
 
-    def __init__(self, width: int, activation: Activation, normalization: Normalization, layer_scale: float) -> None:
+    def __init__(self, width: int, given: Given, layer_scale: float) -> None:
         super().__init__()
         self.depthwise = nn.Conv2d(width, width, KERNEL, padding=KERNEL // 2, groups=width)
-        self.norm = normalization(width)
+        self.norm = given.normalization(width)
         self.conv1 = nn.Conv2d(width, WIDER * width, 1)
-        self.activation = activation()
+        self.activation = given.activation()
         self.conv2 = nn.Conv2d(WIDER * width, width, 1)
         self.scale = LayerScale(width, layer_scale)
 

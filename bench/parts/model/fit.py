@@ -7,6 +7,7 @@ Touches: nothing; a copy of the model is called.
 import copy
 import inspect
 import traceback
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -96,25 +97,19 @@ class Pass:
 def forward(model: nn.Module, images: Tensor) -> Pass:
     """Call the model on images, in the mode that it is in."""
     found = Pass([])
-    hooks = [
-        module.register_forward_pre_hook(
-            lambda layer, inputs, name=name: found.layers.append((name, layer, _shape_of(inputs)))
-        )
-        for name, module in model.named_modules()
-        if isinstance(module, Layer)
-    ]
-    try:
-        found.output = model(images)
-    except Exception as error:  # of the model's own code
-        found.error = error
-    finally:
-        for hook in hooks:
-            hook.remove()
+    names = {module: name for name, module in model.named_modules() if isinstance(module, Layer)}
+
+    def remember(layer: Layer, inputs: tuple[Tensor, ...]) -> None:
+        found.layers.append((names[layer], layer, inputs[0].shape if inputs else torch.Size()))  # or given by keyword
+
+    with ExitStack() as hooks:
+        for layer in names:
+            hooks.enter_context(layer.register_forward_pre_hook(remember))
+        try:
+            found.output = model(images)
+        except Exception as error:  # of the model's own code
+            found.error = error
     return found
-
-
-def _shape_of(inputs: tuple[Tensor, ...]) -> torch.Size:
-    return inputs[0].shape if inputs else torch.Size()  # an input may be given by its keyword
 
 
 def fit(name: str, model: nn.Module, shape: Shape, classes: int) -> Fitted:

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.bounds import Positive
-from bench.parts.model.layer import Activation, Normalization, Shape, convolution_and_norm, refuse_other_than_sum
-from bench.registry import model, unknown
+from bench.parts.model.layer import Given, Shape, convolution_and_norm, network, refuse_other_than_sum
+from bench.registry import refuse_unknown
 from bench.schema import UserError
 
 
@@ -35,18 +35,8 @@ HIDDEN = 4096  # units of the two linear layers before the last
 STEP = 8  # a scaled number of channels is a multiple of it
 
 
-@model
-def he2015(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    normalization: Normalization,
-    residual: str,
-    *,
-    depth: int,
-    stem: str,
-    width_multiplier: Positive,
-) -> nn.Module:
+@network
+def he2015(given: Given, *, depth: int, stem: str, width_multiplier: Positive) -> nn.Module:
     """The net of 22 or 30 layers, 3 of them linear, on which He et al. 2015 compare their initializer with Xavier's.
 
     22 is model B of their table 3: three stages of six 3x3 convolutions. 30 is the small model of table 1 with sixteen
@@ -60,48 +50,38 @@ def he2015(
     channels and hidden units are multiplied with width_multiplier, to multiples of 8.
     Raises UserError for another depth or stem, and another residual than "sum".
     """
-    refuse_other_than_sum(residual, "a plain net has no residual branches")
+    refuse_other_than_sum(given.residual, "a plain net has no residual branches")
     if depth not in NETS:
         raise UserError(f"he2015 has no depth {depth}; take {', '.join(map(str, NETS))}")
-    if stem not in STEMS:
-        raise UserError(unknown("stem", stem, STEMS))
-    return PlainNet(shape, classes, activation, normalization, NETS[depth], stem, width_multiplier)
+    refuse_unknown("stem", stem, STEMS)
+    return PlainNet(given, NETS[depth], stem, width_multiplier)
 
 
 class PlainNet(nn.Module):
     """Convolutions and max-pools, a pyramid of max-pools, three linear layers."""
 
-    def __init__(
-        self,
-        shape: Shape,
-        classes: int,
-        activation: Activation,
-        normalization: Normalization,
-        table: Table,
-        stem: str,
-        multiplier: float,
-    ) -> None:
+    def __init__(self, given: Given, table: Table, stem: str, multiplier: float) -> None:
         super().__init__()
+        activation, normalization = given.activation, given.normalization
         first, hidden, *widths = (
             multiple(count * multiplier) for count in (table.channels, HIDDEN, *(width for width, _ in table.stages))
         )
         kernel, stride = (3, 1) if stem == "cifar" else (7, 2)
-        parts = [*convolution_and_norm(shape[0], first, kernel, stride, normalization), activation()]
+        parts = [*convolution_and_norm(given.shape[0], first, kernel, stride, normalization), activation()]
         parts += [] if stem == "cifar" else [pool(table.pool)]
         for index, (c_in, width, (_, count)) in enumerate(zip((first, *widths), widths, table.stages, strict=False)):
             parts += [pool(2)] if index else []
             for place in range(count):
-                convolution, norm = convolution_and_norm(
-                    width if place else c_in, width, table.kernel, 1, normalization
-                )
+                inputs = width if place else c_in
+                convolution, norm = convolution_and_norm(inputs, width, table.kernel, 1, normalization)
                 if table.kernel == 2 and place % 2:
                     convolution.padding = (0, 0)
                 parts += [convolution, norm, activation()]
         self.features = nn.Sequential(*parts)
-        self.levels = levels_for(shape, table, stem)
+        self.levels = levels_for(given.shape, table, stem)
         inputs = widths[-1] * sum(level**2 for level in self.levels)
         linear = (nn.Linear(inputs, hidden), activation(), nn.Linear(hidden, hidden), activation())
-        self.classifier = nn.Sequential(*linear, nn.Linear(hidden, classes))
+        self.classifier = nn.Sequential(*linear, nn.Linear(hidden, given.classes))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (n, classes) of images (n, channels, height, width)."""

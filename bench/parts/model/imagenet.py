@@ -3,24 +3,24 @@
 In: a shape, a number of classes, the run's activation and normalization. Out: a module. Touches: nothing else.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
 from bench.bounds import Count
 from bench.parts.model.layer import (
-    Activation,
+    Given,
     Normalization,
-    Shape,
     add_biases,
     convolution_and_norm,
     hand_over,
     is_none,
+    network,
     refuse_other_than_sum,
 )
 from bench.parts.model.squeeze import SqueezeExcitation
 from bench.parts.normalization import start_at_zero
-from bench.registry import model, unknown
+from bench.registry import refuse_unknown
 from bench.schema import UserError
 
 LAYERS = {  # blocks of each stage, by depth (He et al. 2016, table 1); 26 is timm's
@@ -42,17 +42,8 @@ STEMS: dict[str, tuple[tuple[int, int, int], ...]] = {  # channels, kernel and s
 }
 
 
-@model
-def torchvision_resnet(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    normalization: Normalization,
-    residual: str,
-    *,
-    depth: int,
-    stem: str,
-) -> nn.Module:
+@network
+def torchvision_resnet(given: Given, *, depth: int, stem: str) -> nn.Module:
     """torchvision's ResNet of depth 18, 34, 50, 101 or 152 (He et al. 2016, table 1; the 3x3 convolutions stride).
 
     Stem "imagenet" is the original (7x7 convolution of stride 2, max-pool), "cifar" is a 3x3 convolution of stride 1
@@ -61,16 +52,13 @@ def torchvision_resnet(
     """
     if depth not in DEPTHS:
         raise UserError(f"torchvision_resnet has no depth {depth}; take {', '.join(map(str, DEPTHS))}")
-    return _resnet(shape, classes, activation, normalization, residual, depth, stem)
+    usual = {"groups": 1, "width_per_group": 64, "avg_down": False, "reduction": None, "zero_init_residual": False}
+    return imagenet_resnet(*given, depth=depth, stem=stem, **usual)
 
 
-@model
+@network
 def imagenet_resnet(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    normalization: Normalization,
-    residual: str,
+    given: Given,
     *,
     depth: int,
     groups: Count,
@@ -99,88 +87,67 @@ def imagenet_resnet(
             f"groups={groups} and width_per_group={width_per_group} are for bottlenecks, and the blocks of depth "
             f"{depth} are none; take model.depth=50, or groups=1 and width_per_group=64"
         )
-    net = _resnet(shape, classes, activation, normalization, residual, depth, stem, groups, width_per_group, avg_down)
-    for block in _blocks(net):
-        name = "bn2" if depth in BASIC else "bn3"
-        norm = block.get_submodule(name)
-        if zero_init_residual:
-            start_at_zero(norm)
-        if reduction is not None:
-            gate = SqueezeExcitation(_channels(block), reduction, activation)
-            block.add_module(name, nn.Sequential(norm, gate))
-    return net
-
-
-def _resnet(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    normalization: Normalization,
-    residual: str,
-    depth: int,
-    stem: str,
-    groups: int = 1,
-    width_per_group: int = 64,
-    avg_down: bool = False,
-) -> nn.Module:
-    """torchvision's net, its parts replaced where the arguments ask for others."""
+    refuse_other_than_sum(given.residual, "torchvision's ResNets add branch and shortcut")
+    refuse_unknown("stem", stem, STEMS)
     from torchvision.models import resnet  # takes a second, for which runs of other models do not wait
 
-    refuse_other_than_sum(residual, "torchvision's ResNets add branch and shortcut")
-    if stem not in STEMS:
-        raise UserError(unknown("stem", stem, STEMS))
     block = resnet.BasicBlock if depth in BASIC else resnet.Bottleneck
-    arguments = {"num_classes": classes, "groups": groups, "width_per_group": width_per_group}
-    net: Any = resnet.ResNet(block, LAYERS[depth], norm_layer=normalization, **arguments)
-    net.conv1, net.bn1 = stem_and_norm(shape[0], stem, activation, normalization)
+    sizes = {"num_classes": given.classes, "groups": groups, "width_per_group": width_per_group}
+    net: Any = resnet.ResNet(block, LAYERS[depth], norm_layer=given.normalization, **sizes)
+    net.conv1, net.bn1 = stem_and_norm(given, stem)
     if stem == "cifar":
         net.maxpool = nn.Identity()
+    blocks = [block for stage in (net.layer1, net.layer2, net.layer3, net.layer4) for block in stage]
     if avg_down:
-        _average_shortcuts(net, normalization)
+        _average_shortcuts(blocks, given.normalization)
     hand_over(net)
     if is_none(net.bn1):
         add_biases(net)
-    return _with_activations(net, activation)
+    for module in (net, *blocks):
+        module.relu = given.activation()
+    for block in blocks:
+        _end_branch(block, "2" if depth in BASIC else "3", given, reduction, zero_init_residual)
+    return cast(nn.Module, net)
 
 
-def stem_and_norm(
-    channels: int, name: str, activation: Activation, normalization: Normalization
-) -> tuple[nn.Module, nn.Module]:
+def stem_and_norm(given: Given, name: str) -> tuple[nn.Module, nn.Module]:
     """The convolutions of a stem and the norm after the last; there are norms and activations between them."""
-    parts: list[nn.Module] = []
+    channels, parts = given.shape[0], list[nn.Module]()
     for c_out, kernel, stride in STEMS[name]:
-        convolution, norm = convolution_and_norm(channels, c_out, kernel, stride, normalization)
-        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")  # as torchvision's own
-        parts += [convolution, norm, activation()]
+        convolution, norm = convolution_and_norm(channels, c_out, kernel, stride, given.normalization)
+        _draw(convolution)
+        parts += [convolution, norm, given.activation()]
         channels = c_out
     *inner, norm, _ = parts
     return (nn.Sequential(*inner) if len(inner) > 1 else inner[0]), norm
 
 
-def _average_shortcuts(net: nn.Module, normalization: Normalization) -> None:
-    """Let each shortcut that changes the shape average pixels before its convolution, which then has stride 1."""
-    for block in (block for block in _blocks(net) if block.downsample is not None):
+def averaging_shortcut(c_in: int, c_out: int, stride: int, normalization: Normalization) -> nn.Sequential:
+    """A shortcut that changes the shape: it averages pixels before its 1x1 convolution, which has stride 1."""
+    pool = nn.AvgPool2d(2, stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
+    return nn.Sequential(pool, *convolution_and_norm(c_in, c_out, 1, 1, normalization))
+
+
+def _average_shortcuts(blocks: list[Any], normalization: Normalization) -> None:
+    for block in (block for block in blocks if block.downsample is not None):
         strided, _ = block.downsample
-        convolution, norm = convolution_and_norm(strided.in_channels, strided.out_channels, 1, 1, normalization)
-        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-        stride = strided.stride[0]
-        pool = nn.AvgPool2d(2, stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
-        block.downsample = nn.Sequential(pool, convolution, norm)
+        block.downsample = averaging_shortcut(
+            strided.in_channels, strided.out_channels, strided.stride[0], normalization
+        )
+        _draw(block.downsample[1])
 
 
-def _blocks(net: Any) -> list[Any]:
-    return [block for stage in (net.layer1, net.layer2, net.layer3, net.layer4) for block in stage]
+def _draw(convolution: nn.Conv2d) -> None:
+    """Draw the weights as torchvision's net does."""
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
 
 
-def _channels(block: Any) -> int:
-    """The channels at the end of a branch."""
-    last: nn.Conv2d = block.conv3 if hasattr(block, "conv3") else block.conv2
-    return last.out_channels
-
-
-def _with_activations(net: nn.Module, activation: Activation) -> nn.Module:
-    """The net with new activation modules: one for the stem and one for each block."""
-    for module in net.modules():
-        if hasattr(module, "relu"):
-            module.relu = activation()
-    return net
+def _end_branch(block: Any, number: str, given: Given, reduction: int | None, zero_init_residual: bool) -> None:
+    """Let the last convolution and norm of a branch, which have this number, end as the arguments of the net ask."""
+    norm = block.get_submodule(f"bn{number}")
+    if zero_init_residual:
+        start_at_zero(norm)
+    if reduction is not None:
+        channels = block.get_submodule(f"conv{number}").out_channels
+        gate = SqueezeExcitation(channels, reduction, given.activation)
+        block.add_module(f"bn{number}", nn.Sequential(norm, gate))

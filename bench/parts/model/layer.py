@@ -1,9 +1,11 @@
-"""The convolution that all models share: it has a bias only where no normalization follows, and may be standardized.
+"""What all models share: how they are registered, and a convolution that has a bias only where no norm follows.
 
 In: channels and the run's normalization, or a net of a library. Out: modules. Touches: the net it is handed.
 """
 
+import functools
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -11,11 +13,32 @@ from torch import nn
 from bench.catalogue import options
 from bench.parts.arguments import SUM
 from bench.parts.normalization import OfWeights, StandardizedConvolution
+from bench.registry import model
 from bench.schema import Unfit
 
 Shape = tuple[int, int, int]  # channels, height, width of one image
 Activation = Callable[[], nn.Module]
 Normalization = Callable[[int], nn.Module]
+
+
+class Given(NamedTuple):
+    """What a run gives every model, in the order of `registry.model`."""
+
+    shape: Shape
+    classes: int
+    activation: Activation
+    normalization: Normalization
+    residual: str
+
+
+def network(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    """Register `build(given, *, ...)` as a model. Returns what is registered, which takes what is given one by one."""
+
+    @functools.wraps(build)
+    def registered(*given: Any, **arguments: Any) -> nn.Module:
+        return build(Given(*given), **arguments)
+
+    return model(registered)
 
 
 def convolution_and_norm(
@@ -26,23 +49,15 @@ def convolution_and_norm(
     That is its normalization, or what a normalization of weights leaves to be done to the output.
     """
     norm = normalization(c_out)
-    output = norm.output if isinstance(norm, OfWeights) else norm
+    output = output_of(norm)
     convolution = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=is_none(output))
     if isinstance(norm, OfWeights):
         norm.standardize(convolution)
     return convolution, output
 
 
-def convolution_alone(
-    c_in: int, c_out: int, kernel: int, stride: int, normalization: Normalization, groups: int = 1
-) -> nn.Conv2d:
-    """The same convolution where its normalization does not follow directly, as in the order of pre-activation."""
-    return convolution_and_norm(c_in, c_out, kernel, stride, normalization, groups)[0]
-
-
-def norm_alone(channels: int, normalization: Normalization) -> nn.Module:
-    """What a normalization does to an output, where it does not follow a convolution directly."""
-    norm = normalization(channels)
+def output_of(norm: nn.Module) -> nn.Module:
+    """What a normalization does to an output: all, or what one of weights leaves to be done."""
     return norm.output if isinstance(norm, OfWeights) else norm
 
 

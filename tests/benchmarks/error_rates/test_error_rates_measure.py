@@ -7,7 +7,7 @@ import pytest
 from bench import catalogue
 from bench.benchmarks.error_rates.kinds import EQUAL, SMALL, Kind
 from bench.benchmarks.error_rates.measure import measure, rates
-from bench.benchmarks.error_rates.settings import ErrorRatesSettings
+from bench.benchmarks.settings import ErrorRatesSettings
 from bench.report.analysis.rules import Rules
 from bench.report.statistics import wilson
 from bench.schema import Row, UserError

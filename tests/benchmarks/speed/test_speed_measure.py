@@ -13,10 +13,10 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
+from bench.benchmarks.settings import SpeedSettings
 from bench.benchmarks.speed import arms, measure, whole
 from bench.benchmarks.speed import table as report
 from bench.benchmarks.speed.arms import ALONE, PLAIN, TOGETHER, TOGETHER_FP32, Arm, Pool, arms_of, runs_for
-from bench.benchmarks.speed.settings import SpeedSettings
 from bench.benchmarks.speed.work import changed, run_of, work
 from bench.catalogue import CONF
 from bench.rows.record import parse, text_of

@@ -13,10 +13,10 @@ import pytest
 import torch
 from scipy import stats
 
+from bench.benchmarks.settings import ThroughputSettings
 from bench.benchmarks.throughput import target
 from bench.benchmarks.throughput.libraries import LAWS, LIBRARIES, PEERS, UNIFORM, installed
 from bench.benchmarks.throughput.measure import Case, Measurement, cases_of, measure, measurements
-from bench.benchmarks.throughput.settings import ThroughputSettings
 from bench.rows.record import parse, text_of
 from bench.schema import UserError
 

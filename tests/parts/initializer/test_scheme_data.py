@@ -11,7 +11,7 @@ from bench import catalogue
 from bench.parts.activation import relu, tanh
 from bench.parts.dataset.tensors import Split
 from bench.parts.gain import resolved
-from bench.parts.initializer import gradinit, metainit
+from bench.parts.initializer import tuned
 from bench.parts.initializer.layers import layers
 from bench.parts.initializer.layerwise import normalised
 from bench.parts.model.cifar import plain, resnet
@@ -144,8 +144,8 @@ def test_metainit_lowers_the_gradient_quotient(build, gain):
     def quotient(steps: int) -> float:
         model = initialized("metainit", build(), data(32), gain=gain, steps=steps)
         tensors = {name: value.detach().clone().requires_grad_() for name, value in model.named_parameters()}
-        noise = metainit.noise(model, data(32).images, torch.Generator().manual_seed(1))
-        return metainit.gradient_quotient(model, tensors, noise, 1e-5).item()
+        noise = tuned.noise(model, data(32).images, torch.Generator().manual_seed(1))
+        return tuned.gradient_quotient(model, tensors, noise, 1e-5).item()
 
     assert quotient(20) < quotient(0) / 2
 
@@ -164,7 +164,7 @@ def test_the_gradient_quotient_is_its_formula():
     gradient = torch.autograd.functional.jacobian(loss, flat)
     hessian = torch.autograd.functional.hessian(loss, flat)
     expected = ((gradient - hessian @ gradient) / (gradient + 1e-5 * gradient.sign()) - 1).abs().mean()
-    found = metainit.gradient_quotient(model, tensors, Split(batch.images.double(), batch.labels), 1e-5)
+    found = tuned.gradient_quotient(model, tensors, Split(batch.images.double(), batch.labels), 1e-5)
     torch.testing.assert_close(found, expected)
 
 
@@ -225,7 +225,7 @@ def test_gradinit_multiplies_each_tensor_with_one_number_above_the_minimum():
 
 
 def test_the_two_overlapping_splits_a_batch_share_half_of_their_images():
-    one, other = gradinit.overlapping_splits(Split(torch.arange(30.0), torch.arange(30)), torch.Generator())
+    one, other = tuned.overlapping_splits(Split(torch.arange(30.0), torch.arange(30)), torch.Generator())
     assert len(one.labels) == len(other.labels) == 20
     assert len({*one.labels.tolist()} & {*other.labels.tolist()}) == 10
     assert torch.equal(one.images.long(), one.labels)
