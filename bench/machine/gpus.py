@@ -65,10 +65,27 @@ def _first_free(names: Sequence[str], folder: Path) -> tuple[int, int] | None:
 
 def _lock(folder: Path, name: str) -> int | None:
     """The open lock file, locked as long as it is open; None where another process holds the lock."""
-    descriptor = os.open(folder / f"initbench-{name}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = _opened(folder, name)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _opened(folder: Path, name: str) -> int:
+    """The lock file, which all users share; one of this user alone where another user's cannot be opened.
+
+    It is opened for reading, which a lock needs no more than, and made only where it is missing: in a folder for
+    temporary files, Linux may refuse to open another user's file as a file to make.
+    """
+    path = folder / f"initbench-{name}.lock"
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+        os.fchmod(descriptor, 0o666)  # whatever the umask
+        return descriptor
+    except PermissionError:
+        return os.open(folder / f"initbench-{name}.{os.getuid()}.lock", os.O_RDONLY | os.O_CREAT, 0o600)
