@@ -17,7 +17,7 @@ from torch import nn
 from bench import registry
 from bench.bounds import Count, Natural, Nonnegative, Share
 from bench.machine import environment
-from bench.machine.precision import autocast
+from bench.machine.precision import autocast, of_gpu
 from bench.parts.assembly import assembled
 from bench.parts.dataset.tensors import Dataset
 from bench.parts.model.fit import Fitted
@@ -179,7 +179,10 @@ def arithmetic(trainer: Trainer) -> dict[str, object]:
         "precision": trainer.run.choices["precision"],
         "layout": "contiguous" if trainer.fitted.contiguous else "channels_last",
         "compiled": machine.compiled,
+        "stacked": trainer.packed > 1,
+        "graphed": machine.graphed,
         "dataset_checksum": trainer.data.checksum,
+        **(of_gpu() if machine.device == "cuda" else {}),
     }
 
 
@@ -191,7 +194,6 @@ def surroundings(trainer: Trainer) -> dict[str, object]:
         **arithmetic(trainer),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "packed": trainer.packed,
-        "graphed": trainer.machine.graphed,
         "classes": data.classes,
         "train_images": data.sizes[0],
         "validation_images": data.sizes[1],
