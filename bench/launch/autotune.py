@@ -23,7 +23,7 @@ from typing import TypeVar
 import torch
 
 from bench.launch.failure import OUT_OF_MEMORY, failure_class, first_line
-from bench.machine import allocator, environment
+from bench.machine import allocator, environment, gpus
 from bench.machine.files import read_whole, write_whole
 from bench.machine.pool import Context, pool
 from bench.schema import AUTO, Machine, Run, UserError
@@ -149,7 +149,17 @@ class Trial:
         return f"{choices['model']} in {choices['precision']} on {self.machine.device}"
 
     def speed(self, size: int, graphed: bool, seconds: float = SECONDS, windows: int = WINDOWS) -> float:
-        """Steps per second over all of `size` runs side by side: in the best of `windows` parts of `seconds`."""
+        """Steps per second over all of `size` runs side by side: in the best of `windows` parts of `seconds`.
+
+        Raises Lost where an error has ended the use of the GPU: no other form would run.
+        """
+        try:
+            return self._speed(size, graphed, seconds, windows)
+        except Exception:
+            gpus.raise_if_lost()
+            raise
+
+    def _speed(self, size: int, graphed: bool, seconds: float, windows: int) -> float:
         step = self.cost.step(size, graphed)
         step()
         best, began = 0.0, time.perf_counter()
@@ -171,15 +181,17 @@ def trial_of(run: Run, machine: Machine, memory: Memory) -> Trial:
 def climb(measure: Callable[[int], float], numbers: Iterable[int]) -> dict[int, float]:
     """The speeds of rising numbers, up to the first that fails or is slower than an earlier one.
 
-    Raises what the first number raises.
+    Raises what the first number raises; prints a remark where another fails for anything but memory.
     """
     speeds: dict[int, float] = {}
     for number in numbers:
         try:
             speeds[number] = measure(number)
-        except (RuntimeError, MemoryError):
+        except (RuntimeError, MemoryError) as raised:
             if not speeds:
                 raise
+            if failure_class(raised) != OUT_OF_MEMORY:
+                print(f"{number} side by side fail, {max(speeds)} do not: {first_line(str(raised))}", file=sys.stderr)
             break
         if speeds[number] < max(speeds.values()):
             break
@@ -252,6 +264,7 @@ def processes(trial: Trial, packing: int, graphed: bool, most: int) -> int:
 
 def together(trial: Trial, packing: int, graphed: bool, number: int) -> float:
     """Steps per second over `number` processes, each of which trains packs of this size."""
+    allocator.release_memory()  # that of this process counts as well
     barrier = Context().Barrier(number)
     with pool(number, _begin, barrier) as processes:
         work = [processes.submit(_steps, trial.run, trial.machine, packing, graphed, place) for place in range(number)]

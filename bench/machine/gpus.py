@@ -1,4 +1,4 @@
-"""Which GPU a process trains on: no more processes per GPU than the sweep has decided.
+"""Which GPU a process trains on: no more processes per GPU than the sweep has decided; whether it still answers.
 
 In: a number of processes. Out: a GPU chosen for this one. Touches: lock files in the folder for temporary files, which
 the operating system unlocks when the process ends, however it ends.
@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.schema import UserError
+
 WAIT_S = 1.0
 
 
@@ -22,6 +24,24 @@ def gpu_count() -> int:
     if visible is not None:
         return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
     return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
+class Lost(UserError):
+    """The GPU takes no more work from this process: an access out of bounds or a failed assertion ended its context."""
+
+
+def raise_if_lost() -> None:
+    """Raise Lost where that has happened to this process; to be called after any error."""
+    import torch
+
+    if torch.cuda.is_initialized():
+        try:
+            torch.cuda.synchronize()
+        except RuntimeError as raised:
+            reason = str(raised).partition("\n")[0]
+            raise Lost(
+                f"the GPU answers this process no more ({reason}); the same command goes on from here"
+            ) from raised
 
 
 @contextmanager

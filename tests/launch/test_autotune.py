@@ -4,10 +4,12 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 from bench.launch import autotune
 from bench.launch.autotune import Form, Measured, Memory, Trial, climb, fastest, form_of, trial_of, up_and_down
 from bench.machine import environment
+from bench.machine.gpus import Lost
 from bench.schema import UserError
 from bench.train.contract import task_of
 
@@ -51,10 +53,16 @@ def quiet(monkeypatch):
     monkeypatch.setattr(environment, "has_free_core", lambda: True)
 
 
-def in_turn(speeds):
-    """Measures each number once, and then once more, at these speeds."""
+def in_turn(speeds, then=None):
+    """Measures each number at these speeds, one after the other, and raises `then` when there are no more."""
     left = {number: list(both) for number, both in speeds.items()}
-    return lambda number: left[number].pop(0)
+
+    def measure(number):
+        if not left[number]:
+            raise then
+        return left[number].pop(0)
+
+    return measure
 
 
 def test_on_a_cpu_no_pack_is_chosen_that_was_not_asked_for(trial, speeds):
@@ -105,11 +113,14 @@ def test_what_a_busy_machine_has_measured_is_used_once(on_gpu, speeds, monkeypat
     assert capsys.readouterr().err == ""
 
 
-def test_no_larger_pack_is_tried_once_one_is_slower_or_fails(on_gpu, speeds):
+def test_no_larger_pack_is_tried_once_one_is_slower_or_fails(on_gpu, speeds, capsys):
     assert climb({1: 3.0, 2: 2.0, 4: 9.0}.get, (1, 2, 4)) == {1: 3.0, 2: 2.0}
     measured = speeds({1: 100.0, 2: RuntimeError("no batched form")})
     assert form_of(on_gpu, "auto", False, 9, worth=True).packing == 1
     assert measured == [1, 2, 1]
+    assert capsys.readouterr().err == "2 side by side fail, 1 do not: no batched form\n"
+    assert climb(in_turn({1: [100.0], 2: []}, MemoryError()), (1, 2)) == {1: 100.0}
+    assert capsys.readouterr().err == ""
     with pytest.raises(RuntimeError, match="not even one"):
         climb(lambda number: (_ for _ in ()).throw(RuntimeError("not even one")), (1, 2))
 
@@ -231,6 +242,34 @@ def test_processes_are_added_as_long_as_that_pays(trial, quiet, monkeypatch):
     monkeypatch.setattr(autotune, "together", lambda trial, packing, graphed, number: speeds[number])
     assert autotune.processes(trial, 1, False, 6) == 2
     assert list(trial.memory.everything().values()) == [speeds]
+
+
+def test_memory_is_given_back_before_several_processes_share_the_gpu(trial, monkeypatch):
+    calls = []
+    monkeypatch.setattr(autotune.allocator, "release_memory", lambda: calls.append("released"))
+
+    def begin(*arguments):
+        calls.append("began")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(autotune, "pool", begin)
+    with pytest.raises(KeyboardInterrupt):
+        autotune.together(trial, 1, False, 2)
+    assert calls == ["released", "began"]
+
+
+def test_no_other_form_is_tried_once_the_gpu_answers_no_more(on_gpu, monkeypatch):
+    def synchronize():
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    def step(size, graphed):
+        raise RuntimeError("an error like any other")
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronize)
+    broken = replace(on_gpu, cost=replace(on_gpu.cost, step=step))
+    with pytest.raises(Lost, match="the GPU answers this process no more"):
+        form_of(broken, "auto", "auto", 9, worth=True)
 
 
 @pytest.mark.slow

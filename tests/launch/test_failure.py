@@ -13,6 +13,23 @@ def test_failures_have_classes():
     assert failure_class(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")) == "out_of_memory"
     assert failure_class(RuntimeError("can't start new thread")) == "out_of_memory"
     assert failure_class(ValueError("out of memory")) == "error"
+    assert (
+        failure_class(RuntimeError("GET was unable to find an engine to execute this computation")) == "out_of_memory"
+    )
+
+
+def test_what_ran_out_of_memory_is_seen_behind_the_error_that_followed():
+    try:
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        finally:  # as the end of a capture raises
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+    except RuntimeError as raised:
+        assert failure_class(raised) == "out_of_memory"
+    try:
+        raise RuntimeError("no kernel") from ValueError("no shape")
+    except RuntimeError as raised:
+        assert failure_class(raised) == "error"
 
 
 def test_a_failed_row_has_the_first_line_of_its_cause_or_else_its_class(runs_of):
