@@ -34,7 +34,7 @@ def raise_if_lost() -> None:
     """Raise Lost where that has happened to this process; to be called after any error."""
     import torch
 
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         try:
             torch.cuda.synchronize()
         except RuntimeError as raised:

@@ -53,7 +53,7 @@ def of_gpu() -> dict[str, object]:
     """What decides how numbers are rounded on the GPU in use: its name, cuDNN's version, and these flags."""
     return {
         "device_name": torch.cuda.get_device_name(),
-        "cudnn": torch.backends.cudnn.version(),
+        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
         "tf32": torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32,
         "deterministic": torch.backends.cudnn.deterministic,
     }

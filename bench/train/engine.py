@@ -8,7 +8,6 @@ In: trainings. Out: how each of them ended. Touches: the device.
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import nullcontext
 from copy import deepcopy
 from typing import NamedTuple, Protocol
 
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
-from bench.train.stacked_autocast import StackedAutocast
+from bench.train.stacked_operations import StackedOperations
 
 TRIALS = 3  # of a step before it is captured
 PLAIN = int | float | complex | str | bytes | None  # attributes that a forward pass may depend on
@@ -115,12 +114,10 @@ class Stacked:
             if where := differing(models[0], model):
                 raise RuntimeError(f"the models differ outside their parameters and buffers, in {where}")
         # a module that draws random numbers as it trains, such as dropout, would draw others than alone: torch raises
-        forward = vmap(self._loss, in_dims=(0, 0, 0, 0, None), randomness="error")
+        forward = vmap(self._loss, in_dims=(0, 0, 1, 0, None), randomness="error")
         self.forward = torch.compile(forward) if compiled else forward
         self.form = copied(self.models[0])
-        with autocast:
-            enabled = torch.is_autocast_enabled(autocast.device)
-        self.casts = StackedAutocast(autocast.device) if enabled else nullcontext()
+        self.operations = StackedOperations(autocast.device)
         self.parameters = stacked(dict(model.named_parameters()) for model in self.models)
         self.buffers = stacked(dict(model.named_buffers()) for model in self.models)
         for place, model in enumerate(self.models):
@@ -132,7 +129,7 @@ class Stacked:
 
     def losses(self, batches: Sequence[Batch]) -> list[Tensor]:
         """The losses of the R batches; the gradients are in the parameters of each model."""
-        images = torch.stack([batch.images for batch in batches])
+        images = side_by_side(torch.stack([batch.images for batch in batches]))
         labels = torch.stack([batch.labels for batch in batches])
         for parameter in self.parameters.values():
             parameter.grad = None
@@ -156,7 +153,7 @@ class Stacked:
         labels: Tensor,
         label_smoothing: float,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        with self.casts:
+        with self.operations:
             logits, replaced = functional_call(self.form, (parameters, buffers), (images,))
         return loss_of(logits, images, labels, label_smoothing), replaced
 
@@ -252,5 +249,21 @@ def copied(model: nn.Module) -> nn.Module:
 
 def stacked(states: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Tensors of several models by name, each (R, ...)."""
-    states = list(states)
-    return {name: torch.stack([state[name].detach() for state in states]) for name in states[0]}
+    first, *others = states
+    return {name: stack([one.detach(), *(other[name].detach() for other in others)]) for name, one in first.items()}
+
+
+def stack(tensors: Sequence[Tensor]) -> Tensor:
+    """(R, ...), each tensor with the strides of the first; torch.stack would make all of them contiguous."""
+    first = tensors[0]
+    strides = torch.empty_like(first).stride()  # as those of the first, without gaps
+    whole = first.new_empty_strided((len(tensors), *first.shape), (first.numel(), *strides))
+    for place, tensor in enumerate(tensors):
+        whole[place] = tensor
+    return whole
+
+
+def side_by_side(images: Tensor) -> Tensor:
+    """(R, N, C, ...) -> (N, R, C, ...), with the channels of all runs last in memory, as R C channels of one image."""
+    inner = [*range(3, images.ndim)]
+    return images.permute(1, *inner, 0, 2).contiguous().movedim((-2, -1), (1, 2))

@@ -1,5 +1,6 @@
 import errno
 
+import pytest
 import torch
 
 from bench.launch.failure import failed_row, failure_class
@@ -18,18 +19,19 @@ def test_failures_have_classes():
     )
 
 
+def fail_twice(cause):
+    """As the end of a capture does."""
+    try:
+        raise cause
+    finally:
+        raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+
 def test_what_ran_out_of_memory_is_seen_behind_the_error_that_followed():
-    try:
-        try:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        finally:  # as the end of a capture raises
-            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
-    except RuntimeError as raised:
-        assert failure_class(raised) == "out_of_memory"
-    try:
-        raise RuntimeError("no kernel") from ValueError("no shape")
-    except RuntimeError as raised:
-        assert failure_class(raised) == "error"
+    for cause, failure in ((torch.OutOfMemoryError(), "out_of_memory"), (ValueError("no shape"), "error")):
+        with pytest.raises(RuntimeError) as masked:
+            fail_twice(cause)
+        assert failure_class(masked.value) == failure
 
 
 def test_a_failed_row_has_the_first_line_of_its_cause_or_else_its_class(runs_of):

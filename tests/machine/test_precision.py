@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from bench.machine import environment
-from bench.machine import allocator
+from bench.machine import allocator, environment
 from bench.machine.precision import BF16, FP32, autocast, resolved
 from bench.schema import UserError
 
