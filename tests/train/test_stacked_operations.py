@@ -49,21 +49,20 @@ def net(norm, activation):
 
 @pytest.fixture
 def pair():
-    """Two models of these parts, and a batch for each; the same at each call."""
+    """Two models of these parts, and the images and labels of each; the same at each call."""
 
     def pair(norm, activation):
         torch.manual_seed(0)
         models = [net(NORMS[norm], ACTIVATIONS[activation]) for _ in range(2)]
         images, labels = torch.randn(2, 32, 3, 8, 8), torch.randint(10, (2, 32))
-        return models, [engine.Batch(*one, 0.0) for one in zip(images, labels, strict=True)]
+        return models, images, labels
 
     return pair
 
 
-def alone(models, batches, autocast):
-    return [
-        engine.Alone(model, autocast, False).losses([batch])[0] for model, batch in zip(models, batches, strict=True)
-    ]
+def alone(models, images, labels, autocast):
+    batches = zip(models, images[:, None], labels[:, None], strict=True)
+    return torch.cat([engine.Alone(model, autocast).losses(*batch) for model, *batch in batches])
 
 
 def gradients(models):
@@ -73,15 +72,17 @@ def gradients(models):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_step_of_a_pack_in_bf16_is_that_of_each_run_alone(pair, norm, activation):
-    models, batches = pair(norm, activation)
-    apart, _ = pair(norm, activation)
+    models, *batches = pair(norm, activation)
+    apart, *_ = pair(norm, activation)
+    pack = engine.Stacked(models, BF16)
     with Precisions() as together:
-        losses = engine.Stacked(models, BF16, False).losses(batches)
+        losses = pack.losses(*batches)
+    pack.hand_out()
     with Precisions() as each:
-        expected = alone(apart, batches, BF16)
+        expected = alone(apart, *batches, BF16)
     assert together.found == each.found == {"convolution": {torch.bfloat16}, "mm": {torch.bfloat16}}
     # sums of another order round a few numbers to their neighbour in bf16
-    torch.testing.assert_close(torch.stack(losses), torch.stack(expected), rtol=1e-3, atol=0)
+    torch.testing.assert_close(losses, expected, rtol=1e-3, atol=0)
     for ours, theirs in zip(gradients(models), gradients(apart), strict=True):
         assert (ours - theirs).norm() < 0.02 * theirs.norm()
     for ours, theirs in zip(models, apart, strict=True):
@@ -95,11 +96,11 @@ def test_where_a_model_computes_in_float32_within_autocast_so_does_a_pack():
                 return super().forward(images)
 
     models = [Wide(nn.Conv2d(3, 4, 8), nn.Flatten()) for _ in range(2)]
-    batches = [engine.Batch(torch.randn(5, 3, 8, 8), torch.zeros(5, dtype=torch.int64), 0.0)] * 2
+    batches = torch.randn(2, 5, 3, 8, 8), torch.zeros(2, 5, dtype=torch.int64)
     with Precisions() as found:
-        losses = engine.Stacked(models, BF16, False).losses(batches)
+        losses = engine.Stacked(models, BF16).losses(*batches)
     assert found.found["convolution"] == {torch.float32}
-    torch.testing.assert_close(losses, alone(models, batches, EXACT))
+    torch.testing.assert_close(losses, alone(models, *batches, EXACT))
 
 
 class Traffic(TorchDispatchMode):
@@ -125,11 +126,10 @@ class Traffic(TorchDispatchMode):
 def traffic(model, shape, runs, autocast):
     """Of the losses and gradients of a pack of copies of the model; of the model alone for one run."""
     device = next(model.parameters()).device
-    images = torch.ones(8, *shape, device=device).contiguous(memory_format=torch.channels_last)
-    batch = engine.Batch(images, torch.zeros(8, dtype=torch.int64, device=device), 0.0)
+    images, labels = torch.ones(runs, 8, *shape, device=device), torch.zeros(runs, 8, dtype=torch.int64, device=device)
     losses = engine.builder(autocast)([engine.copied(model) for _ in range(runs)]).losses
     with Traffic() as counted:
-        losses([batch] * runs)
+        losses(images, labels)
     return counted
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Generator, Tensor
 
 from bench.bounds import Count, Natural
-from bench.parts.dataset.augmentation import augment
+from bench.parts.dataset import augmentation
 from bench.registry import dataset, keyword_arguments
 from bench.schema import UserError
 
@@ -80,9 +80,13 @@ class Dataset:
             copies[place] = dataclasses.replace(self, **parts)
         return copies[place]
 
-    def augment(self, images: Tensor, generator: Generator) -> Tensor:
-        """A training batch, cropped and flipped with this dataset's options; all draws are the generator's."""
-        return augment(images, generator, crop=self.crop, flip=self.flip)
+    def draw(self, count: int, generator: Generator) -> Tensor:
+        """How a training batch of `count` images is moved with this dataset's options, (3, count), on the CPU."""
+        return augmentation.draw(count, generator, crop=self.crop, flip=self.flip)
+
+    def augment(self, images: Tensor, moves: Tensor) -> Tensor:
+        """A training batch, cropped and flipped as it was drawn."""
+        return augmentation.augment(images, moves, crop=self.crop, flip=self.flip)
 
 
 # of a dataset, by device; a copy lives as long as its dataset

@@ -27,8 +27,8 @@ def batches(monkeypatch):
     seen: list[list[torch.Tensor]] = []
     original = Dataset.augment
 
-    def recording(self, images, generator):
-        batch = original(self, images, generator)
+    def recording(self, images, moves):
+        batch = original(self, images, moves)
         seen.append(batch.clone())
         return batch
 
