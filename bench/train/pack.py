@@ -107,7 +107,7 @@ class Pack:
     def stepping(self, graphed: bool) -> Step:
         """The step, captured where that is asked for and can be."""
         if graphed and not self.update.captured:
-            print("graph: steps are launched as they are, since runs have optimizers of several kinds", file=sys.stderr)
+            print("graph: steps are launched as they are, since no one optimizer can step its runs", file=sys.stderr)
         return Captured(self.step) if graphed and self.update.captured else self.step
 
     def take(self, step: Step) -> None:
@@ -123,7 +123,8 @@ class Pack:
     def stopped(self) -> bool:
         """Whether the process has to stop. Saves a checkpoint of each run then, and of those for which one is due."""
         stopping = stop.requested()
-        if saving := [one for one in self.trainers if one.keeper and (stopping or one.keeper.due(one.steps))]:
+        saving = [one for one in self.trainers if one.keeper and (stopping or one.keeper.due(one.steps))]
+        if stopping or saving:
             self.update.hand_back()
         for one in saving:
             one.keeper.save(one)  # type: ignore[union-attr]
