@@ -44,6 +44,14 @@ def raise_if_lost() -> None:
             ) from raised
 
 
+def wait(device: str) -> None:
+    """Wait until a GPU has done all that it was given; other devices do at once what they are given."""
+    if device == "cuda":
+        import torch
+
+        torch.cuda.synchronize()
+
+
 @contextmanager
 def own_gpu(processes: int) -> Iterator[None]:
     """Within this context "cuda" is a GPU that this process shares evenly with `processes` in all; waits for one."""

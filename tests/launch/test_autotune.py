@@ -1,6 +1,7 @@
 """Which form is chosen, given the speeds; that several processes can be measured; what is remembered."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,11 @@ from bench.launch import autotune
 from bench.launch.autotune import Form, Measured, Memory, Trial, climb, fastest, form_of, trial_of, up_and_down
 from bench.machine import environment
 from bench.machine.gpus import Lost
+from bench.parts import optimizer
+from bench.parts.dataset.tensors import Dataset
 from bench.schema import UserError
 from bench.train.contract import task_of
+from bench.train.trainer import Trainer
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "batch_size=16")
 
@@ -175,34 +179,58 @@ def test_steps_are_captured_on_a_gpu_alone(trial):
         form_of(trial, "auto", True, 9, worth=True)
 
 
-def test_a_speed_is_that_of_all_runs_side_by_side(trial, monkeypatch):
-    seconds = iter(range(100))
-    monkeypatch.setattr(autotune.time, "perf_counter", lambda: float(next(seconds)))
-    # the clock goes on by a second at each look
-    assert trial.speed(2, graphed=False, seconds=3.0, windows=1) == 2 * 3 / 4
+@pytest.fixture
+def timed(trial, monkeypatch):
+    """Let the steps of the trial take these seconds, the last ones again and again; their number, and that of waits."""
+
+    def timed(seconds):
+        now, counts, left = [0.0], {"steps": 0, "waits": 0}, list(seconds)
+
+        def step():
+            counts["steps"] += 1
+            now[0] += left.pop(0) if len(left) > 1 else left[0]
+
+        monkeypatch.setattr(autotune.time, "perf_counter", lambda: now[0])
+        monkeypatch.setattr(autotune.gpus, "wait", lambda device: counts.update(waits=counts["waits"] + 1))
+        return replace(trial, cost=replace(trial.cost, step=lambda size, graphed: step)), counts
+
+    return timed
 
 
-def test_the_best_part_of_a_measurement_counts(trial, monkeypatch):
-    now, steps = [0.0], iter([1.0, 9.0, 1.0, 2.0, 1.0, 1.0, 4.0])
-
-    def take():
-        now[0] += next(steps, 5.0)
-
-    monkeypatch.setattr(autotune.time, "perf_counter", lambda: now[0])
-    slow_at_times = replace(trial, cost=replace(trial.cost, step=lambda size, graphed: take))
-    assert slow_at_times.speed(2, graphed=False, seconds=16.0, windows=8) == 2 * 2 / 2
+def test_a_speed_is_that_of_all_runs_side_by_side_without_what_comes_before_the_first_step(timed):
+    slow_start, counts = timed([60.0, 1.0])
+    assert slow_start.speed(2, graphed=False, seconds=4.0, windows=1) == 2 / 1
+    assert counts == {"steps": 1 + 1 + 4, "waits": 3}  # the device is waited for once in a window
+    captured, counts = timed([60.0] * 4 + [1.0])
+    assert captured.speed(2, graphed=True, seconds=4.0, windows=1) == 2 / 1
+    assert counts["steps"] == 4 + 1 + 4
 
 
-def test_a_step_that_takes_longer_than_a_measurement_is_taken_twice(trial, monkeypatch):
-    now, taken = [0.0], []
+def test_the_best_part_of_a_measurement_counts(timed):
+    slow_at_times, _ = timed([5.0, 2.0, 1.0, 9.0, 1.0, 1.0, 2.0, 4.0])
+    assert slow_at_times.speed(2, graphed=False, seconds=32.0, windows=8) == 2 * 2 / 2
 
-    def take():
-        now[0] += 60.0
-        taken.append(1)
 
-    monkeypatch.setattr(autotune.time, "perf_counter", lambda: now[0])
-    assert replace(trial, cost=replace(trial.cost, step=lambda size, graphed: take)).speed(1, graphed=False) == 1 / 60
-    assert len(taken) == 2
+def test_a_step_that_takes_longer_than_a_measurement_is_taken_twice(timed):
+    slow, counts = timed([60.0])
+    assert slow.speed(1, graphed=False) == 1 / 60
+    assert counts["steps"] == 2
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_step_that_is_timed_is_one_of_a_training(runs_of, machine, monkeypatch, size):
+    (run,) = runs_of(*TINY)
+    done = Counter()
+    for kind, name in ((Dataset, "augment"), (optimizer.SGD, "step"), (Trainer, "tables")):
+        original = getattr(kind, name)
+        monkeypatch.setattr(
+            kind, name, lambda *words, original=original, name=name: done.update([name]) or original(*words)
+        )
+    task = task_of(run)
+    step = task.cost(run, machine, task.prepare(run, machine)).step(size, False)
+    for _ in range(256 // 16 + 1):
+        step()
+    assert done == {"augment": 17, "step": 17, "tables": 2 * size}
 
 
 def test_measuring_leaves_the_weights_and_statistics_of_the_model_alone(runs_of, machine):
