@@ -263,7 +263,8 @@ class Recorder(TorchDispatchMode):
         declared = {one.name: one for one in function._schema.arguments}
         given = dict(zip(declared, args, strict=False)) | kwargs
         for name, value in given.items():
-            if (alias := declared[name].alias_info) and alias.is_write:
+            alias = declared[name].alias_info
+            if (alias and alias.is_write) or (function is BATCH_NORM and name.startswith("running")):
                 for tensor in tensors_of(value):
                     storage = tensor.untyped_storage()
                     if storage.data_ptr() not in self.made | {*self.before}:
@@ -282,6 +283,7 @@ class Recorder(TorchDispatchMode):
                     old.copy_(new)
 
 
+BATCH_NORM = torch.ops.aten.native_batch_norm.default  # does not declare that it writes into running statistics
 READS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default, torch.ops.aten.equal.default}
 
 
