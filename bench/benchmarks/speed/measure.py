@@ -26,7 +26,8 @@ from bench.train.segment import device_name
 
 AGAIN = "plain again"  # the control: its difference from plain is noise
 WARM_UP = 2  # steps of each arm before the first block
-OF_A_BLOCK = 0.25  # of its seconds: the trial that finds how many steps fill it
+OF_A_BLOCK = 0.25  # of its seconds: by how much the trials that find how many steps fill it have to differ
+FASTER = 4  # times as many steps has the next of them
 
 
 def measure(compose: Compose, settings: SpeedSettings) -> Iterator[Row]:
@@ -72,29 +73,39 @@ def training(work: Work, run: Run, machine: Machine, settings: SpeedSettings) ->
         for pool in pools.values():
             pool.seconds(pool.arm.at_once, WARM_UP)
         runs = runs_for(arms)
-        steps = steps_for(pools[PLAIN], settings.seconds, runs)
         sides = {PLAIN: pools[PLAIN], AGAIN: pools[PLAIN], **pools}
+        steps = {name: steps_for(pool, settings.seconds, runs) for name, pool in pools.items()}
+        steps[AGAIN] = steps[PLAIN]
         curve = list(blocks(sides, runs, steps, settings.blocks))
-    measures |= {"runs": runs, "steps": steps, "images": runs * steps * run.choices["batch_size"]}
-    return measures, curve, {"arms": {name: pool.arm.about() for name, pool in sides.items()}}
+    measures |= {"runs": runs, "steps": steps[PLAIN], "images": runs * steps[PLAIN] * run.choices["batch_size"]}
+    return measures, curve, {"arms": {name: pool.arm.about() | {"steps": steps[name]} for name, pool in sides.items()}}
 
 
-def steps_for(plain: Pool, seconds: float, runs: int) -> int:
-    """Steps of each run, at least one, for which the baseline takes about `seconds` over all runs."""
-    steps, took = 1, 0.0
-    while took < OF_A_BLOCK * seconds:
-        steps *= 2
-        took = plain.seconds(1, steps)
-    return max(1, round(seconds * steps / took / runs))
+def steps_for(pool: Pool, seconds: float, runs: int) -> int:
+    """Steps of each run, at least one, for which all `runs` take the arm about `seconds`, besides what they set up."""
+    at_once = pool.arm.at_once
+    steps, before, took = 1, pool.seconds(at_once, 1), 0.0
+    while took - before < OF_A_BLOCK * seconds:
+        steps, before = FASTER * steps, took or before
+        took = pool.seconds(at_once, steps)
+    a_step = (took - before) / (steps - steps // FASTER)
+    return max(1, round(seconds / a_step * at_once / runs))
 
 
-def blocks(pools: Mapping[str, Pool], runs: int, steps: int, count: int) -> Iterator[dict[str, float | int | None]]:
-    """The seconds of each arm, block after block, in an order that is drawn for each; prints a line per block."""
-    for block, order in enumerate(orders([*pools], count, next(iter(pools.values())).work.name)):
-        seconds = {name: pools[name].seconds(runs, steps) for name in order}
-        images = runs * steps * pools[order[0]].run.choices["batch_size"]
+def blocks(
+    pools: Mapping[str, Pool], runs: int, steps: Mapping[str, int], count: int
+) -> Iterator[dict[str, float | int | None]]:
+    """The seconds of each arm for the images of the first, block after block, in an order that is drawn for each.
+
+    A faster arm takes more steps, so that what a run sets up, such as the capture of its steps, does not rule its time.
+    Prints a line per block.
+    """
+    first = next(iter(pools))
+    images = runs * steps[first] * pools[first].run.choices["batch_size"]
+    for block, order in enumerate(orders([*pools], count, pools[first].work.name)):
+        seconds = {name: pools[name].seconds(runs, steps[name]) * steps[first] / steps[name] for name in order}
         rates = ", ".join(f"{name} {images / seconds[name]:,.0f}" for name in pools)
-        where = f"{pools[order[0]].work.name}, block {block + 1} of {count}"
+        where = f"{pools[first].work.name}, block {block + 1} of {count}"
         print(f"{where}: {rates} images per second", file=sys.stderr, flush=True)
         yield {"block": block, **{name: seconds[name] for name in pools}}
 

@@ -18,7 +18,7 @@ class SpeedSettings(Settings):
     batch_size: Count
     precision: Literal["fp32", "bf16", "auto"]
     blocks: Annotated[int, Bound(least=2)]  # two give an interval
-    seconds: Positive  # that plain takes per block
+    seconds: Positive  # that an arm takes per block
     sweep: list[str] = field(metadata=list_of(str))
     sweep_blocks: Count
     soak: Natural  # runs; 0 for no soak
