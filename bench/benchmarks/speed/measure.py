@@ -16,7 +16,9 @@ from typing import Any
 
 from bench.benchmarks.speed import whole
 from bench.benchmarks.speed.arms import PLAIN, Pool, arms_of, runs_for
+from bench.benchmarks.speed.facts import Given
 from bench.benchmarks.speed.settings import SpeedSettings, quickened
+from bench.benchmarks.speed.stages import facts
 from bench.benchmarks.speed.work import CLASSES, Work, model_of, run_of, training_flops, work
 from bench.machine import environment, peak, precision
 from bench.machine.machine import machine_of
@@ -25,6 +27,7 @@ from bench.schema import OK, Machine, Row, Run, UserError
 from bench.train.segment import device_name
 
 AGAIN = "plain again"  # the control: its difference from plain is noise
+SIZES = {False: (1, 2, 4, 8, 16, 32), True: (1, 2)}  # of packs, by whether it has to be quick
 WARM_UP = 2  # steps of each arm before the first block
 OF_A_BLOCK = 0.25  # of its seconds: by how much the trials that find how many steps fill it have to differ
 FASTER = 4  # times as many steps has the next of them
@@ -42,8 +45,11 @@ def measure(compose: Compose, settings: SpeedSettings) -> Iterator[Row]:
     works = [work(name) for name in settings.work]
     runs = [run_of(one, compose, settings.batch_size, numbers) for one in works]
     load, *_ = os.getloadavg()
+    if settings.minutes:
+        yield from of_facts(works, runs, machine, load, settings)
+        return
     swept = whole.runs_of(compose, settings.sweep)
-    if not (works or swept or settings.soak):
+    if not (works or (not settings.minutes and (swept or settings.soak))):
         raise UserError("nothing is measured: name a work, such as work=[resnet8/1x8x8], a sweep or a soak")
     shared = {"batch_size": settings.batch_size, "blocks": settings.blocks, "seconds": settings.seconds}
     for one, run in zip(works, runs, strict=True):
@@ -55,6 +61,19 @@ def measure(compose: Compose, settings: SpeedSettings) -> Iterator[Row]:
     if settings.soak:
         choices = {"kind": "soak", "runs": settings.soak}
         yield row(choices, settings.study.name, machine, load, *whole.soak(settings.soak, settings))
+
+
+def of_facts(
+    works: Sequence[Work], runs: Sequence[Run], machine: Machine, load: float, settings: SpeedSettings
+) -> Iterator[Row]:
+    """A row for each fact, within the minutes of the settings; prints each as well."""
+    given = Given({one.name: run for one, run in zip(works, runs, strict=True)}, machine, SIZES[settings.quick])
+    for place, (stage, fact) in enumerate(facts(given, 60 * (settings.minutes or 0))):
+        choices = {"kind": "fact", "stage": stage, "fact": fact.name, "unit": fact.unit, **fact.about}
+        value = "none" if fact.value is None else f"{fact.value:,.6g} {fact.unit}"
+        print(f"{stage}: {fact.name} {dict(fact.about)}: {value} {fact.note}".rstrip(), file=sys.stderr, flush=True)
+        measures = {"place": place, "value": fact.value, "most": fact.most}
+        yield row(choices, settings.study.name, machine, load, measures, [], {"note": fact.note})
 
 
 Found = tuple[dict[str, float | int | None], list[dict[str, float | int | None]], dict[str, Any]]

@@ -23,6 +23,7 @@ class SpeedSettings(Settings):
     sweep_blocks: Count
     soak: Natural  # runs; 0 for no soak
     quick: bool
+    minutes: Positive | None  # for facts alone
 
 
 def quickened(settings: SpeedSettings) -> SpeedSettings:
