@@ -291,15 +291,14 @@ def tensors_of(tree):
     return [one for one in tree_leaves(tree) if isinstance(one, torch.Tensor)]
 
 
-CAPTURED = {"sgd": 1e-10, "adam": 1e-4}  # where it can be captured, torch's Adam counts steps in float32
-
-
 @pytest.fixture
 def captured(monkeypatch):
     """Let steps be captured here; the recorders."""
     recorders = []
     monkeypatch.setattr(capture, "Cuda", lambda: recorders.append(Recorder()) or recorders[-1])
-    monkeypatch.setattr(import_module("torch.optim.adam"), "_get_capturable_supported_devices", lambda **_: ["cpu"])
+    adam = import_module("torch.optim.adam")
+    monkeypatch.setattr(adam, "_get_capturable_supported_devices", lambda **_: ["cpu"])
+    monkeypatch.setattr(adam, "_get_scalar_dtype", lambda is_fused=None: torch.float64)  # else it counts in float32
     return recorders
 
 
@@ -313,8 +312,8 @@ def test_captured_steps_are_the_steps(trainers, captured, size, optimizer):
     assert len(captured) == 1
     for one, other in zip(ours, plain, strict=True):
         assert len(one.curve) == 3
-        assert distance(one.model, other.model) < CAPTURED[optimizer]
-        torch.testing.assert_close(one.losses, other.losses, rtol=CAPTURED[optimizer], atol=0)
+        assert distance(one.model, other.model) < 1e-10
+        torch.testing.assert_close(one.losses, other.losses, rtol=1e-10, atol=0)
 
 
 def test_a_capture_that_fails_leaves_steps_as_they_are_and_says_so(trainers, captured, monkeypatch, capsys):
@@ -407,7 +406,7 @@ def test_a_pack_is_gone_before_a_smaller_one_is_made(trainers, captured, monkeyp
     assert alive == [[], []]
     assert len(captured) == 2  # what is left of the pack is captured as well
     alone(apart[:1])
-    assert distance(ours[0].model, apart[0].model) < CAPTURED[optimizer]
+    assert distance(ours[0].model, apart[0].model) < 1e-10
 
 
 @pytest.mark.slow
