@@ -25,10 +25,11 @@ class SpeedSettings(Settings):
     batch_size: Count
     precision: Literal["fp32", "bf16", "auto"]
     blocks: Blocks
-    seconds: Positive  # that plain takes per block
+    seconds: Positive  # that an arm takes per block
     sweep: list[str] = field(metadata=list_of(str))
     sweep_blocks: Count
     soak: Natural  # runs; 0 for no soak
+    minutes: Positive | None  # for facts alone
     quick: bool
 
     def quickened(self) -> Self:

@@ -23,10 +23,11 @@ from typing import TypeVar
 import torch
 
 from bench.launch.failure import OUT_OF_MEMORY, failure_class, first_line
-from bench.machine import allocator, environment
+from bench.machine import allocator, environment, gpus
 from bench.machine.files import read_whole, write_whole
 from bench.machine.pool import Context, pool
 from bench.schema import AUTO, Machine, Run, UserError
+from bench.train.capture import WARM_UP
 from bench.train.contract import Cost, task_of
 from bench.train.segment import device_name
 
@@ -36,6 +37,7 @@ ENOUGH = 1.05  # a larger number has to be this many times as fast: it holds mor
 STEADY = 1.1  # times as fast as the worse of two measurements is the better on a quiet machine, at most
 SECONDS, LONG_SECONDS = 0.2, 1.0  # of measuring, in one process and in several; at least one step
 WINDOWS = 4  # of these seconds, the best of which counts
+SETTLED = WARM_UP + 1  # steps until the one that is captured has been replayed
 WORTH_S = 300.0  # of training; a shorter sweep is not worth a long measurement
 PATIENCE_S = 120.0  # for processes to start
 
@@ -149,17 +151,44 @@ class Trial:
         return f"{choices['model']} in {choices['precision']} on {self.machine.device}"
 
     def speed(self, size: int, graphed: bool, seconds: float = SECONDS, windows: int = WINDOWS) -> float:
-        """Steps per second over all of `size` runs side by side: in the best of `windows` parts of `seconds`."""
+        """Steps per second over all of `size` runs side by side: in the best of `windows` parts of `seconds`.
+
+        Raises Lost where an error has ended the use of the GPU: no other form would run.
+        """
+        try:
+            return self.rate(self.settled(size, graphed), size, seconds, windows)
+        except Exception:
+            gpus.raise_if_lost()
+            raise
+
+    def settled(self, size: int, graphed: bool) -> Callable[[], None]:
+        """A step of `size` runs, once imports, the choice of kernels and a capture are over."""
         step = self.cost.step(size, graphed)
-        step()
-        best, began = 0.0, time.perf_counter()
+        timed(step, SETTLED if graphed else 1, self.wait)
+        return step
+
+    def rate(self, step: Callable[[], None], size: int, seconds: float, windows: int) -> float:
+        """Steps per second over all of `size` runs, of a settled step; the device is waited for once a window."""
+        began = time.perf_counter()
+        took = timed(step, 1, self.wait)
+        best = size / took if took >= seconds else 0.0
+        count = max(1, round(seconds / windows / took))
         while not best or time.perf_counter() - began < seconds:
-            done, started = 0, time.perf_counter()
-            while not done or time.perf_counter() - started < seconds / windows:
-                step()
-                done += 1
-            best = max(best, size * done / (time.perf_counter() - started))
+            best = max(best, size * count / timed(step, count, self.wait))
         return best
+
+    def wait(self) -> None:
+        """Wait for the device."""
+        gpus.wait(self.machine.device)
+
+
+def timed(step: Callable[[], None], count: int, wait: Callable[[], None]) -> float:
+    """Seconds that so many steps take, until the device has done the last."""
+    started = time.perf_counter()
+    for _ in range(count):
+        step()
+    wait()
+    return time.perf_counter() - started
 
 
 def trial_of(run: Run, machine: Machine, memory: Memory) -> Trial:
@@ -171,15 +200,17 @@ def trial_of(run: Run, machine: Machine, memory: Memory) -> Trial:
 def climb(measure: Callable[[int], float], numbers: Iterable[int]) -> dict[int, float]:
     """The speeds of rising numbers, up to the first that fails or is slower than an earlier one.
 
-    Raises what the first number raises.
+    Raises what the first number raises; prints a remark where another fails for anything but memory.
     """
     speeds: dict[int, float] = {}
     for number in numbers:
         try:
             speeds[number] = measure(number)
-        except (RuntimeError, MemoryError):
+        except (RuntimeError, MemoryError) as raised:
             if not speeds:
                 raise
+            if failure_class(raised) != OUT_OF_MEMORY:
+                print(f"{number} side by side fail, {max(speeds)} do not: {first_line(str(raised))}", file=sys.stderr)
             break
         if speeds[number] < max(speeds.values()):
             break
@@ -252,6 +283,7 @@ def processes(trial: Trial, packing: int, graphed: bool, most: int) -> int:
 
 def together(trial: Trial, packing: int, graphed: bool, number: int) -> float:
     """Steps per second over `number` processes, each of which trains packs of this size."""
+    allocator.release_memory()  # that of this process counts as well
     barrier = Context().Barrier(number)
     with pool(number, _begin, barrier) as processes:
         work = [processes.submit(_steps, trial.run, trial.machine, packing, graphed, place) for place in range(number)]
@@ -271,6 +303,6 @@ def _steps(run: Run, machine: Machine, packing: int, graphed: bool, place: int) 
     if machine.device == "cuda":
         torch.cuda.set_device(place % torch.cuda.device_count())
     trial = trial_of(run, machine, Memory(None))
-    trial.cost.step(packing, graphed)()
+    step = trial.settled(packing, graphed)
     _barrier[0].wait(PATIENCE_S)
-    return trial.speed(packing, graphed, LONG_SECONDS, windows=1)  # each at its best would add up to more than all do
+    return trial.rate(step, packing, LONG_SECONDS, windows=1)  # each at its best would add up to more than all do

@@ -16,7 +16,7 @@ from bench.launch.failure import OUT_OF_MEMORY, failure_class, first_line
 from bench.launch.worker import in_words
 from bench.machine import environment
 from bench.machine.gpus import gpu_count
-from bench.machine.precision import BF16, resolved
+from bench.machine.precision import BF16, make_exact, resolved
 from bench.machine.settings import SKIP, Settings
 from bench.plan.job import Expected, Workers
 from bench.plan.shape import Shape, by_shape
@@ -36,6 +36,7 @@ def preflight(
     Raises UserError for what cannot be built: an argument that a law refuses, data that are missing or corrupt.
     """
     torch.set_num_threads(machine.threads)
+    make_exact()
     trials, reasons = built(by_shape(runs), machine, Memory(settings.cache), settings.unfit == SKIP)
     alike = by_shape(run for run in runs if run.id not in reasons)
     if any(run.choices.get("precision") == BF16 for run in runs) and resolved(AUTO, machine.device) != BF16:

@@ -9,12 +9,14 @@ import multiprocessing
 import os
 import secrets
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from types import FrameType
+from typing import NoReturn
 
 from bench.rows.leases import Holder, Leases
 from bench.train import stop
@@ -129,6 +131,17 @@ def raise_if_stopped(sweep: str) -> None:
     """Raise KeyboardInterrupt, which ends the launcher's loop, where this process drives the sweep and has to stop."""
     if sweep in _driven and stop.requested():
         raise KeyboardInterrupt
+
+
+def end_process(sweep: str, cause: Exception) -> NoReturn:
+    """End this process, which trains for a sweep and can train no more: the sweep launches what is missing again.
+
+    Raises the cause where this process drives the sweep.
+    """
+    if sweep in _driven:
+        raise cause
+    print(f"this process ends: {cause}", file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 def _watch(leases: Leases, sweep: str) -> None:

@@ -21,7 +21,7 @@ from bench.launch import shutdown
 from bench.launch.failure import OUT_OF_MEMORY, failed_row, failure_class, first_line
 from bench.launch.timeout import limited
 from bench.machine import allocator, streams
-from bench.machine.gpus import own_gpu
+from bench.machine.gpus import Lost, own_gpu, raise_if_lost
 from bench.machine.machine import machine_of
 from bench.machine.settings import MINUTE_S, Settings
 from bench.plan.job import from_text
@@ -72,7 +72,10 @@ def train(runs: Sequence[Run], machine: Machine, store: Store, sweep: str, setti
         # the trace of a process that hangs names its run where it is the only one
         trace = leases.trace(ours[0].id) if len(ours) == 1 else None
         with limited(settings.timeout_seconds, len(ours), trace) as over, under_way.heard_by(leases.mark):
-            rows = rows_of(ours, machine)
+            try:
+                rows = rows_of(ours, machine)
+            except Lost as lost:  # while the leases show whose runs were under way
+                shutdown.end_process(sweep, lost)
         if isinstance(rows, str):
             return rows
         for run, row in zip(ours, rows, strict=True):
@@ -110,19 +113,19 @@ def rows_of(runs: Sequence[Run], machine: Machine) -> list[Row] | str:
     """The rows of runs that train side by side, or the class of failure where several of them fail together.
 
     An error of a run that trains alone becomes its failed row, so that one bad run never costs the rows of others.
+    Raises Lost where the GPU answers this process no more: any other run would fail as well.
     """
     try:
-        rows = task_of(runs[0]).perform(runs, machine)
+        return task_of(runs[0]).perform(runs, machine)
     except (Exception, SystemExit) as raised:
-        failure, cause = failure_class(raised), redacted(str(raised))
-        if len(runs) == 1:
-            print(f"run {runs[0].id} failed: {cause}", file=sys.stderr)
-            return [failed_row(runs[0], failure, str(raised), traceback.format_exc(), device=machine.device)]
-    else:
-        return rows
-    outcome = "do not fit in memory" if failure == OUT_OF_MEMORY else f"failed ({first_line(cause)})"
-    print(f"{len(runs)} runs side by side {outcome}; now in halves", file=sys.stderr)
+        raise_if_lost()
+        failure, cause, trace = failure_class(raised), str(raised), traceback.format_exc()
     allocator.release_memory()  # the tensors that the exception held
+    if len(runs) == 1:
+        print(f"run {runs[0].id} failed: {redacted(cause)}", file=sys.stderr)
+        return [failed_row(runs[0], failure, cause, trace, device=machine.device)]
+    outcome = "do not fit in memory" if failure == OUT_OF_MEMORY else f"failed ({first_line(redacted(cause))})"
+    print(f"{len(runs)} runs side by side {outcome}; now in halves", file=sys.stderr)
     return failure
 
 

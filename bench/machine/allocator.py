@@ -1,4 +1,4 @@
-"""The threads of a process that trains, and the memory that its allocators keep.
+"""The threads of a process that trains, its arithmetic on GPUs, and the memory that its allocators keep.
 
 In: a number of threads, a number of runs in a pack. Out: nothing. Touches: this process.
 """
@@ -8,6 +8,8 @@ import gc
 from collections.abc import Callable
 
 import torch
+
+from bench.machine.precision import make_exact
 
 # options of glibc's mallopt, by their numbers in malloc.h, and their values
 OPTIONS = {
@@ -25,6 +27,7 @@ def configure(threads: int, packing: int) -> None:
     fragmented. A C library without these options is left as it is.
     """
     torch.set_num_threads(threads)
+    make_exact()
     if packing == 1:
         for option, value in OPTIONS.items():
             libc("mallopt")(option, value)

@@ -1,4 +1,4 @@
-"""Which GPU a process trains on: no more processes per GPU than the sweep has decided.
+"""Which GPU a process trains on: no more processes per GPU than the sweep has decided; whether it still answers.
 
 In: a number of processes. Out: a GPU chosen for this one. Touches: lock files in the folder for temporary files, which
 the operating system unlocks when the process ends, however it ends.
@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.schema import UserError
+
 WAIT_S = 1.0
 
 
@@ -22,6 +24,32 @@ def gpu_count() -> int:
     if visible is not None:
         return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
     return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
+class Lost(UserError):
+    """The GPU takes no more work from this process: an access out of bounds or a failed assertion ended its context."""
+
+
+def raise_if_lost() -> None:
+    """Raise Lost where that has happened to this process; to be called after any error."""
+    import torch
+
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        try:
+            torch.cuda.synchronize()
+        except RuntimeError as raised:
+            reason = str(raised).partition("\n")[0]
+            raise Lost(
+                f"the GPU answers this process no more ({reason}); the same command goes on from here"
+            ) from raised
+
+
+def wait(device: str) -> None:
+    """Wait until a GPU has done all that it was given; other devices do at once what they are given."""
+    if device == "cuda":
+        import torch
+
+        torch.cuda.synchronize()
 
 
 @contextmanager
@@ -65,10 +93,27 @@ def _first_free(names: Sequence[str], folder: Path) -> tuple[int, int] | None:
 
 def _lock(folder: Path, name: str) -> int | None:
     """The open lock file, locked as long as it is open; None where another process holds the lock."""
-    descriptor = os.open(folder / f"initbench-{name}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = _opened(folder, name)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _opened(folder: Path, name: str) -> int:
+    """The lock file, which all users share; one of this user alone where another user's cannot be opened.
+
+    It is opened for reading, which a lock needs no more than, and made only where it is missing: in a folder for
+    temporary files, Linux may refuse to open another user's file as a file to make.
+    """
+    path = folder / f"initbench-{name}.lock"
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+        os.fchmod(descriptor, 0o666)  # whatever the umask
+        return descriptor
+    except PermissionError:
+        return os.open(folder / f"initbench-{name}.{os.getuid()}.lock", os.O_RDONLY | os.O_CREAT, 0o600)

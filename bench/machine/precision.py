@@ -3,7 +3,8 @@
 Weights, their updates and statistics are float32 either way. The precision is one of a run's choices, so `auto` is
 decided when the runs are planned: a study has one precision, whatever machine continues it.
 
-In: a name, a device. Out: a name, a context. Touches: /proc, which it reads for the processor's features.
+In: a name, a device. Out: a name, a context. Touches: /proc, which it reads for the processor's features; torch's flags
+for GPUs.
 """
 
 import torch
@@ -26,10 +27,33 @@ def resolved(name: str, device: str) -> str:
     if name != AUTO:
         return name
     on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-    has_units = torch.cuda.is_bf16_supported() if on_gpu else bool({*FLAGS} & environment.processor_flags())
+    has_units = (
+        torch.cuda.is_bf16_supported(including_emulation=False)
+        if on_gpu
+        else bool({*FLAGS} & environment.processor_flags())
+    )
     return BF16 if has_units else FP32
 
 
 def autocast(name: str, device: str) -> torch.autocast:
     """The context in which a forward pass has this precision."""
     return torch.autocast(device, torch.bfloat16, enabled=name == BF16)
+
+
+def make_exact() -> None:
+    """On GPUs, compute float32 as such from now on, and take algorithms that give the same bits each time.
+
+    By default torch rounds the inputs of float32 convolutions to TF32, which has 10 bits, but not those of products.
+    """
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+
+
+def of_gpu() -> dict[str, object]:
+    """What decides how numbers are rounded on the GPU in use: its name, cuDNN's version, and these flags."""
+    return {
+        "device_name": torch.cuda.get_device_name(),
+        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
+        "tf32": torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32,
+        "deterministic": torch.backends.cudnn.deterministic,
+    }

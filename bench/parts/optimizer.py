@@ -20,10 +20,13 @@ def eager(kind: type[Kind]) -> type[Kind]:
     """This kind of optimizer, for updates that are not compiled.
 
     When an optimizer is made and stepped, torch imports its compiler, which takes seconds in each process, only to
-    exclude the optimizer from compilation. The methods here are torch's own without that wrapper.
+    exclude the optimizer from compilation. The methods here are torch's own without that wrapper. The change of the
+    weights by these kinds is proportional to the learning rate, and their state does not depend on it: so a pack may be
+    stepped as one (bench/train/update.py).
     """
     step, add_param_group = inspect.unwrap(kind.step), inspect.unwrap(kind.add_param_group)
-    return type(kind.__name__, (kind,), {"step": torch.no_grad()(step), "add_param_group": add_param_group})
+    own = {"step": torch.no_grad()(step), "add_param_group": add_param_group, "proportional": True}
+    return type(kind.__name__, (kind,), own)
 
 
 SGD, Adam, AdamW = eager(torch.optim.SGD), eager(torch.optim.Adam), eager(torch.optim.AdamW)

@@ -15,7 +15,6 @@ from torch.utils._pytree import tree_map_only
 
 from bench.rows.store import Store
 from bench.schema import Interval, Machine, Run, UserError
-from bench.train import stop
 
 
 class Training(Protocol):
@@ -70,13 +69,6 @@ class Keeper:
                 self.files.move_aside(path)
                 training = begin()
         return training
-
-    def interrupts(self, training: Training) -> bool:
-        """Whether the process has to stop. Saves a checkpoint then, and whenever one is due."""
-        stopped = stop.requested()
-        if stopped or self.due(training.steps):
-            self.save(training)
-        return stopped
 
     def due(self, steps: int) -> bool:
         """Whether a checkpoint is due after this many steps, or by the time since the last one."""

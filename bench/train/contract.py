@@ -20,9 +20,9 @@ from bench.schema import Machine, Row, Run
 class Cost:
     """What a run costs: the time of `steps` equal steps.
 
-    `step(count, graphed)` returns a function that takes one step of `count` runs side by side and waits for the device.
-    `key` names what the time of a step depends on besides the machine. A run whose task does not `stack` is
-    always alone; so is one for which `try_stacking` raises an error, with the reason.
+    `step(count, graphed)` returns a function that takes one step of `count` runs side by side, with all that belongs to
+    it; it need not wait for the device. `key` names what the time of a step depends on besides the machine. A run whose
+    task does not `stack` is always alone; so is one for which `try_stacking` raises an error, with the reason.
     """
 
     steps: float

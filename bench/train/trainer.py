@@ -1,11 +1,12 @@
-"""The training loop of one run. It can be stopped between any two steps and resumed to the same last bit.
+"""The training of one run, around its steps. It can be stopped between any two and resumed to the same last bit.
 
-In: data, a model with its weights, a budget. Out: losses, a curve, measures. Touches: the device, the generators.
+In: data, a model with its weights, a budget. Out: what its steps take, a curve, measures. Touches: the device, the
+generators.
 """
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,10 +18,9 @@ from bench import registry
 from bench.parts.dataset.tensors import Dataset, Split
 from bench.parts.model.fit import Fitted
 from bench.parts.seeds import generator
-from bench.schema import DIVERGED, OK, PREEMPTED, Machine, Run, UserError
+from bench.schema import DIVERGED, OK, Machine, Run, UserError
 from bench.train import global_rng as generators
-from bench.train import under_way
-from bench.train.engine import Batch, Course
+from bench.train.checkpoint import Keeper
 from bench.train.segment import Segment, segment, training_seconds
 
 WINDOW = 20  # steps whose mean loss is held against the target
@@ -79,18 +79,19 @@ class Trainer:
     data: Dataset
     model: nn.Module
     budget: Budget
-    label_smoothing: float
     target_loss: float
     autocast: torch.autocast
     started: float  # when this segment of the run began, by time.perf_counter
     packed: int  # runs trained side by side, this one included: its time is its share of theirs
     curve: list[dict[str, float | int | None]] = field(default_factory=list)
-    losses: list[Tensor] = field(default_factory=list)  # one per step, on the device
+    steps: int = 0  # that are done
     gradient_norm: Tensor | None = None  # at step 0, on the device
     test_evaluations: int = 0
     training_seconds: float = 0.0  # of this segment
     earlier: list[Segment] = field(default_factory=list)
     fitted: Fitted = field(default_factory=Fitted)  # to the data, of the model
+    keeper: Keeper | None = None  # of its checkpoints
+    graphed: bool = False  # whether its steps are captured
 
     def __post_init__(self) -> None:
         self.optimizer = registry.build(self.run, "optimizer")(self.model)
@@ -98,83 +99,71 @@ class Trainer:
         order_seed = self.run.choices["order_seed"]
         seed = self.run.choices["seed"] if order_seed is None else order_seed
         self.order, self.augmentation = generator(seed, "order"), generator(seed, "augment")
-        self.epoch_order = self.order.get_state()
+        self.epoch_begin = self.order.get_state(), self.augmentation.get_state()
+        self.losses = self.data.train.images.new_zeros(self.budget.steps)  # one per step, on the device
         generators.seed(generator(seed, "global").initial_seed())
         for group in self.optimizer.param_groups:
             group["peak"] = group["lr"]
 
-    def fit(self, interrupted: Callable[["Trainer"], bool]) -> Course:
-        """Train to the end of the budget (`ok`), or of an epoch with a loss that is not finite (`diverged`).
-
-        Ends as `preempted` when `interrupted`, called after every step, returns True. Yields each batch and is sent its
-        loss. Within an epoch the host never waits for the device.
-        """
-        while len(self.curve) < self.budget.epochs:
-            first = len(self.curve) * self.budget.epoch_steps
-            if (yield from self.epoch(interrupted)) == PREEMPTED:
-                return PREEMPTED
-            mean = self.mean_loss(first)
-            self.curve.append({"epoch": len(self.curve) + 1, "train_loss": mean})
-            if not math.isfinite(mean):
-                return DIVERGED
-            found = self.evaluate(self.data.validation)
-            self.curve[-1] |= {"validation_loss": found.loss, "validation_accuracy": found.accuracy}
-        return OK
-
-    def epoch(self, interrupted: Callable[["Trainer"], bool]) -> Course:
-        """One pass over the training split, or what is left of it."""
-        self.model.train()
-        for indices in self.batches():
-            started = time.perf_counter()
-            loss = yield self.batch(indices)
-            self.step(loss)
-            self.training_seconds += time.perf_counter() - started
-            under_way.reached(self.run.id, self.steps / self.budget.steps)
-            if interrupted(self):
-                return PREEMPTED
-        return OK
-
-    def batches(self) -> Sequence[Tensor]:
-        """The indices of the batches that are left of this epoch."""
-        self.epoch_order = self.order.get_state()
-        indices = torch.randperm(self.data.sizes[0], generator=self.order).to(self.machine.device)
+    @property
+    def epoch_range(self) -> range:
+        """The steps of the present epoch."""
         first = len(self.curve) * self.budget.epoch_steps
-        last = min(self.budget.epoch_steps, self.budget.steps - first)
-        return torch.split(indices, self.budget.batch_size)[self.steps - first : last]
-
-    def batch(self, indices: Tensor) -> Batch:
-        """The images of these indices, augmented."""
-        images = self.data.augment(self.data.train.images[indices], self.augmentation)
-        labels = self.data.train.labels[indices]
-        return Batch(images.contiguous(memory_format=torch.channels_last), labels, self.label_smoothing)
-
-    def step(self, loss: Tensor) -> None:
-        """One update of the weights, by the gradients of this loss."""
-        done, budget = self.steps, self.budget
-        warmth = min(1.0, (done + 1) / budget.warmup_steps) if budget.warmup_steps else 1.0
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * warmth * self.schedule(done / budget.steps)
-        if done == 0:
-            gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
-            self.gradient_norm = nn.utils.get_total_norm(gradients)
-        self.optimizer.step()
-        self.losses.append(loss)
+        return range(first, min(first + self.budget.epoch_steps, self.budget.steps))
 
     @property
-    def steps(self) -> int:
-        """The number of steps that are done."""
-        return len(self.losses)
+    def left(self) -> int:
+        """Steps that are left of the present epoch."""
+        return self.epoch_range.stop - self.steps
+
+    @property
+    def position(self) -> tuple[int, int, Budget]:
+        """Where this training is; trainings at one position can take their steps together."""
+        return self.steps, len(self.curve), self.budget
+
+    def tables(self) -> tuple[Tensor, Tensor]:
+        """Of the present epoch, the indices of the images of each batch, (steps, N), and their moves, (steps, 3, N).
+
+        Drawn on the CPU, from the epoch's first step on.
+        """
+        self.model.train()
+        self.epoch_begin = self.order.get_state(), self.augmentation.get_state()
+        steps, size = len(self.epoch_range), self.budget.batch_size
+        order = torch.randperm(self.data.sizes[0], generator=self.order)[: steps * size].view(steps, size)
+        return order, torch.stack([self.data.draw(size, self.augmentation) for _ in range(steps)])
+
+    def rates(self, step: int) -> list[float]:
+        """The learning rate at a step of each group of parameters."""
+        budget = self.budget
+        warmth = min(1.0, (step + 1) / budget.warmup_steps) if budget.warmup_steps else 1.0
+        return [group["peak"] * warmth * self.schedule(step / budget.steps) for group in self.optimizer.param_groups]
+
+    def update(self) -> None:
+        """One update of the weights, by the gradients in the parameters."""
+        for group, rate in zip(self.optimizer.param_groups, self.rates(self.steps), strict=True):
+            group["lr"] = rate
+        self.optimizer.step()
+
+    def end_epoch(self) -> str:
+        """Evaluate, and add to the curve; the status of a run that ends here: `ok` or `diverged`, else ""."""
+        mean = self.mean_loss(self.epoch_range.start)
+        self.curve.append({"epoch": len(self.curve) + 1, "train_loss": mean})
+        if not math.isfinite(mean):
+            return DIVERGED
+        found = self.evaluate(self.data.validation)
+        self.curve[-1] |= {"validation_loss": found.loss, "validation_accuracy": found.accuracy}
+        return OK if len(self.curve) == self.budget.epochs else ""
 
     def mean_loss(self, first: int) -> float:
         """The mean train loss from step `first` on. Waits for the device, which is part of the training's time."""
         started = time.perf_counter()
-        mean = float(torch.stack(self.losses[first:]).double().mean())
+        mean = float(self.losses[first : self.steps].double().mean())
         self.training_seconds += time.perf_counter() - started
         return mean
 
     def steps_to_loss(self) -> int | None:
         """The first step, of every `WINDOW`th and the last, at which the mean loss since the last is at the target."""
-        losses = torch.stack(self.losses).double().cpu()
+        losses = self.losses[: self.steps].double().cpu()
         ends = [end for end in range(WINDOW, self.steps + 1) if end % WINDOW == 0 or end == self.budget.steps]
         return next((end for end in ends if losses[end - WINDOW : end].mean() <= self.target_loss), None)
 
@@ -224,16 +213,17 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step and the row depend on, in tensors and plain values.
 
-        The order of an epoch is kept as the state that its generator had before; the position in it follows from the
-        steps done.
+        The order and the augmentation of an epoch are kept as the states that their generators had before; the position
+        in it follows from the steps done.
         """
+        order, augmentation = self.epoch_begin
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "order": self.epoch_order,
-            "augmentation": self.augmentation.get_state(),
+            "order": order,
+            "augmentation": augmentation,
             "global": generators.states(),
-            "losses": torch.stack(self.losses),
+            "losses": self.losses[: self.steps],
             "segments": [asdict(one) for one in self.segments()],
             **{name: getattr(self, name) for name in PLAIN},
         }
@@ -242,7 +232,8 @@ class Trainer:
         """Go on from such a state on this trainer's device. Raises where the state does not fit the model."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.losses = list(state["losses"].to(self.machine.device))
+        self.steps = len(state["losses"])
+        self.losses[: self.steps] = state["losses"]
         self.earlier = [Segment(**one) for one in state["segments"]]
         for name in PLAIN:
             setattr(self, name, state[name])

@@ -1,15 +1,21 @@
 """Which form is chosen, given the speeds; that several processes can be measured; what is remembered."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
+import torch
 
 from bench.launch import autotune
 from bench.launch.autotune import Form, Measured, Memory, Trial, climb, fastest, form_of, trial_of, up_and_down
 from bench.machine import environment
+from bench.machine.gpus import Lost
+from bench.parts import optimizer
+from bench.parts.dataset.tensors import Dataset
 from bench.schema import UserError
 from bench.train.contract import task_of
+from bench.train.trainer import Trainer
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "batch_size=16")
 
@@ -51,10 +57,16 @@ def quiet(monkeypatch):
     monkeypatch.setattr(environment, "has_free_core", lambda: True)
 
 
-def in_turn(speeds):
-    """Measures each number once, and then once more, at these speeds."""
+def in_turn(speeds, then=None):
+    """Measures each number at these speeds, one after the other, and raises `then` when there are no more."""
     left = {number: list(both) for number, both in speeds.items()}
-    return lambda number: left[number].pop(0)
+
+    def measure(number):
+        if not left[number]:
+            raise then
+        return left[number].pop(0)
+
+    return measure
 
 
 def test_on_a_cpu_no_pack_is_chosen_that_was_not_asked_for(trial, speeds):
@@ -105,11 +117,14 @@ def test_what_a_busy_machine_has_measured_is_used_once(on_gpu, speeds, monkeypat
     assert capsys.readouterr().err == ""
 
 
-def test_no_larger_pack_is_tried_once_one_is_slower_or_fails(on_gpu, speeds):
+def test_no_larger_pack_is_tried_once_one_is_slower_or_fails(on_gpu, speeds, capsys):
     assert climb({1: 3.0, 2: 2.0, 4: 9.0}.get, (1, 2, 4)) == {1: 3.0, 2: 2.0}
     measured = speeds({1: 100.0, 2: RuntimeError("no batched form")})
     assert form_of(on_gpu, "auto", False, 9, worth=True).packing == 1
     assert measured == [1, 2, 1]
+    assert capsys.readouterr().err == "2 side by side fail, 1 do not: no batched form\n"
+    assert climb(in_turn({1: [100.0], 2: []}, MemoryError()), (1, 2)) == {1: 100.0}
+    assert capsys.readouterr().err == ""
     with pytest.raises(RuntimeError, match="not even one"):
         climb(lambda number: (_ for _ in ()).throw(RuntimeError("not even one")), (1, 2))
 
@@ -164,34 +179,58 @@ def test_steps_are_captured_on_a_gpu_alone(trial):
         form_of(trial, "auto", True, 9, worth=True)
 
 
-def test_a_speed_is_that_of_all_runs_side_by_side(trial, monkeypatch):
-    seconds = iter(range(100))
-    monkeypatch.setattr(autotune.time, "perf_counter", lambda: float(next(seconds)))
-    # the clock goes on by a second at each look
-    assert trial.speed(2, graphed=False, seconds=3.0, windows=1) == 2 * 3 / 4
+@pytest.fixture
+def timed(trial, monkeypatch):
+    """Let the steps of the trial take these seconds, the last ones again and again; their number, and that of waits."""
+
+    def timed(seconds):
+        now, counts, left = [0.0], {"steps": 0, "waits": 0}, list(seconds)
+
+        def step():
+            counts["steps"] += 1
+            now[0] += left.pop(0) if len(left) > 1 else left[0]
+
+        monkeypatch.setattr(autotune.time, "perf_counter", lambda: now[0])
+        monkeypatch.setattr(autotune.gpus, "wait", lambda device: counts.update(waits=counts["waits"] + 1))
+        return replace(trial, cost=replace(trial.cost, step=lambda size, graphed: step)), counts
+
+    return timed
 
 
-def test_the_best_part_of_a_measurement_counts(trial, monkeypatch):
-    now, steps = [0.0], iter([1.0, 9.0, 1.0, 2.0, 1.0, 1.0, 4.0])
-
-    def take():
-        now[0] += next(steps, 5.0)
-
-    monkeypatch.setattr(autotune.time, "perf_counter", lambda: now[0])
-    slow_at_times = replace(trial, cost=replace(trial.cost, step=lambda size, graphed: take))
-    assert slow_at_times.speed(2, graphed=False, seconds=16.0, windows=8) == 2 * 2 / 2
+def test_a_speed_is_that_of_all_runs_side_by_side_without_what_comes_before_the_first_step(timed):
+    slow_start, counts = timed([60.0, 1.0])
+    assert slow_start.speed(2, graphed=False, seconds=4.0, windows=1) == 2 / 1
+    assert counts == {"steps": 1 + 1 + 4, "waits": 3}  # the device is waited for once in a window
+    captured, counts = timed([60.0] * 4 + [1.0])
+    assert captured.speed(2, graphed=True, seconds=4.0, windows=1) == 2 / 1
+    assert counts["steps"] == 4 + 1 + 4
 
 
-def test_a_step_that_takes_longer_than_a_measurement_is_taken_twice(trial, monkeypatch):
-    now, taken = [0.0], []
+def test_the_best_part_of_a_measurement_counts(timed):
+    slow_at_times, _ = timed([5.0, 2.0, 1.0, 9.0, 1.0, 1.0, 2.0, 4.0])
+    assert slow_at_times.speed(2, graphed=False, seconds=32.0, windows=8) == 2 * 2 / 2
 
-    def take():
-        now[0] += 60.0
-        taken.append(1)
 
-    monkeypatch.setattr(autotune.time, "perf_counter", lambda: now[0])
-    assert replace(trial, cost=replace(trial.cost, step=lambda size, graphed: take)).speed(1, graphed=False) == 1 / 60
-    assert len(taken) == 2
+def test_a_step_that_takes_longer_than_a_measurement_is_taken_twice(timed):
+    slow, counts = timed([60.0])
+    assert slow.speed(1, graphed=False) == 1 / 60
+    assert counts["steps"] == 2
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_step_that_is_timed_is_one_of_a_training(runs_of, machine, monkeypatch, size):
+    (run,) = runs_of(*TINY)
+    done = Counter()
+    for kind, name in ((Dataset, "augment"), (optimizer.SGD, "step"), (Trainer, "tables")):
+        original = getattr(kind, name)
+        monkeypatch.setattr(
+            kind, name, lambda *words, original=original, name=name: done.update([name]) or original(*words)
+        )
+    task = task_of(run)
+    step = task.cost(run, machine, task.prepare(run, machine)).step(size, False)
+    for _ in range(256 // 16 + 1):
+        step()
+    assert done == {"augment": 17, "step": 17, "tables": 2 * size}
 
 
 def test_measuring_leaves_the_weights_and_statistics_of_the_model_alone(runs_of, machine):
@@ -231,6 +270,34 @@ def test_processes_are_added_as_long_as_that_pays(trial, quiet, monkeypatch):
     monkeypatch.setattr(autotune, "together", lambda trial, packing, graphed, number: speeds[number])
     assert autotune.processes(trial, 1, False, 6) == 2
     assert list(trial.memory.everything().values()) == [speeds]
+
+
+def test_memory_is_given_back_before_several_processes_share_the_gpu(trial, monkeypatch):
+    calls = []
+    monkeypatch.setattr(autotune.allocator, "release_memory", lambda: calls.append("released"))
+
+    def begin(*arguments):
+        calls.append("began")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(autotune, "pool", begin)
+    with pytest.raises(KeyboardInterrupt):
+        autotune.together(trial, 1, False, 2)
+    assert calls == ["released", "began"]
+
+
+def test_no_other_form_is_tried_once_the_gpu_answers_no_more(on_gpu, monkeypatch):
+    def synchronize():
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    def step(size, graphed):
+        raise RuntimeError("an error like any other")
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronize)
+    broken = replace(on_gpu, cost=replace(on_gpu.cost, step=step))
+    with pytest.raises(Lost, match="the GPU answers this process no more"):
+        form_of(broken, "auto", "auto", 9, worth=True)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 import errno
 
+import pytest
 import torch
 
 from bench.launch.failure import failed_row, failure_class
@@ -13,6 +14,24 @@ def test_failures_have_classes():
     assert failure_class(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")) == "out_of_memory"
     assert failure_class(RuntimeError("can't start new thread")) == "out_of_memory"
     assert failure_class(ValueError("out of memory")) == "error"
+    assert (
+        failure_class(RuntimeError("GET was unable to find an engine to execute this computation")) == "out_of_memory"
+    )
+
+
+def fail_twice(cause):
+    """As the end of a capture does."""
+    try:
+        raise cause
+    finally:
+        raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+
+def test_what_ran_out_of_memory_is_seen_behind_the_error_that_followed():
+    for cause, failure in ((torch.OutOfMemoryError(), "out_of_memory"), (ValueError("no shape"), "error")):
+        with pytest.raises(RuntimeError) as masked:
+            fail_twice(cause)
+        assert failure_class(masked.value) == failure
 
 
 def test_a_failed_row_has_the_first_line_of_its_cause_or_else_its_class(runs_of):

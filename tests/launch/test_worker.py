@@ -4,10 +4,13 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from bench import registry
 from bench.launch import shutdown, worker
+from bench.machine import allocator
+from bench.machine.gpus import Lost
 from bench.plan.job import Job
 from bench.rows.store import Store
 from bench.schema import FAILED, OK
@@ -122,6 +125,68 @@ def test_a_run_that_does_not_fit_in_memory_alone_is_a_failure(runs_of, work_on, 
     assert {(row.status, row.error["class"], row.error["attempts"]) for row in rows.values()} == {
         (FAILED, "out_of_memory", 1)
     }
+
+
+def test_memory_is_given_back_after_a_run_alone_does_not_fit_as_well(runs_of, work_on, room_for, monkeypatch):
+    released = []
+    monkeypatch.setattr(allocator, "release_memory", lambda: released.append(sys.exc_info()[1]))
+    room_for(0)
+    work_on(runs_of(*TINY, "seed=0,1"), packing=2)
+    assert released == [None] * 3  # once the error, which holds tensors, is gone
+
+
+@pytest.fixture
+def dead_context(monkeypatch, performing):
+    """The second run of a job runs into an assertion on the GPU, after which nothing runs on it; the runs tried."""
+    tried, seeds = [], []
+
+    def synchronize():
+        if len(seeds) > 1:
+            raise RuntimeError("CUDA error: device-side assert triggered\nCompile with")
+
+    def perform(runs):
+        tried.append(runs[0].id)
+        seeds.extend(run.choices["seed"] for run in runs)
+        synchronize()
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronize)
+    performing(perform)
+    monkeypatch.setattr("bench.train.global_rng.torch.cuda.get_rng_state", lambda: None)
+    return tried
+
+
+class Ended(BaseException):
+    pass
+
+
+def test_a_process_whose_gpu_answers_no_more_ends_with_leases_and_without_rows(
+    runs_of, work_on, dead_context, monkeypatch, tmp_path, capsys
+):
+    leases = []
+
+    def end(code):
+        leases.extend(Store(tmp_path, "mine").leases(600).read())
+        raise Ended
+
+    monkeypatch.setattr(worker.shutdown.os, "_exit", end)
+    runs = runs_of(*TINY, "seed=range(3)")
+    with pytest.raises(Ended):
+        work_on(runs)
+    assert dead_context == [run.id for run in runs[:2]]
+    assert leases == [runs[1].id]
+    assert set(Store(tmp_path, "mine").read().rows) == {runs[0].id}
+    assert "the GPU answers this process no more (CUDA error: device-side assert triggered)" in capsys.readouterr().err
+
+
+def test_a_sweep_that_trains_in_its_own_process_says_that_the_gpu_answers_no_more(
+    runs_of, work_on, dead_context, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(shutdown, "_driven", {"sweep-1"})
+    runs = runs_of(*TINY, "seed=range(3)")
+    with pytest.raises(Lost, match="the same command goes on from here"):
+        work_on(runs)
+    assert set(Store(tmp_path, "mine").read().rows) == {runs[0].id}
 
 
 def test_a_run_that_raises_in_a_pack_is_found_and_the_packs_behind_it_stay_whole(runs_of, work_on, performing):

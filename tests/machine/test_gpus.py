@@ -1,3 +1,4 @@
+import os
 import select
 import subprocess
 import sys
@@ -49,6 +50,35 @@ def test_a_gpu_is_free_again_after_its_context(tmp_path):
     for _ in range(2):
         with gpus.locked(["GPU-a"], tmp_path) as index:
             assert index == 0
+
+
+def test_a_lock_file_is_for_all_users_whatever_the_umask(tmp_path):
+    before = os.umask(0o077)
+    try:
+        with gpus.locked(["GPU-a"], tmp_path):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "initbench-GPU-a.lock").stat().st_mode & 0o777 == 0o666
+
+
+def test_a_lock_file_of_another_user_is_locked_or_replaced_by_one_of_this_user(tmp_path, monkeypatch):
+    theirs = tmp_path / "initbench-GPU-a.lock"
+    theirs.touch()
+    original = os.open
+
+    def of_another_user(path, flags, *mode):
+        if path == theirs and (flags & (os.O_CREAT | os.O_RDWR) or not theirs.stat().st_mode & 0o004):
+            raise PermissionError(13, "Permission denied")
+        return original(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", of_another_user)
+    theirs.chmod(0o644)
+    with gpus.locked(["GPU-a", "GPU-b"], tmp_path) as first, gpus.locked(["GPU-a", "GPU-b"], tmp_path) as second:
+        assert (first, second) == (0, 1)
+    theirs.chmod(0o600)
+    with gpus.locked(["GPU-a", "GPU-b"], tmp_path) as first, gpus.locked(["GPU-a", "GPU-b"], tmp_path) as second:
+        assert (first, second) == (0, 1)
 
 
 def test_every_gpu_is_taken_once_before_any_is_shared():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from bench.machine import environment
+from bench.machine import allocator, environment
 from bench.machine.precision import BF16, FP32, autocast, resolved
 from bench.schema import UserError
 
@@ -31,3 +31,26 @@ def test_a_product_in_the_context_has_the_precision_and_weights_stay_float32(nam
     with autocast(name, "cpu"):
         assert layer(torch.ones(1, 2)).dtype is dtype
     assert layer.weight.dtype is torch.float32
+
+
+@pytest.mark.parametrize(("units", "precision"), [(True, BF16), (False, FP32)])
+def test_auto_takes_no_bf16_that_a_gpu_would_emulate(units, precision, monkeypatch):
+    # torch's own answer is yes on a V100, which emulates it
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or units)
+    assert resolved("auto", "cuda") == precision
+
+
+@pytest.fixture
+def flags():
+    """torch's own flags of arithmetic on GPUs; as they were before, once a test is over."""
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, products.allow_tf32, cudnn.deterministic
+    cudnn.allow_tf32, products.allow_tf32, cudnn.deterministic = True, True, False
+    yield cudnn, products
+    cudnn.allow_tf32, products.allow_tf32, cudnn.deterministic = before
+
+
+def test_a_process_that_trains_rounds_no_float32_to_tf32_and_takes_deterministic_algorithms(flags):
+    cudnn, products = flags
+    allocator.configure(1, 2)
+    assert (cudnn.allow_tf32, products.allow_tf32, cudnn.deterministic) == (False, False, True)

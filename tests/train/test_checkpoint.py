@@ -188,14 +188,14 @@ def test_leaving_anything_out_of_a_checkpoint_would_be_seen(
 
 def test_what_a_run_cost_adds_up_over_its_parts(runs_of, keeping, begun, monkeypatch):
     (run,) = runs_of(*TINY)
-    original = Trainer.step
+    original = Trainer.update
 
-    def slow(self, batch):
+    def slow(self):
         time.sleep(0.05)
-        original(self, batch)
+        original(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", slow)
+        patch.setattr(Trainer, "update", slow)
         first = begun(run, keeping, 5)
     last = begun(run, keeping)
     assert (first.environment["preemptions"], last.environment["preemptions"]) == (0, 1)
@@ -230,16 +230,16 @@ def test_checkpoints_are_left_as_often_as_asked(runs_of, machine, begun, tmp_pat
 def test_a_killed_run_goes_on_from_the_newest_checkpoint(runs_of, machine, begun, tmp_path, monkeypatch):
     (run,) = runs_of(*TINY)
     every = dataclasses.replace(machine, checkpointing=Checkpointing(tmp_path, Interval(epochs=1)))
-    original, done = Trainer.step, []
+    original, done = Trainer.update, []
 
-    def dying(self, batch):
+    def dying(self):
         done.append(self.steps)
         if self.steps == 2 * EPOCH + 3 and done.count(self.steps) == 1:
             raise SystemExit("killed")
-        original(self, batch)
+        original(self)
 
     whole = begun(run, machine)
-    monkeypatch.setattr(Trainer, "step", dying)
+    monkeypatch.setattr(Trainer, "update", dying)
     with pytest.raises(SystemExit):
         begun(run, every)
     assert results(begun(run, every)) == results(whole)

@@ -10,7 +10,7 @@ from torch import nn
 from bench.train import engine, stackable
 
 EXACT = torch.autocast("cpu", torch.bfloat16, enabled=False)
-BATCH = engine.Batch(torch.linspace(-1, 1, 5 * 3 * 16).view(5, 3, 4, 4), torch.arange(5), 0.0)
+BATCH = torch.linspace(-1, 1, 5 * 3 * 16).view(5, 3, 4, 4), torch.arange(5)
 
 
 class Drawing(nn.Module):
@@ -89,7 +89,7 @@ def test_an_obstacle_is_named_and_nothing_is_changed(layer, sentence):
     weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002
     with pytest.raises(RuntimeError, match=sentence):
-        stackable.check(model, BATCH, engine.builder(EXACT))
+        stackable.check(model, *BATCH, engine.builder(EXACT))
     torch.testing.assert_close(model.state_dict(), weights, rtol=0, atol=0)
     assert (random.getstate(), np.random.get_state()[1].tolist()) == states[:2]  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), states[2])
@@ -104,4 +104,4 @@ class Remembering(nn.Module):
 
 @pytest.mark.parametrize("layer", [nn.BatchNorm2d(3), nn.InstanceNorm2d(3), nn.PReLU(), Remembering()])
 def test_without_an_obstacle_nothing_is_raised(layer):
-    stackable.check(net(layer), BATCH, engine.builder(EXACT))
+    stackable.check(net(layer), *BATCH, engine.builder(EXACT))

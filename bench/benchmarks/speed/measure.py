@@ -17,6 +17,8 @@ from bench.benchmarks.row import Numbers, row_of
 from bench.benchmarks.settings import SpeedSettings
 from bench.benchmarks.speed import whole
 from bench.benchmarks.speed.arms import PLAIN, Pool, arms_of, runs_for
+from bench.benchmarks.speed.facts import Given
+from bench.benchmarks.speed.stages import facts
 from bench.benchmarks.speed.work import CLASSES, Work, model_of, run_of, training_flops, work
 from bench.machine import peak, precision
 from bench.machine.machine import machine_of
@@ -25,8 +27,10 @@ from bench.schema import Machine, Row, Run, UserError
 from bench.train.segment import device_name
 
 AGAIN = "plain again"  # the control: its difference from plain is noise
+SIZES = {False: (1, 2, 4, 8, 16, 32), True: (1, 2)}  # of packs, by whether it has to be quick
 WARM_UP = 2  # steps of each arm before the first block
-OF_A_BLOCK = 0.25  # of its seconds: the trial that finds how many steps fill it
+OF_A_BLOCK = 0.25  # of its seconds: by how much the trials that find how many steps fill it have to differ
+FASTER = 4  # times as many steps has the next of them
 
 
 def measure(compose: Compose, settings: SpeedSettings) -> Iterator[Row]:
@@ -41,14 +45,18 @@ def measure(compose: Compose, settings: SpeedSettings) -> Iterator[Row]:
     works = [work(name) for name in settings.work]
     runs = [run_of(one, compose, settings.batch_size, numbers) for one in works]
     load, *_ = os.getloadavg()
-    swept = whole.runs_of(compose, settings.sweep)
-    if not (works or swept or settings.soak):
-        raise UserError("nothing is measured: name a work, such as work=[resnet8/1x8x8], a sweep or a soak")
 
     def row(choices: Mapping[str, Any], measures: Numbers, curve: list[Numbers], about: Mapping[str, Any]) -> Row:
         there = {"device_name": device_name(machine), "load": load, **about}  # the load of the minute before
         return row_of("speed", settings.study.name, {**choices, "device": machine.device}, measures, curve, **there)
 
+    if settings.minutes:
+        for choices, measures, note in of_facts(works, runs, machine, settings):
+            yield row(choices, measures, [], {"note": note})
+        return
+    swept = whole.runs_of(compose, settings.sweep)
+    if not (works or swept or settings.soak):
+        raise UserError("nothing is measured: name a work, such as work=[resnet8/1x8x8], a sweep or a soak")
     shared = {"batch_size": settings.batch_size, "blocks": settings.blocks, "seconds": settings.seconds}
     for one, run in zip(works, runs, strict=True):
         choices = {"kind": "training", "work": one.name, **shared, "precision": numbers}
@@ -59,6 +67,18 @@ def measure(compose: Compose, settings: SpeedSettings) -> Iterator[Row]:
     if settings.soak:
         choices = {"kind": "soak", "runs": settings.soak}
         yield row(choices, *whole.soak(settings.soak, settings))
+
+
+def of_facts(
+    works: Sequence[Work], runs: Sequence[Run], machine: Machine, settings: SpeedSettings
+) -> Iterator[tuple[dict[str, Any], Numbers, str]]:
+    """Each fact as choices, measures and a note, within the minutes of the settings; prints each as well."""
+    given = Given({one.name: run for one, run in zip(works, runs, strict=True)}, machine, SIZES[settings.quick])
+    for place, (stage, fact) in enumerate(facts(given, 60 * (settings.minutes or 0))):
+        choices = {"kind": "fact", "stage": stage, "fact": fact.name, "unit": fact.unit, **fact.about}
+        value = "none" if fact.value is None else f"{fact.value:,.6g} {fact.unit}"
+        print(f"{stage}: {fact.name} {dict(fact.about)}: {value} {fact.note}".rstrip(), file=sys.stderr, flush=True)
+        yield choices, {"place": place, "value": fact.value, "most": fact.most}, fact.note
 
 
 def training(work: Work, run: Run, machine: Machine, settings: SpeedSettings) -> whole.Found:
@@ -74,29 +94,37 @@ def training(work: Work, run: Run, machine: Machine, settings: SpeedSettings) ->
         for pool in pools.values():
             pool.seconds(pool.arm.at_once, WARM_UP)
         runs = runs_for(arms)
-        steps = steps_for(pools[PLAIN], settings.seconds, runs)
         sides = {PLAIN: pools[PLAIN], AGAIN: pools[PLAIN], **pools}
+        steps = {name: steps_for(pool, settings.seconds, runs) for name, pool in pools.items()}
+        steps[AGAIN] = steps[PLAIN]
         curve = list(blocks(sides, runs, steps, settings.blocks))
-    measures |= {"runs": runs, "steps": steps, "images": runs * steps * run.choices["batch_size"]}
-    return measures, curve, {"arms": {name: pool.arm.about() for name, pool in sides.items()}}
+    measures |= {"runs": runs, "steps": steps[PLAIN], "images": runs * steps[PLAIN] * run.choices["batch_size"]}
+    return measures, curve, {"arms": {name: pool.arm.about() | {"steps": steps[name]} for name, pool in sides.items()}}
 
 
-def steps_for(plain: Pool, seconds: float, runs: int) -> int:
-    """Steps of each run, at least one, for which the baseline takes about `seconds` over all runs."""
-    steps, took = 1, 0.0
-    while took < OF_A_BLOCK * seconds:
-        steps *= 2
-        took = plain.seconds(1, steps)
-    return max(1, round(seconds * steps / took / runs))
+def steps_for(pool: Pool, seconds: float, runs: int) -> int:
+    """Steps of each run, at least one, for which all `runs` take the arm about `seconds`, besides what they set up."""
+    at_once = pool.arm.at_once
+    steps, before, took = 1, pool.seconds(at_once, 1), 0.0
+    while took - before < OF_A_BLOCK * seconds:
+        steps, before = FASTER * steps, took or before
+        took = pool.seconds(at_once, steps)
+    a_step = (took - before) / (steps - steps // FASTER)
+    return max(1, round(seconds / a_step * at_once / runs))
 
 
-def blocks(pools: Mapping[str, Pool], runs: int, steps: int, count: int) -> Iterator[Numbers]:
-    """The seconds of each arm, block after block, in an order that is drawn for each; prints a line per block."""
-    for block, order in enumerate(orders([*pools], count, next(iter(pools.values())).work.name)):
-        seconds = {name: pools[name].seconds(runs, steps) for name in order}
-        images = runs * steps * pools[order[0]].run.choices["batch_size"]
+def blocks(pools: Mapping[str, Pool], runs: int, steps: Mapping[str, int], count: int) -> Iterator[Numbers]:
+    """The seconds of each arm for the images of the first, block after block, in an order that is drawn for each.
+
+    A faster arm takes more steps, so that what a run sets up, such as the capture of its steps, does not rule its time.
+    Prints a line per block.
+    """
+    first = next(iter(pools))
+    images = runs * steps[first] * pools[first].run.choices["batch_size"]
+    for block, order in enumerate(orders([*pools], count, pools[first].work.name)):
+        seconds = {name: pools[name].seconds(runs, steps[name]) * steps[first] / steps[name] for name in order}
         rates = ", ".join(f"{name} {images / seconds[name]:,.0f}" for name in pools)
-        where = f"{pools[order[0]].work.name}, block {block + 1} of {count}"
+        where = f"{pools[first].work.name}, block {block + 1} of {count}"
         print(f"{where}: {rates} images per second", file=sys.stderr, flush=True)
         yield {"block": block, **{name: seconds[name] for name in pools}}
 

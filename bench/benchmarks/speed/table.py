@@ -21,6 +21,8 @@ GIGA, MEGA, MILLISECONDS = 1e9, 1e6, 1e3
 BUSY = 0.5  # processes that wanted a core, on average, in the minute before
 COLUMNS = ["id", "work", "arm", "ratio", "ratio_low", "ratio_high"]  # of a table without lines
 CAPTION = "Speed of training, by work and arm."
+FACTS = "Facts of the engine on this device, in the order in which they were measured."
+OF_EVERY_FACT = {"task", "kind", "stage", "fact", "unit", "device"}
 NOTES = (
     "Images per second over all runs, the median over blocks [the slowest and the fastest block]. Times plain: how "
     "many times as fast as plain, the geometric mean over blocks with its 95 % t interval. Plain is what a user of "
@@ -112,6 +114,40 @@ def soaks(rows: Iterable[Row]) -> list[dict[str, Any]]:
     return [{"id": row.id, **row.measures, "memory": row.curve} for row in of_kind(rows, "soak")]
 
 
+def facts(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """The facts of a GPU in the order in which they were found, and whether each is as it has to be."""
+    found = sorted(of_kind(rows, "fact"), key=lambda row: float(row.measures["place"] or 0))
+    return [
+        {
+            **{key: row.choices[key] for key in ("stage", "fact", "unit")},
+            "about": ", ".join(f"{key}={row.choices[key]}" for key in sorted({*row.choices} - OF_EVERY_FACT)),
+            "value": row.measures["value"],
+            "right": is_right(row.measures["value"], row.measures["most"]),
+            "note": row.environment["note"],
+        }
+        for row in found
+    ]
+
+
+def is_right(value: float | None, most: float | None) -> bool | None:
+    """Whether a number is within its bound; None for one that has none. What is not finite is kept as None."""
+    return None if most is None else value is not None and value <= most
+
+
+def of_facts(rows: Iterable[Row]) -> Table:
+    """One line per fact; those that are not as they have to be are marked."""
+    header = ("stage", "fact", "with", "value", "unit", "")
+    lines = tuple(
+        (
+            *(Cell(one["stage"]), Cell(one["fact"]), Cell(one["about"])),
+            Cell("none" if one["value"] is None else f"{one['value']:,.4g}", one["value"]),
+            *(Cell(one["unit"]), Cell("WRONG" if one["right"] is False else one["note"])),
+        )
+        for one in facts(rows)
+    )
+    return Table("facts", FACTS, header, lines, labels=3, axes=("stage",))
+
+
 def sentences(rows: Sequence[Row]) -> list[str]:
     """The machine, how far the numbers can be trusted, and the times of whole sweeps and soaks."""
     return [
@@ -174,7 +210,7 @@ def sheet(rows: Iterable[Row]) -> Sheet:
     rows = list(rows)
     lines, found = frame(rows), sentences(rows)
     record = {"sentences": found, "control": control(lines), "table": records(lines)}
-    record |= {"sweeps": sweeps(rows), "soaks": soaks(rows)}
-    shown = (table(rows),) if len(lines) else ()
+    record |= {"sweeps": sweeps(rows), "soaks": soaks(rows), "facts": facts(rows)}
+    shown = (*([table(rows)] if len(lines) else []), *([of_facts(rows)] if record["facts"] else []))
     made = page("How fast runs train", rows, tuple(found), *shown, NOTES, AGAIN)
     return Sheet((*shown, tuple(found), NOTES), lines, record, made)

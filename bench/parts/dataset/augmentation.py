@@ -8,25 +8,34 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 
-def augment(images: Tensor, generator: Generator, *, crop: int, flip: bool) -> Tensor:
-    """Shift each image by up to `crop` pixels each way, filled up with zeros, and mirror it with probability 1/2.
+def draw(count: int, generator: Generator, *, crop: int, flip: bool) -> Tensor:
+    """What is done to each of `count` images: pixels down, pixels to the right, 1 where it is mirrored; (3, N), int64.
 
-    `images` is (N, C, H, W) in any memory format and on any device; the result is contiguous. All draws are made on the
-    generator's device, so a seed gives the same batch everywhere. With crop=0 and flip=False nothing is drawn and the
-    images themselves are returned.
+    A crop begins at up to twice `crop` pixels into an image that is padded by `crop`; half of the images are mirrored.
+    With crop=0 and flip=False nothing is drawn.
+    """
+    moves = torch.zeros(3, count, dtype=torch.int64)
+    if crop:
+        moves[:2] = torch.randint(2 * crop + 1, (2, count, 1), generator=generator).squeeze(2)
+    if flip:
+        moves[2] = torch.rand(count, 1, generator=generator).squeeze(1) < 0.5
+    return moves
+
+
+def augment(images: Tensor, moves: Tensor, *, crop: int, flip: bool) -> Tensor:
+    """Shift each image by up to `crop` pixels each way, filled up with zeros, and mirror it, as `draw` has drawn.
+
+    `images` is (N, C, H, W) in any memory format, on the device of `moves`; the result is contiguous. With crop=0 and
+    flip=False the images themselves are returned.
     """
     if not crop and not flip:
         return images
     count, channels, height, width = images.shape
-    shifts = torch.zeros(2, count, 1, dtype=torch.int64)  # where each crop begins in its padded image
-    if crop:
-        shifts = torch.randint(2 * crop + 1, (2, count, 1), generator=generator, device=generator.device)
-    down, right = shifts.to(images.device)
+    down, right, mirrored = moves.unsqueeze(2)  # (N, 1) each
     rows = down + torch.arange(height, device=images.device)
     columns = right + torch.arange(width, device=images.device)
     if flip:
-        mirrored = torch.rand(count, 1, generator=generator, device=generator.device).to(images.device) < 0.5
-        columns = torch.where(mirrored, columns.flip(1), columns)
+        columns = torch.where(mirrored == 1, columns.flip(1), columns)
     pixels = rows[:, :, None] * (width + 2 * crop) + columns[:, None, :]  # (N, H, W), indices into a padded image
     padded = functional.pad(images, (crop,) * 4).flatten(2)
     return padded.gather(2, pixels.view(count, 1, -1).expand(-1, channels, -1)).view(images.shape)

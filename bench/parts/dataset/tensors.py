@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from bench.bounds import Count, Natural
-from bench.parts.dataset.augmentation import augment
+from bench.parts.dataset import augmentation
 from bench.registry import dataset, keyword_arguments
 from bench.schema import UserError
 
@@ -72,13 +73,24 @@ class Dataset:
         return len(self.train.labels), len(self.validation.labels), len(self.test.labels)
 
     def to(self, device: str) -> "Dataset":
-        """The dataset with its three splits on a device."""
-        parts = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
-        return dataclasses.replace(self, **parts)
+        """The dataset with its three splits on a device, where all runs of a process share one copy."""
+        copies, place = _copies.setdefault(self, {}), torch.empty(0, device=device).device  # "cuda" is the GPU in use
+        if place not in copies:
+            parts = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
+            copies[place] = dataclasses.replace(self, **parts)
+        return copies[place]
 
-    def augment(self, images: Tensor, generator: Generator) -> Tensor:
-        """A training batch, cropped and flipped with this dataset's options; all draws are the generator's."""
-        return augment(images, generator, crop=self.crop, flip=self.flip)
+    def draw(self, count: int, generator: Generator) -> Tensor:
+        """How a training batch of `count` images is moved with this dataset's options, (3, count), on the CPU."""
+        return augmentation.draw(count, generator, crop=self.crop, flip=self.flip)
+
+    def augment(self, images: Tensor, moves: Tensor) -> Tensor:
+        """A training batch, cropped and flipped as it was drawn."""
+        return augmentation.augment(images, moves, crop=self.crop, flip=self.flip)
+
+
+# of a dataset, by device; a copy lives as long as its dataset
+_copies: WeakKeyDictionary[Dataset, dict[torch.device, Dataset]] = WeakKeyDictionary()
 
 
 def noise(shape: tuple[int, int, int], classes: int, count: int) -> Dataset:

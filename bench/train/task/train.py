@@ -17,14 +17,14 @@ from torch import nn
 from bench import registry
 from bench.bounds import Count, Natural, Nonnegative, Share
 from bench.machine import environment
-from bench.machine.precision import autocast
+from bench.machine.precision import autocast, of_gpu
 from bench.parts.assembly import assembled
 from bench.parts.dataset.tensors import Dataset
 from bench.parts.model.fit import Fitted
 from bench.registry import task
 from bench.rows.correctness import packed
 from bench.schema import OK, Machine, Row, Run, UserError
-from bench.train import engine, stackable
+from bench.train import engine, pack, stackable
 from bench.train.checkpoint import Keeper
 from bench.train.contract import Cost, Task
 from bench.train.segment import costs, devices
@@ -84,15 +84,14 @@ class Train(Task):
         data, budget = prepared.data, self.budget(prepared.data)
         evaluated = budget.epochs * data.sizes[1] + data.sizes[2]
         model = [f"{key}={value}" for key, value in sorted(run.choices.items()) if key.partition(".")[0] == "model"]
-        batch = "x".join(map(str, (self.batch_size, *data.shape)))
+        images, labels = (part[: self.batch_size] for part in data.train)
+        batch = "x".join(map(str, images.shape))
         return Cost(
             steps=budget.steps + evaluated / self.batch_size / (1 + BACKWARD),
-            step=partial(self._step, prepared, machine),
+            step=partial(self._step, run, prepared, machine),
             key=f"precision={self.precision} compile={machine.compiled}, "
             f"{' '.join(model)} normalization={run.choices['normalization']} batch={batch}",
-            try_stacking=lambda: stackable.check(
-                prepared.model, self._first_batch(data), engine.builder(autocast(self.precision, machine.device))
-            ),
+            try_stacking=lambda: stackable.check(prepared.model, images, labels, self._build(machine)),
         )
 
     def perform(self, runs: Sequence[Run], machine: Machine) -> list[Row]:
@@ -104,22 +103,22 @@ class Train(Task):
         started = time.perf_counter()
         if machine.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
-        trainers, courses = [], []
+        trainers = []
         for run in runs:
             begin = partial(self._begin, run, machine, started, len(runs))
             trainer = begin()
             keeper = Keeper(run, machine, arithmetic(trainer), trainer.budget.epoch_steps)
             trainers.append(keeper.resume(trainer, begin))
-            courses.append(trainers[-1].fit(keeper.interrupts))
-        models = [trainer.model for trainer in trainers]
-        statuses = engine.train(models, courses, self._builder(machine, machine.graphed))
+            trainers[-1].keeper = keeper
+        statuses = pack.train(trainers, self._build(machine), machine.graphed)
         return [row_of(trainer, status) for trainer, status in zip(trainers, statuses, strict=True)]
 
     def begin(self, run: Run, machine: Machine, steps: int | None) -> dict[str, float | None]:
         """Measures of a run after its first `steps`, or after its first epoch; nothing is tested or written."""
         trainer = self._begin(run, machine, time.perf_counter(), 1)
-        course = trainer.epoch(lambda trainer: trainer.steps == steps)
-        engine.train([trainer.model], [course], self._builder(machine, graphed=False))
+        step = pack.endless([trainer], self._build(machine), graphed=False)
+        for _ in range(steps or trainer.left):
+            step()
         return trainer.beginning() | ({} if steps else {"train_loss": trainer.mean_loss(0)})
 
     def budget(self, data: Dataset) -> Budget:
@@ -127,31 +126,24 @@ class Train(Task):
         return budget_of(data, self.epochs, self.steps, self.batch_size, self.warmup_steps)
 
     def _begin(self, run: Run, machine: Machine, started: float, packed: int) -> Trainer:
-        prepared = self.prepare(run, machine)
-        budget, numbers = self.budget(prepared.data), autocast(self.precision, machine.device)
-        smoothing = self.label_smoothing
-        trainer = Trainer(
-            run, machine, prepared.data, prepared.model, budget, smoothing, self.target_loss, numbers, started, packed
-        )
-        trainer.fitted = prepared.fitted
+        return self._trainer(run, machine, self.prepare(run, machine), started, packed)
+
+    def _trainer(self, run: Run, machine: Machine, prepared: Prepared, started: float, packed: int) -> Trainer:
+        data, model, fitted = prepared
+        numbers = autocast(self.precision, machine.device)
+        trainer = Trainer(run, machine, data, model, self.budget(data), self.target_loss, numbers, started, packed)
+        trainer.fitted = fitted
         return trainer
 
-    def _builder(self, machine: Machine, graphed: bool) -> engine.Build:
-        return engine.builder(autocast(self.precision, machine.device), compiled=machine.compiled, graphed=graphed)
+    def _build(self, machine: Machine) -> engine.Build:
+        numbers = autocast(self.precision, machine.device)
+        return engine.builder(numbers, self.label_smoothing, compiled=machine.compiled)
 
-    def _step(self, prepared: Prepared, machine: Machine, count: int, graphed: bool) -> Callable[[], None]:
-        """One step of `count` copies of the model, always on the same batch."""
-        losses = self._builder(machine, graphed)([engine.copied(prepared.model) for _ in range(count)]).losses
-        batches = [self._first_batch(prepared.data)] * count
-
-        def step() -> None:
-            float(losses(batches)[0])
-
-        return step
-
-    def _first_batch(self, data: Dataset) -> engine.Batch:
-        images, labels = (tensor[: self.batch_size] for tensor in data.train)
-        return engine.Batch(images.contiguous(memory_format=torch.channels_last), labels, 0.0)
+    def _step(self, run: Run, prepared: Prepared, machine: Machine, count: int, graphed: bool) -> Callable[[], None]:
+        """One step of `count` copies of the model, as they are trained."""
+        copies = [prepared._replace(model=engine.copied(prepared.model)) for _ in range(count)]
+        trainers = [self._trainer(run, machine, one, 0.0, count) for one in copies]
+        return pack.endless(trainers, self._build(machine), graphed)
 
 
 @cache
@@ -186,7 +178,10 @@ def arithmetic(trainer: Trainer) -> dict[str, object]:
         "precision": trainer.run.choices["precision"],
         "layout": "contiguous" if trainer.fitted.contiguous else "channels_last",
         "compiled": machine.compiled,
+        "stacked": trainer.packed > 1,
+        "graphed": machine.graphed,
         "dataset_checksum": trainer.data.checksum,
+        **(of_gpu() if machine.device == "cuda" else {}),
     }
 
 
@@ -198,7 +193,7 @@ def surroundings(trainer: Trainer) -> dict[str, object]:
         **arithmetic(trainer),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "packed": trainer.packed,
-        "graphed": trainer.machine.graphed,
+        "graphed": trainer.graphed,
         "classes": data.classes,
         "train_images": data.sizes[0],
         "validation_images": data.sizes[1],

@@ -23,7 +23,7 @@ from bench.rows.record import parse, text_of
 from bench.schema import OK, Row, UserError
 
 WORK = "resnet8/1x8x8"
-NUMBERS = {"batch_size": 8, "precision": "fp32", "blocks": 2, "seconds": 0.01, "sweep_blocks": 1, "quick": False}
+NUMBERS = {"batch_size": 8, "precision": "fp32", "blocks": 2, "seconds": 0.01, "sweep_blocks": 1, "quick": False, "minutes": None}
 QUICK = {**NUMBERS, "work": WORK, "sweep": [], "soak": 0, "packing": 2}
 
 
@@ -172,10 +172,24 @@ def test_the_engine_in_float32_is_an_arm_of_its_own_only_where_the_others_are_no
     assert [arm.precision for arm in found] == ["fp32", "bf16", "bf16", "fp32"]
 
 
-def test_steps_are_so_many_that_plain_fills_a_block():
-    plain = SimpleNamespace(seconds=lambda runs, steps: 0.05 * runs * steps)
-    assert measure.steps_for(plain, seconds=8, runs=4) == 40
-    assert measure.steps_for(plain, seconds=0.001, runs=4) == 1
+@pytest.mark.parametrize(("at_once", "set_up"), [(1, 0.0), (2, 7.0)])
+def test_steps_are_so_many_that_an_arm_fills_a_block_besides_what_it_sets_up(at_once, set_up):
+    def seconds(runs, steps):
+        return set_up + 0.05 * runs * steps
+
+    arm = SimpleNamespace(seconds=seconds, arm=SimpleNamespace(at_once=at_once))
+    assert measure.steps_for(arm, seconds=8, runs=4) == 40
+    assert measure.steps_for(arm, seconds=0.001, runs=4) == 1
+
+
+def test_the_seconds_of_an_arm_are_those_for_the_images_of_plain():
+    run = SimpleNamespace(choices={"batch_size": 8})
+    made = {name: SimpleNamespace(run=run, work=work(WORK)) for name in ("plain", "together")}
+    made["plain"].seconds = lambda runs, steps: 0.1 * runs * steps
+    made["together"].seconds = lambda runs, steps: 0.002 * runs * steps
+    found = list(measure.blocks(made, 4, {"plain": 20, "together": 1000}, 2))
+    assert [block["plain"] for block in found] == pytest.approx([8.0, 8.0])
+    assert [block["together"] for block in found] == pytest.approx([0.16, 0.16])
 
 
 def test_blocks_take_turns_and_no_arm_keeps_its_place():

@@ -3,7 +3,12 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import pad
 
-from bench.parts.dataset.augmentation import augment
+from bench.parts.dataset import augmentation
+
+
+def augment(images: Tensor, generator: Generator, *, crop: int, flip: bool) -> Tensor:
+    moves = augmentation.draw(len(images), generator, crop=crop, flip=flip)
+    return augmentation.augment(images, moves.to(images.device), crop=crop, flip=flip)
 
 
 def seeded(seed: int = 0) -> Generator:

@@ -196,9 +196,9 @@ def test_a_wrong_checksum_names_dataset_both_sums_and_the_way_out() -> None:
 def test_a_dataset_augments_by_its_own_crop_and_flip(load: Load) -> None:
     plain = load("synthetic", crop=0, flip=False)
     batch = plain.train.images[:16]
-    assert plain.augment(batch, Generator().manual_seed(0)) is batch
-    cropped = load("synthetic", crop=2, flip=False).augment(batch, Generator().manual_seed(0))
-    assert not torch.equal(cropped, batch)
+    assert plain.augment(batch, plain.draw(16, Generator().manual_seed(0))) is batch
+    cropped = load("synthetic", crop=2, flip=False)
+    assert not torch.equal(cropped.augment(batch, cropped.draw(16, Generator().manual_seed(0))), batch)
 
 
 def test_a_dataset_moves_with_all_its_tensors_and_nothing_else(load: Load) -> None:

@@ -11,7 +11,7 @@ from bench import registry
 from bench.parts.initializer.fans import fans
 from bench.schema import UserError
 from bench.train.contract import task_of
-from bench.train.engine import train as engine_train
+from bench.train.pack import train as train_pack
 from bench.train.task import train
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=2", "batch_size=16")
@@ -55,11 +55,11 @@ def test_a_run_of_a_pack_starts_from_the_weights_that_it_has_alone(runs_of, mach
     runs = runs_of(*TINY, "initializer=as_shipped", "seed=0,1,2")
     starts = []
 
-    def recording(models, courses, build):
-        starts.extend(one.conv1.weight.detach().clone() for one in models)
-        return engine_train(models, courses, build)
+    def recording(trainers, build, graphed):
+        starts.extend(one.model.conv1.weight.detach().clone() for one in trainers)
+        return train_pack(trainers, build, graphed)
 
-    monkeypatch.setattr(train.engine, "train", recording)
+    monkeypatch.setattr(train.pack, "train", recording)
     task_of(runs[0]).perform(runs, machine)
     assert all(map(torch.equal, starts, [model(run, machine).conv1.weight for run in runs]))
 

@@ -60,4 +60,4 @@ def test_an_arm_of_a_single_seed_has_a_mean_and_no_interval_beside_one_that_has_
 
 def test_an_argument_of_the_task_is_checked_like_any_other(toy):
     assert "images takes a whole number of at least 1, not 0" in toy("sweep", *WORDS, "images=0", code=2).stderr
-    assert "no key is named 'epochs'" in toy("sweep", *WORDS, "epochs=2", code=2).stderr
+    assert "no key of task sizes is named 'epochs'" in toy("sweep", *WORDS, "epochs=2", code=2).stderr

@@ -11,6 +11,7 @@ from bench.parts.seeds import generator
 from bench.rows.correctness import unpacked
 from bench.schema import DIVERGED, OK
 from bench.train.contract import task_of
+from bench.train.task import train
 from bench.train.trainer import WINDOW, Trainer
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "epochs=2", "batch_size=16")
@@ -26,8 +27,8 @@ def batches(monkeypatch):
     seen: list[list[torch.Tensor]] = []
     original = Dataset.augment
 
-    def recording(self, images, generator):
-        batch = original(self, images, generator)
+    def recording(self, images, moves):
+        batch = original(self, images, moves)
         seen.append(batch.clone())
         return batch
 
@@ -53,6 +54,29 @@ def test_arms_of_one_seed_meet_the_same_splits_and_another_seed_meets_others(run
     one, other, later, _ = (splits(run, machine) for run in runs_of(*TINY, "seed=3,4", arms))
     assert all(map(torch.equal, one, other))
     assert not any(map(torch.equal, one, later))
+
+
+def test_runs_of_one_split_share_one_copy_of_it_on_a_device(runs_of, machine):
+    runs = runs_of(*TINY, "seed=0,1", "dataset.split_seed=0")
+    there = dataclasses.replace(machine, device="meta")
+    one, other = (task_of(run).prepare(run, there).data for run in runs)
+    assert one is other
+    assert one.train.images.is_meta
+
+
+def test_what_a_gpu_does_to_numbers_decides_whether_a_checkpoint_fits(runs_of, machine, monkeypatch):
+    (run,) = runs_of(*TINY)
+
+    def made_with(name="H100", packed=1, graphed=False, tf32=False):
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda: name)
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", tf32)
+        trainer = task_of(run)._begin(run, dataclasses.replace(machine, graphed=graphed), 0.0, packed)
+        trainer.machine = dataclasses.replace(trainer.machine, device="cuda")
+        return tuple(train.arithmetic(trainer).items())
+
+    alike = [made_with(), made_with(), made_with(packed=2), made_with(packed=3)]
+    assert len({*alike}) == 2
+    assert len({*alike, made_with("H200"), made_with(graphed=True), made_with(tf32=True)}) == 5
 
 
 def test_each_run_of_a_pack_trains_and_is_tested_on_the_split_of_its_seed(runs_of, machine):
