@@ -23,7 +23,15 @@ from bench.rows.record import parse, text_of
 from bench.schema import OK, Row, UserError
 
 WORK = "resnet8/1x8x8"
-NUMBERS = {"batch_size": 8, "precision": "fp32", "blocks": 2, "seconds": 0.01, "sweep_blocks": 1, "quick": False, "minutes": None}
+NUMBERS = {
+    "batch_size": 8,
+    "precision": "fp32",
+    "blocks": 2,
+    "seconds": 0.01,
+    "sweep_blocks": 1,
+    "quick": False,
+    "minutes": None,
+}
 QUICK = {**NUMBERS, "work": WORK, "sweep": [], "soak": 0, "packing": 2}
 
 
