@@ -209,6 +209,9 @@ class Quoted(Declared):
     setting: str | None
 
 
+FACTORS = ("steps_to_loss", "best_rate")  # estimands whose differences are factors
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClaimTest(Declared):
     """The test of a claim: the first arm against each of the others, in every block that `where` leaves.
@@ -216,12 +219,12 @@ class ClaimTest(Declared):
     An arm is the name of an initializer as a study's question has it, or the choices that make it, such as
     {initializer: fixup, normalization: none}, where arms differ in more than the initializer.
     margin: the difference that matters, in points of accuracy, as a share of the runs for training_rate, or as a factor
-    for steps_to_loss. by: a difference of direction greater or less is larger than that; in the same unit.
+    for steps_to_loss and best_rate. by: a difference of direction greater or less is larger than that, in that unit.
     rate: at the learning rate that all arms share, at the tuned one, or over the grid of the axes, where a seed has
-    trained if it has at one of the rates.
+    trained if it has at one of the rates, and its best rate is the one with the highest validation accuracy.
     """
 
-    estimand: Literal["accuracy", "training_rate", "first_epoch_accuracy", "steps_to_loss"]
+    estimand: Literal["accuracy", "training_rate", "first_epoch_accuracy", "steps_to_loss", "best_rate"]
     arms: Annotated[list[Any], Several()]
     direction: Literal["greater", "less", "equivalent", "noninferior"]
     margin: Positive
@@ -260,10 +263,14 @@ class Claim(Study):
             raise UserError(
                 f"{prefix}test.margin of a training rate is a share of the runs below 1, not {test.margin:g}"
             )
-        if test.estimand == "steps_to_loss" and not test.margin > 1:
-            raise UserError(f"{prefix}test.margin of steps_to_loss is a factor above 1, not {test.margin:g}")
-        if test.rate == "grid" and test.estimand != "training_rate":
-            raise UserError(f"{prefix}test.rate=grid is for training_rate alone; {test.estimand} takes shared or tuned")
+        if test.estimand in FACTORS and not test.margin > 1:
+            raise UserError(f"{prefix}test.margin of {test.estimand} is a factor above 1, not {test.margin:g}")
+        if test.estimand == "best_rate" and test.rate != "grid":
+            raise UserError(f"{prefix}test.rate of best_rate is grid, not {test.rate}")
+        if test.rate == "grid" and test.estimand not in ("training_rate", "best_rate"):
+            raise UserError(
+                f"{prefix}test.rate=grid is for training_rate and best_rate; {test.estimand} takes shared or tuned"
+            )
         if any(not isinstance(one, str | dict) for one in test.arms) or len({*map(type, test.arms)}) > 1:
             raise UserError(f"{prefix}test.arms are all names, or all {{KEY: VALUE}}; not {test.arms}")
         if test.rate == "tuned" and not found.tune:

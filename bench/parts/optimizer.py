@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from bench.bounds import Fraction, Length, Nonnegative
+from bench.parts.initializer.norms import is_norm
 from bench.registry import optimizer
+from bench.schema import UserError
 
 Kind = TypeVar("Kind", bound=torch.optim.Optimizer)
 Betas = Annotated[list[Fraction], Length(2)]  # decay of the running mean of g, and of g²
@@ -45,6 +47,18 @@ def sgd(
     """Stochastic gradient descent with (Nesterov) momentum; weight decay is added to the gradient."""
     groups = parameter_groups(model, learning_rate, weight_decay, decay_norm_and_bias)
     return SGD(groups, lr=learning_rate, momentum=momentum, nesterov=nesterov, foreach=True)
+
+
+@optimizer
+def sgd_norms(model: nn.Module, *, learning_rate: Nonnegative, momentum: Fraction) -> torch.optim.Optimizer:
+    """The same for the scales and shifts of the norms alone; all other parameters stay as they are drawn.
+
+    Raises UserError for a model without norms.
+    """
+    found = [one for module in model.modules() if is_norm(module) for one in module.parameters(recurse=False)]
+    if not found:
+        raise UserError("optimizer sgd_norms trains the scales and shifts of norms, and this model has none")
+    return SGD(found, lr=learning_rate, momentum=momentum, foreach=True)
 
 
 @optimizer

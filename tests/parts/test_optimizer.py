@@ -15,8 +15,10 @@ from bench.parts.model.scalar import Multiplier, Scalar, Shift
 from bench.parts.normalization import none
 from bench.parts.optimizer import eager, parameter_groups
 from bench.registry import find
+from bench.schema import UserError
 
 OPTIONS = catalogue.options("optimizer")
+DECAYING = [name for name, option in OPTIONS.items() if "weight_decay" in option]
 
 
 def network() -> nn.Module:
@@ -37,7 +39,7 @@ def settings(model: nn.Module, name: str = "sgd", **changed: object) -> dict[str
     return dict(pairs)
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", DECAYING)
 def test_weights_alone_decay_and_a_scalar_learns_at_its_own_rate(name):
     assert settings(network(), name) == {
         "0.weight": (0.5, 0.01),
@@ -51,7 +53,7 @@ def test_weights_alone_decay_and_a_scalar_learns_at_its_own_rate(name):
     }
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", DECAYING)
 def test_everything_decays_when_asked(name):
     assert {decay for _, decay in settings(network(), name, decay_norm_and_bias=True).values()} == {0.01}
 
@@ -117,3 +119,15 @@ def test_the_scalars_of_fixup_move_at_a_tenth_of_the_rate():
     assert {name: parameter.unique().item() for name, parameter in model.named_parameters()} == pytest.approx(
         {name: -0.05 if name in scalars else -0.5 for name in rates}
     )
+
+
+def test_sgd_of_the_norms_trains_scales_and_shifts_alone():
+    model = network()
+    before = copy.deepcopy(model.state_dict())
+    made = optimizer("sgd_norms", model)
+    model(torch.randn(8, 3)).square().mean().backward()
+    made.step()
+    changed = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+    assert changed == {"2.weight", "2.bias"}
+    with pytest.raises(UserError, match="this model has none"):
+        optimizer("sgd_norms", nn.Linear(3, 4))

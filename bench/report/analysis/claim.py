@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.machine.settings import Claim, ClaimTest
+from bench.machine.settings import FACTORS, Claim, ClaimTest
 from bench.registry import unknown
 from bench.report import statistics
 from bench.report.analysis.arms import IMAGES, TRAINED, Arm, arm, chance, generator, outcome, two_modes
@@ -33,7 +33,7 @@ from bench.report.statistics.onesided import Means, OneSided, Rates, Side
 from bench.schema import DIVERGED, FINAL, OK, Row, UserError
 
 SUPPORTED, REFUTED, UNDECIDED, UNTESTABLE = "supported", "refuted", "undecided", "untestable"
-RATE, STEPS, FIRST = "training_rate", "steps_to_loss", "first_epoch_accuracy"
+RATE, STEPS, FIRST, BEST = "training_rate", "steps_to_loss", "first_epoch_accuracy", "best_rate"
 GRID = "grid"
 Sides = tuple[tuple[Side, float], ...]  # tests of one contrast: a side and a bound each
 Values = Mapping[Any, float]  # by seed
@@ -107,8 +107,8 @@ class Judgment:
 
 def sides(test: ClaimTest) -> tuple[Sides, Sides]:
     """The tests that all have to reject for a claim to be supported, and those of which one refutes it."""
-    margin, by = (math.log(one) if test.estimand == STEPS and one else one for one in (test.margin, test.by))
-    if test.estimand not in (RATE, STEPS):
+    margin, by = (math.log(one) if test.estimand in FACTORS and one else one for one in (test.margin, test.by))
+    if test.estimand not in (RATE, *FACTORS):
         margin, by = float(margin), float(by)
     match test.direction:
         case "greater":
@@ -263,8 +263,10 @@ def check_arms(claim: Claim, rows: Sequence[Row]) -> None:
 
 
 def _without_rate(row: Row) -> Row:
-    choices = {key: value for key, value in row.choices.items() if not key.endswith(".learning_rate")}
-    return replace(row, choices=choices)
+    """The row with its learning rate among its measures."""
+    rates = {key: value for key, value in row.choices.items() if key.endswith(".learning_rate")}
+    choices = {key: value for key, value in row.choices.items() if key not in rates}
+    return replace(row, choices=choices, measures={**row.measures, BEST: next(iter(rates.values()), None)})
 
 
 def _contrast(block: Block, name: str, other: str, test: ClaimTest, rules: Rules) -> Contrast:
@@ -319,7 +321,7 @@ def _of_accuracies(name: str, ours: Arm, theirs: Arm, resolution: float) -> Cont
 
 
 def _of_measures(name: str, ours: Arm, theirs: Arm, estimand: str) -> Contrast:
-    """Of a measure that a run has whether it trained or not: accuracy after an epoch, steps to a loss."""
+    """Of a measure that a seed has whether it trained or not: accuracy after an epoch, steps to a loss, best rate."""
     budget = max((row.measures.get("steps") or 0 for one in (ours, theirs) for row in one.rows), default=0)
     values = [_measured(one, estimand, budget) for one in (ours, theirs)]
     groups = [
@@ -331,7 +333,7 @@ def _of_measures(name: str, ours: Arm, theirs: Arm, estimand: str) -> Contrast:
         return Contrast(name, groups[0], groups[1], None, f"{len(seeds)} seeds ended in both arms, too few to compare")
     single = [values[0][seed] - values[1][seed] for seed in seeds]
     found = statistics.paired_difference([*(values[0][seed] for seed in seeds)], [*(values[1][seed] for seed in seeds)])
-    modes = estimand == STEPS or any(two_modes([*one.values()]) for one in values)
+    modes = estimand in FACTORS or any(two_modes([*one.values()]) for one in values)
     return Contrast(name, groups[0], groups[1], _guarded(found, single, modes))
 
 
@@ -343,11 +345,13 @@ def _guarded(found: Difference, single: Sequence[float], modes: bool) -> Means:
 
 
 def _measured(one: Arm, estimand: str, budget: float) -> Values:
-    """By seed: points of accuracy, a diverged run counted as chance, or the log of the steps to the loss.
+    """By seed: points of accuracy, a diverged run counted as chance, or the log of the steps to the loss or best rate.
 
     A run that never got there counts as if it had at the end of its budget: a slow arm looks faster than it is.
     """
     rows = [row for row in one.rows if row.status in (OK, DIVERGED)]
+    if estimand == BEST:
+        return {seed: math.log(rate) for seed, rate in _best_rates(rows).items()}
     if estimand == FIRST:
         guess = chance(rows)
         reached = {row.choices.get("seed"): row.measures.get(FIRST) for row in rows}
@@ -356,12 +360,23 @@ def _measured(one: Arm, estimand: str, budget: float) -> Values:
     return {seed: math.log(value) for seed, value in ends.items() if value}
 
 
+def _best_rates(rows: Iterable[Row]) -> dict[Any, float]:
+    """By seed: of its runs, the learning rate of the one with the highest validation accuracy, the lower of two."""
+    best: dict[Any, tuple[float, float]] = {}
+    for row in rows:
+        rate, seed = row.measures.get(BEST), row.choices.get("seed")
+        if rate:
+            reached = -1.0 if row.status == DIVERGED else row.measures.get("validation_accuracy") or 0.0
+            best[seed] = max(best.get(seed, (reached, -rate)), (reached, -rate))
+    return {seed: -rate for seed, (_, rate) in best.items()}
+
+
 def _shown(values: Values, estimand: str) -> Estimate | None:
-    """The mean with its interval: points, or the geometric mean of steps."""
+    """The mean with its interval: points, or the geometric mean of steps and rates."""
     if not values:
         return None
     found = statistics.interval([*values.values()], generator())
-    if estimand != STEPS:
+    if estimand not in FACTORS:
         return found
     low, high = (None if bound is None else math.exp(bound) for bound in (found.low, found.high))
     return Estimate(math.exp(found.value), low, high, found.n)

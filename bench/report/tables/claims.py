@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.analysis.claim import STEPS, Contrast, Judgment, arms
+from bench.machine.settings import FACTORS
+from bench.report.analysis.claim import BEST, STEPS, Contrast, Judgment, arms
 from bench.report.document import Cell, Part, Section, Sheet, Table
 from bench.report.wording import claim as wording
 from bench.report.wording.format import DASH, number
@@ -114,7 +115,7 @@ def side_by_side(found: Judgment) -> Table:
                 )
             )
     unit = f" ({found.claim.quoted.unit})" if found.claim.quoted.unit else ""
-    own = "steps" if estimand == STEPS else "%"
+    own = {STEPS: "steps", BEST: "rate"}.get(estimand, "%")
     header = ("block", "arm", f"published{unit}", f"here ({own})", "trained", "first arm minus this")
     return Table("evidence", wording.hypothesis(found), header, tuple(lines), 2)
 
@@ -184,7 +185,7 @@ NUMBERS = {"difference": "value", "low": "low", "high": "high", "n": "n"}
 def _margin(found: Judgment) -> float:
     test = found.claim.test
     largest = test.by or test.margin
-    return math.log(largest) if test.estimand == STEPS else largest
+    return math.log(largest) if test.estimand in FACTORS else largest
 
 
 def _named(one: Contrast) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 
 from scipy.special import stdtr
 
+from bench.machine.settings import FACTORS
 from bench.report.analysis.claim import (
+    BEST,
     RATE,
     REFUTED,
     STEPS,
@@ -27,6 +29,7 @@ from bench.report.statistics.onesided import Means
 from bench.report.wording.format import DASH, interval, listed, number, p
 
 POINTS = 100.0
+DIGITS = {STEPS: 0, BEST: 4}  # behind the point of a value that is no percentage
 VERDICTS = (SUPPORTED, REFUTED, UNDECIDED, UNTESTABLE)
 NOT_YET = "not judged yet"
 OF_SETTING = {
@@ -44,6 +47,7 @@ ESTIMANDS = {
     RATE: "share of seeds that train",
     "first_epoch_accuracy": "validation accuracy after one epoch",
     STEPS: "steps to the target loss",
+    BEST: "best learning rate of the grid",
 }
 
 
@@ -112,7 +116,7 @@ def controls(found: list[Judgment]) -> list[str]:
 
 def margin(value: float, estimand: str) -> str:
     """A margin in the unit of its estimand."""
-    if estimand == STEPS:
+    if estimand in FACTORS:
         return f"a factor of {value:g}"
     points = value * (POINTS if estimand == RATE else 1)
     return f"{points:g} point{'s' * (points != 1)}"
@@ -123,7 +127,7 @@ def value(group: Group, estimand: str) -> str:
     if group.value is None:
         return DASH
     factor = POINTS if estimand == RATE else 1.0
-    return interval(group.value.value, group.value.low, group.value.high, 0 if estimand == STEPS else 1, factor)
+    return interval(group.value.value, group.value.low, group.value.high, DIGITS.get(estimand, 1), factor)
 
 
 def difference(found: Contrast, estimand: str) -> str:
@@ -135,7 +139,7 @@ def difference(found: Contrast, estimand: str) -> str:
 
 def shown(found: Estimate, estimand: str) -> str:
     """A difference with its interval."""
-    if estimand == STEPS:
+    if estimand in FACTORS:
         value, low, high = (_each(math.exp, one) for one in (found.value, found.low, found.high))
         return f"x {interval(value, low, high, 2)}"
     factor = POINTS if estimand == RATE else 1.0
@@ -179,7 +183,7 @@ def _refuting(found: Judgment) -> str:
     low, high = _bounds(worst)
     where = f" in {worst.block}" if worst.block else ""
     pair = f"{worst.ours.name} and {worst.theirs.name}{where}"
-    least = math.log(test.by or test.margin) if test.estimand == STEPS else test.by or test.margin
+    least = math.log(test.by or test.margin) if test.estimand in FACTORS else test.by or test.margin
     if test.direction in ("greater", "less"):
         if (high if test.direction == "greater" else -low) < 0:
             return f"the opposite holds for {pair}"

@@ -63,7 +63,7 @@ class Train(Task):
         """Build the optimizer, for any model, and the schedule."""
         registry.build(run, "schedule")(0.0)
         try:
-            registry.build(run, "optimizer")(nn.Linear(1, 1))
+            registry.build(run, "optimizer")(nn.BatchNorm1d(1))
         except ValueError as refused:  # torch refuses a learning rate below 0 and the like
             raise UserError(f"optimizer {run.choices['optimizer']}: {refused}") from refused
 

@@ -213,6 +213,24 @@ def test_steps_to_a_loss_are_compared_as_a_factor(claim, arm, factor, by, expect
     assert math.exp(estimate.value) == pytest.approx(factor, rel=0.02)
 
 
+def test_the_best_rate_of_a_seed_is_that_of_its_best_run_by_validation(claim, arm):
+    rows = []
+    for name, best in (("he_normal", (0.01, 0.04)), ("fixup", (0.16, 0.64))):
+        for rate in (0.01, 0.04, 0.16, 0.64):
+            made = arm(name, [0.5] * 12, optimizer__learning_rate=rate)
+            for place, one in enumerate(made):
+                one.measures["validation_accuracy"] = 0.9 if rate == best[place % 4 == 0] else 0.3
+            rows += made
+    rows = [replace(one, status="diverged") if one.choices["optimizer.learning_rate"] == 0.64 else one for one in rows]
+    found = verdict(claim({"estimand": "best_rate", "direction": "less", "margin": 2.0, "rate": "grid"}), rows)
+    (contrast,) = found.evidence.contrasts
+    assert contrast.ours.value.value == pytest.approx(0.01 * 4**0.25)
+    assert contrast.theirs.value.value == pytest.approx(
+        (0.16**9 * 0.01**3) ** (1 / 12)
+    )  # 0.64 diverged: the lowest of equals
+    assert found.verdict == "supported"
+
+
 def test_a_run_that_never_reached_the_loss_counts_as_if_at_the_end_of_the_budget(claim, arm):
     fast, slow = arm("he_normal", [0.9] * 12), arm("fixup", [0.2] * 12)
     for one in fast:
@@ -326,7 +344,8 @@ def test_an_arm_that_no_run_has_is_named_with_those_there_are(claim, planted):
     [
         ({"estimand": "training_rate", "margin": 5.0}, {}, "is a share of the runs below 1, not 5"),
         ({"estimand": "steps_to_loss", "margin": 1.0}, {}, "is a factor above 1, not 1"),
-        ({"rate": "grid"}, {}, "grid is for training_rate alone"),
+        ({"rate": "grid"}, {}, "grid is for training_rate and best_rate"),
+        ({"estimand": "best_rate", "margin": 2.0}, {}, "test.rate of best_rate is grid, not shared"),
         ({"rate": "tuned"}, {}, "needs tune, with values"),
         ({"arms": ["he_normal"]}, {}, "of which there are two or more, all different"),
         ({"arms": ["he_normal", {"initializer": "fixup"}]}, {}, "all names, or all"),
