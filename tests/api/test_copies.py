@@ -185,7 +185,6 @@ def test_the_padding_of_a_tied_embedding_stays_0(tie):
         assert embedding.weight.abs().max() < 4 * 0.5  # the law of the layer, whose deviation is 1/2
 
 
-@pytest.mark.filterwarnings("ignore:Initializing zero-element")  # of torch, when the layers are made
 def test_a_sparse_buffer_is_left_alone():
     layer = nn.Linear(3, 3)
     layer.register_buffer("neighbours", torch.eye(3).to_sparse())
@@ -195,6 +194,7 @@ def test_a_sparse_buffer_is_left_alone():
     assert torch.equal(layer.weight, initialize(nn.Linear(3, 3), "he_normal").weight)
 
 
+@pytest.mark.filterwarnings("ignore:Initializing zero-element")  # of torch, when the layers are made
 def test_layers_without_an_input_or_an_output_are_nothing_to_draw():
     for name in [name for name in LAWS if name not in BY_DATA]:
         model = nn.Sequential(nn.Linear(4, 0), nn.Linear(0, 4))

@@ -5,7 +5,7 @@ import json
 import pytest
 from torch import nn
 
-from bench.parts.initializer import streams
+from bench.parts.initializer import streams, variance_scaling
 
 TINY = ("dataset=synthetic", "model=resnet8", "model.width=4", "steps=1", "batch_size=16", "tracking=off")
 AXES = ("initializer=he_normal,glorot_uniform", "seed=range(2)")
@@ -56,7 +56,7 @@ def test_a_card_says_nothing_of_changed_code_that_makes_the_same_rows(swept, lat
 
 def test_a_card_has_expired_where_todays_code_draws_other_weights(swept, later, monkeypatch):
     usual = streams.normal_draw
-    monkeypatch.setattr(streams, "normal_draw", lambda std: usual(1.01 * std))
+    monkeypatch.setitem(variance_scaling.DISTRIBUTIONS, "normal", lambda std: usual(1.01 * std))
     shown = " ".join(swept("recommend", "model=resnet8").stdout.split())
     assert "Expired: run" in shown
     assert "has another initial" in shown
