@@ -82,7 +82,10 @@ def hypothesis(found: Judgment) -> str:
         ours=arms(test)[0], theirs=" and ".join(arms(test)[1:]), margin=margin(test.margin, test.estimand)
     )
     by = f" by more than {margin(test.by, test.estimand)}" if test.by else ""
-    rate = {"tuned": ", each at its tuned rate", "grid": ", at some learning rate of the grid"}.get(test.rate, "")
+    rate = {
+        "tuned": ", each at its tuned rate",
+        "grid": ", at some learning rate of the grid" * (test.estimand == RATE),
+    }.get(test.rate, "")
     return (
         f"{ESTIMANDS[test.estimand]}: {words}{by}{rate}, n = {found.evidence.seeds or DASH} seeds"
         + (f", {len(found.evidence.contrasts)} contrasts" * (len(found.evidence.contrasts) > 1))
