@@ -71,7 +71,7 @@ def test_its_parts_train_and_its_figure_is_in_the_paper(bench, home):
     text = bench("sweep", *words, "dataset=synthetic", "epochs=1", "tracking=off", "hydra/launcher=basic")
     assert all(name in text for name in ("halves", "narrow", "last_zero", "6 runs"))
     bench("report", "study=mine", "output=here", "tracking=off")
-    page = (home / "here" / "report.html").read_text(encoding="utf-8")
+    page = (home / "here" / "paper.html").read_text(encoding="utf-8")
     assert "The highest mean of each block." in page
 
 

@@ -89,7 +89,7 @@ def paper(named: Studies, place: Path) -> int:
         return int(bool(differences))
     files.write(place, files.files(made, keys(summaries)))
     print(
-        f"The paper: {place / 'report.pdf'} and {place / 'report.html'}; its tables: {place / 'tables'}",
+        f"The paper: {place / 'paper.pdf'} and {place / 'paper.html'}; its tables: {place / 'tables'}",
         file=sys.stderr,
     )
     return 0

@@ -11,7 +11,7 @@ from bench.catalogue import CONF
 from bench.rows.store import Store
 from bench.schema import Row, Run
 
-FILES = {"report.pdf", "report.html", "keys.json", "manifest.json", "tables"}
+FILES = {"paper.pdf", "paper.html", "keys.json", "manifest.json", "tables"}
 
 
 def rows(study: str, accuracies: dict[str, list[float]], status: str = "ok") -> None:
@@ -56,10 +56,10 @@ def test_it_prints_the_table_and_builds_the_paper(home: Path, capsys: pytest.Cap
     assert door.main(["report", "study=mine"]) == 0
     said = capsys.readouterr()
     assert "he_normal" in said.out
-    assert "paper/generated/report.pdf" in said.err
+    assert "paper/generated/paper.pdf" in said.err
     made = home / "paper" / "generated"
     assert {file.name for file in made.iterdir()} == FILES
-    assert (made / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert (made / "paper.pdf").read_bytes().startswith(b"%PDF")
     assert "0.91" in (made / "tables" / "results.csv").read_text()
 
 
@@ -82,9 +82,9 @@ def test_a_check_tells_a_paper_whose_rows_changed(home: Path, quick: None, capsy
     rows("mine", {"he_normal": [0.8]})
     assert door.main(["report", "study=mine", "check=true"]) == 1
     assert "its rows are not those of now" in capsys.readouterr().err
-    before = (home / "paper/generated/report.html").read_text()
+    before = (home / "paper/generated/paper.html").read_text()
     assert door.main(["report", "study=mine"]) == 0
-    assert (home / "paper/generated/report.html").read_text() != before
+    assert (home / "paper/generated/paper.html").read_text() != before
     assert door.main(["report", "study=mine", "check=true"]) == 0
 
 
@@ -117,7 +117,7 @@ def test_a_question_without_an_answer_says_why(home: Path, capsys: pytest.Captur
 
 def test_one_arm_and_one_seed_still_make_a_paper(home: Path, quick: None) -> None:
     assert door.main(["report", "study=mine", "where.seed=0", "where.initializer=fixup"]) == 0
-    page = (home / "paper/generated/report.html").read_text()
+    page = (home / "paper/generated/paper.html").read_text()
     assert "an arm with a single run has no interval and no test" in page
 
 
@@ -178,7 +178,7 @@ def test_rows_that_compare_no_arms_make_a_paper_of_their_own(
 ) -> None:
     assert door.main(["report", "study=throughput", f"results={CONF.parent / 'results'}", "output=here"]) == 0
     assert "torch.nn.init" in capsys.readouterr().out
-    page = (home / "here/report.html").read_text()
+    page = (home / "here/paper.html").read_text()
     assert "<h1>How fast weights are drawn (study throughput)</h1>" in page
     assert "Figure 1." in page
     assert {file.name for file in (home / "here/tables").glob("*.csv")} == {"speed.csv"}

@@ -1,10 +1,13 @@
 """The figures of a paper: vector drawings, the same bytes from the same rows."""
 
+from bench.report.analysis.stable import Prediction
 from bench.report.analysis.summary import Summary
 from bench.report.document import Figure
+from bench.report.figures.against import against
 from bench.report.figures.curves import curves
 from bench.report.figures.differences import differences
 from bench.report.figures.first_against_final import first_against_final
+from bench.report.figures.foretold import foretold
 from bench.report.figures.grid import grid
 from bench.report.figures.learning_rate import learning_rate
 from bench.report.figures.ranks import ranks
@@ -12,9 +15,16 @@ from bench.report.figures.rates import rates
 from bench.report.figures.style import styled
 from bench.report.figures.svg import renamed
 
-__all__ = ["figures"]
+__all__ = ["figures", "prediction"]
 
 OF_FINDINGS = (rates, curves, first_against_final, learning_rate)
+
+
+def prediction(found: Prediction, prefix: str = "") -> Figure | None:
+    """What the probe foretells, None where it orders no arms; `prefix` as for `figures`."""
+    with styled():
+        figure = foretold(found)
+    return renamed(figure, prefix + figure.name) if figure else None
 
 
 def figures(summary: Summary, prefix: str = "") -> dict[str, Figure]:
@@ -25,4 +35,5 @@ def figures(summary: Summary, prefix: str = "") -> dict[str, Figure]:
     with styled():
         drawn = [draw(summary.findings) for draw in OF_FINDINGS]
         drawn += [ranks(summary.ranks), differences(summary.question), grid(summary.tuning)]
+        drawn += [against(summary.findings, summary.question)]
     return {figure.name: renamed(figure, prefix + figure.name) for figure in drawn if figure}

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Sheet
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
@@ -50,7 +52,7 @@ def differences(question: Question | None) -> Figure | None:
         _draw(axis, y, finding, pair, tips)
     bent = _scales(axis, shown)
     axis.set_xlabel(f"{question.arms[0]} − {question.arms[1]} (percentage points)")
-    _legend(axis, {verdict(pair) for _, pair in shown if pair.seeds})
+    legend(sheet, {verdict(pair) for _, pair in shown if pair.seeds})
     caption = _caption(question, len(shown), bent)
     return Figure(NAME, caption, drawing(sheet, NAME, tips), _alt(question, shown))
 
@@ -61,11 +63,15 @@ def _draw(axis: Axes, y: int, finding: Finding, pair: Pair, tips: Tips) -> None:
     margin = Rectangle(corner, width, 1, color=style.PALE, linewidth=0.3)  # without a line seams show
     axis.add_patch(margin)
     tips.add(f"{block}: the margin, {number(found.margin, finding.digits)} points", margin)
-    tips.add(f"{block}: {_words(finding, pair)}", *_marks(axis, y, finding, pair))
+    draw(axis, y, finding, pair, tips, block)
+
+
+def draw(axis: Axes, y: int, finding: Finding, pair: Pair, tips: Tips, name: str) -> None:
+    """A pair at a height: its difference with both intervals, or in words why there is none."""
+    tips.add(f"{name}: {_words(finding, pair)}", *_marks(axis, y, finding, pair))
 
 
 def _marks(axis: Axes, y: int, finding: Finding, pair: Pair) -> list[Artist]:
-    """The difference with both intervals, or in words why there is none."""
     found = pair.accuracy
     if found.difference is None:
         words = f"{verdict(pair)}: {_trained(finding, pair)} trained"
@@ -94,8 +100,17 @@ def _name(finding: Finding) -> str:
 
 
 def _scales(axis: Axes, shown: Pairs) -> bool:
-    """Set the scales; whether that of the differences is bent: linear within a few margins, logarithmic beyond."""
-    found = [pair.accuracy for _, pair in shown]
+    """Set the scales; whether that of the differences is bent."""
+    bent = scale(axis, [pair for _, pair in shown])
+    axis.set_ylim(len(shown) - 0.5, -0.5)
+    axis.set_yticks(range(len(shown)), [style.broken(_name(finding), LABEL) for finding, _ in shown])
+    axis.tick_params(axis="y", length=0)
+    return bent
+
+
+def scale(axis: Axes, pairs: Sequence[Pair]) -> bool:
+    """Set the scale of differences; whether it is bent: linear within a few margins, logarithmic beyond."""
+    found = [pair.accuracy for pair in pairs]
     ends = [abs(end) for one in found for end in (one.difference, one.low, one.high) if end]
     margin = max(one.margin for one in found)
     widest = max([*ends, 1.2 * margin])
@@ -108,17 +123,17 @@ def _scales(axis: Axes, shown: Pairs) -> bool:
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_xlim(-1.1 * widest, 1.1 * widest)
     axis.axvline(0, color="black", linewidth=0.5)
-    axis.set_ylim(len(shown) - 0.5, -0.5)
-    axis.set_yticks(range(len(shown)), [style.broken(_name(finding), LABEL) for finding, _ in shown])
-    axis.tick_params(axis="y", length=0)
     return bent
 
 
-def _legend(axis: Axes, verdicts: set[str]) -> None:
-    for word, (marker, inside) in MARKS.items():
-        if word in verdicts:
-            axis.plot([], [], marker, color="black", markerfacecolor=inside, label=word)
-    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(MARKS), columnspacing=1.5)
+def legend(sheet: Sheet, verdicts: set[str]) -> None:
+    """What each mark means, above the drawing."""
+    marks = {word: mark for word, mark in MARKS.items() if word in verdicts}
+    handles = [
+        Line2D([], [], color="black", marker=marker, markerfacecolor=inside, linestyle="none")
+        for marker, inside in marks.values()
+    ]
+    sheet.legend(handles, [*marks], loc="outside upper center", ncols=len(MARKS), columnspacing=1.5)
 
 
 def _caption(question: Question, shown: int, bent: bool) -> str:

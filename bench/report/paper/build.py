@@ -3,12 +3,14 @@
 In: summaries, and sheets of other rows. Out: a Document. Touches: paper/, which it reads.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.report.analysis.claim import Judgment
+from bench.report.analysis.stable import predicted
 from bench.report.analysis.summary import Summary
 from bench.report.document import Block, Document, Figure, Part, Prose, Section, Sheet, Table
 from bench.report.paper import PAPER, provenance
@@ -21,12 +23,14 @@ from bench.report.tables import claims as published
 from bench.report.terminal import marked
 from bench.report.wording import claim as wording
 from bench.report.wording import study as words
+from bench.report.wording import tuning as of_tuning
 from bench.report.wording.format import listed
 from bench.schema import Row, UserError
 
 OF_STUDY: tuple[Callable[[Summary], Table | None], ...] = (
     results.question,
     results.blocks,
+    results.levels,
     results.glance,
     results.results,
     card.take,
@@ -64,6 +68,12 @@ class Benchmark:
         page = self.sheet.page or (Section(f"Study {self.study}", self.sheet.parts, 2),)
         return next(part for part in page if isinstance(part, Section))
 
+    @property
+    def sentences(self) -> Sequence[str]:
+        """What its rows say in sentences, none where they only make tables."""
+        found: Sequence[str] = self.sheet.record.get("sentences", ())
+        return found
+
 
 @dataclass(frozen=True)
 class Claims:
@@ -90,9 +100,9 @@ def document(
     benchmarks: Sequence[Benchmark] = (),
     claims: Claims | None = None,
 ) -> Document:
-    """The paper of some studies: those that compare arms by the templates, then each benchmark as its page has it.
+    """The paper of some studies by the templates, or of benchmarks alone, each as its page has it.
 
-    `claims` are a section of the studies that compare arms.
+    A template places a benchmark as a whole, `page-NAME`, or some of its tables and figures. `claims` are a section.
 
     Raises UserError when no run of a study ended, or when templates or references do not fit.
     """
@@ -103,11 +113,15 @@ def document(
     rows += claims.rows if claims else []
     names = [*(summary.name for summary in summaries), *(one.study for one in benchmarks)]
     bibliography = Bibliography(read(sources.references))
-    blocks, appendix = _filled(summaries, sources, bibliography, claims) if summaries else ([], [])
-    alone = len(names) == 1
-    blocks += [block for one in benchmarks for block in _measured(one, alone)]
+    if summaries:
+        blocks, appendix = _filled(summaries, sources, bibliography, benchmarks, claims)
+    else:
+        blocks, appendix = [block for one in benchmarks for block in _measured(one, len(names) == 1)], []
+    title, blocks = _titled(blocks)
+    if not title:
+        title = words.title(summaries) if summaries else listed([one.section.heading for one in benchmarks])
     return Document(
-        title=words.title(summaries) if summaries else listed([one.section.heading for one in benchmarks]),
+        title=title,
         blocks=tuple(blocks),
         references=bibliography.cited(),
         footer=" ".join([provenance.footer(rows), *sources.registered]),
@@ -118,18 +132,53 @@ def document(
 
 
 def _filled(
-    summaries: Sequence[Summary], sources: Sources, bibliography: Bibliography, claims: Claims | None
+    summaries: Sequence[Summary],
+    sources: Sources,
+    bibliography: Bibliography,
+    benchmarks: Sequence[Benchmark],
+    claims: Claims | None,
 ) -> tuple[list[Block], list[Block]]:
     """The paper and its appendix, which has no table or figure that the paper has."""
     known = values(summaries, sources, bibliography)
-    shown: dict[str, Table | Figure] = {one.name: one for one in tables(summaries, sources.options)}
-    shown |= {one.name: one for one in figures(summaries)}
+    known |= {"measured": {one.study: {"sentences": one.sentences} for one in benchmarks}, "foretold": {}}
+    shown: dict[str, Sequence[Block]] = {one.name: [one] for one in tables(summaries, sources.options)}
+    shown |= {one.name: [one] for one in figures(summaries)}
+    for one in benchmarks:
+        page = _measured(one, alone=False)
+        shown |= {f"page-{one.study}": page} | {part.name: [part] for part in page if not isinstance(part, Prose)}
+    for name, sentence, parts in _foretold(summaries, benchmarks):
+        known["foretold"][name] = sentence
+        shown |= {one.name: [one] for one in parts}
     if claims:
         known |= {"claims": wording.summary(claims.judgments)}
-        shown |= {one.name: one for one in published.of_paper(claims.judgments)}
+        shown |= {one.name: [one] for one in published.of_paper(claims.judgments)}
     blocks = fill(read(sources.template), known, shown)
-    rest = {name: one for name, one in shown.items() if one not in blocks}
+    rest = {name: parts for name, parts in shown.items() if not any(one in blocks for one in parts)}
     return blocks, fill(read(sources.appendix), known, rest)
+
+
+def _titled(blocks: list[Block]) -> tuple[str, list[Block]]:
+    """The title that a template begins with, as `# Title`, and the rest; an empty title where it has none."""
+    first, *rest = blocks
+    found = re.match(r"# (.+)\n", first.markdown) if isinstance(first, Prose) else None
+    if not found or not isinstance(first, Prose):
+        return "", blocks
+    after = first.markdown[found.end() :].strip()
+    return found[1].strip(), [*([Prose(f"{after}\n")] if after else []), *rest]
+
+
+def _foretold(
+    summaries: Sequence[Summary], benchmarks: Sequence[Benchmark]
+) -> Iterator[tuple[str, str, list[Table | Figure]]]:
+    """Of each study whose nets the rows of task=signal have: its name, what they foretell, a table and a figure."""
+    from bench.report.figures import prediction
+
+    for summary, suffix in suffixed(summaries):
+        rows = [row for one in benchmarks for row in one.rows if row.choices.get("task") == "signal"]
+        if found := predicted(summary.tuning, summary.rules, rows):
+            drawn = prediction(found, f"{summary.name}-" if suffix else "")
+            parts: list[Table | Figure] = [tuning.stable(found), *([drawn] if drawn else [])]
+            yield summary.name, of_tuning.foretold(found), [replace(one, name=one.name + suffix) for one in parts]
 
 
 def _measured(benchmark: Benchmark, alone: bool) -> list[Block]:

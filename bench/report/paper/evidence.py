@@ -16,6 +16,7 @@ from bench.report.paper.keys import Keys, put
 from bench.report.statistics.intervals import MANY
 from bench.report.wording import answer, block, card
 from bench.report.wording import study as words
+from bench.report.wording.factor import factor
 from bench.report.wording.format import PERCENT, accuracy, confidence, counted, estimate, listed, number, p, points
 from bench.report.wording.tuning import changed
 
@@ -77,6 +78,7 @@ def _texts(summary: Summary, suffix: str) -> dict[str, Any]:
         "suffix": suffix,
         "judged": words.judged(summary),
         "take": card.take(of_study(summary)),
+        "factor": factor(summary.findings),
         "spread": words.spread(summary),
         "learning_rates": words.learning_rates(summary),
         "cost": words.cost(summary),

@@ -26,7 +26,7 @@ def files(document: Document, keys: Mapping[str, str]) -> dict[str, bytes]:
     from bench.report.paper.pdf import pdf
     from bench.report.tables import export
 
-    made = {"report.html": page(document).encode(), "report.pdf": pdf(document)}
+    made = {"paper.html": page(document).encode(), "paper.pdf": pdf(document)}
     for table in (block for block in (*document.blocks, *document.appendix) if isinstance(block, Table)):
         for ending, form in (("csv", export.csv), ("md", export.markdown), ("tex", export.latex)):
             made[f"tables/{table.name}.{ending}"] = form(table).encode()

@@ -6,12 +6,12 @@ Touches: nothing.
 
 import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, TemplateError, UndefinedError, nodes
 
-from bench.report.document import Block, Figure, Prose, Table
+from bench.report.document import Block, Prose
 from bench.report.paper.keys import UnknownKey, unknown
 from bench.report.tables.markdown import Markdown, escaped
 from bench.report.tables.tree import FORMULA
@@ -24,10 +24,10 @@ LINK = r"\]\([^)\s]*\)"
 HOLE = "\ue001"  # stands for an expression while the prose around it is searched
 
 
-def fill(source: str, values: Mapping[str, Any], placed: Mapping[str, Table | Figure]) -> list[Block]:
+def fill(source: str, values: Mapping[str, Any], placed: Mapping[str, Sequence[Block]]) -> list[Block]:
     """The template's prose with its tables and figures in their places; `{{ place("NAME") }}` on a line of its own.
 
-    A name without a table or figure prints nothing. Raises UserError for a bare digit in the prose, with its
+    A name under which nothing is placed prints nothing. Raises UserError for a bare digit in the prose, with its
     sentence; for an unknown key, with its sentence and the nearest known ones; for what Jinja cannot read.
     """
     environment = Environment(
@@ -98,14 +98,14 @@ def _code(value: Any) -> Markdown:
     return Markdown(f"{fence}{inner}{fence}")
 
 
-def _place(placed: Mapping[str, Table | Figure]) -> Callable[[str], Markdown]:
+def _place(placed: Container[str]) -> Callable[[str], Markdown]:
     return lambda name: Markdown(f"\n{PLACE}{name}{PLACE}\n" if name in placed else "")
 
 
-def _split(text: str, placed: Mapping[str, Table | Figure]) -> Iterator[Block]:
+def _split(text: str, placed: Mapping[str, Sequence[Block]]) -> Iterator[Block]:
     for index, part in enumerate(text.split(PLACE)):
         if index % 2:
-            yield placed[part]
+            yield from placed[part]
         else:
             sections = re.split(r"^(?=## )", part, flags=re.MULTILINE)  # each begins a Prose of its own
             yield from (Prose(re.sub(r"\n{3,}", "\n\n", one.strip()) + "\n") for one in sections if one.strip())

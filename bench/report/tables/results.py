@@ -3,14 +3,17 @@
 In: a Summary. Out: Tables. Touches: nothing.
 """
 
+from collections import Counter
+
 from bench.report.analysis.arms import Arm, outcome
 from bench.report.analysis.finding import Finding
+from bench.report.analysis.levels import Level, by_choice
 from bench.report.analysis.pairs import Pair
 from bench.report.analysis.summary import Summary
 from bench.report.document import Cell, Table
 from bench.report.tables.markdown import escaped
-from bench.report.wording.answer import verdict, word_of_block
-from bench.report.wording.format import DASH, PERCENT, estimate, interval_alone, number, p, points
+from bench.report.wording.answer import PAIRS, verdict, word_of_block
+from bench.report.wording.format import DASH, PERCENT, estimate, interval_alone, number, p, points, range_of
 from bench.schema import FAILED, PREEMPTED, Row
 
 RESULTS = (
@@ -25,6 +28,11 @@ GLANCE = (
 )
 UNFIT = "unfit"
 BLOCKS = "The verdict in each block, and the leading set: the arms that train, than which none is shown to be better."
+LEVELS = (
+    "Where it matters: the verdicts on pairs of arms in the blocks that share a choice, the lowest and the highest "
+    "training rate of an arm there, and the widest difference in accuracy that is shown. The choice first on which it "
+    "depends most whether two arms differ."
+)
 RUNS = "Every run: its id, the choices that vary within the study, how it ended and what it reached."
 
 
@@ -68,6 +76,34 @@ def blocks(summary: Summary) -> Table:
         len(summary.columns) + 2,
         tuple(summary.columns),
     )
+
+
+def levels(summary: Summary) -> Table:
+    """One line per value of each choice that varies: verdicts on pairs, training rates, the widest difference."""
+    return Table(
+        "levels",
+        LEVELS,
+        ("choice", "value", "blocks", "pairs", *PAIRS, "training rates %", "widest difference shown, in points"),
+        tuple(tuple(_level(one)) for found in by_choice(summary.findings).values() for one in found),
+        2,
+    )
+
+
+def _level(one: Level) -> list[Cell]:
+    verdicts = Counter(map(verdict, one.pairs))
+    rates = range_of([f"{PERCENT * rate:.0f}" for rate in one.rates]) if one.rates else DASH
+    finding, pair = one.widest or (None, None)
+    widest = (
+        f"{pair.initializer} over {pair.other} {points(pair.accuracy, finding.digits)}" if pair and finding else DASH
+    )
+    return [
+        Cell(one.choice.rpartition(".")[2]),
+        Cell(str(one.value)),
+        *(Cell(f"{count:,}", count) for count in (len(one.findings), len(one.pairs))),
+        *(Cell(f"{verdicts[word]:,}", verdicts[word]) for word in PAIRS),
+        Cell(rates),
+        Cell(widest, pair.accuracy.difference if pair else None, finding.ids(*pair.names) if pair and finding else ()),
+    ]
 
 
 def question(summary: Summary) -> Table | None:

@@ -6,6 +6,7 @@ In: a Summary. Out: Tables. Touches: nothing.
 from collections.abc import Mapping
 from typing import Any
 
+from bench.report.analysis.stable import Prediction, StableRate
 from bench.report.analysis.summary import Summary
 from bench.report.analysis.tuning import TunedArm, Tuning, Twice
 from bench.report.document import Cell, Table
@@ -26,6 +27,10 @@ SEARCH = (
 FLIPS = (
     "Pairs whose order turns: the arm with the higher mean over all its runs at the shared value has the lower one "
     "where each arm has its own. Differences of these means, in points, with the verdicts on the pair."
+)
+STABLE = (
+    "The largest stable learning rate before training, the geometric mean over draws of the weights with its interval, "
+    "beside the rates of the grid at which all tuning runs trained, and the one that tuning chooses."
 )
 
 
@@ -60,6 +65,24 @@ def flips(summary: Summary) -> Table | None:
     columns = _columns(found)
     header = (*columns, "initializer", "other", "shared", "verdict", "tuned", "verdict when tuned")
     return Table("flips", FLIPS, header, tuple(map(_flip, found.flips)), len(columns) + 2, columns)
+
+
+def stable(found: Prediction) -> Table:
+    """One line per arm and block: the largest stable rate at initialization, and the rates at which it trained."""
+    columns = tuple(found.arms[0].arm.choices)
+    lines = tuple((*_labels(one.arm.choices), Cell(one.arm.name), *_stable(one)) for one in found.arms)
+    header = (*columns, "initializer", "largest stable rate", "trained at", "tuned value")
+    return Table("stable_rates", STABLE, header, lines, len(columns) + 1, (*columns, "initializer"))
+
+
+def _stable(one: StableRate) -> list[Cell]:
+    found, value = one.stable, one.arm.value
+    spread = "" if found.low is None else f" [{found.low:.2g}, {found.high:.2g}]"
+    return [
+        Cell(f"{found.value:.2g}{spread}", found.value),
+        Cell(", ".join(f"{rate:g}" for rate in one.trained) or DASH, one.highest, one.arm.runs),
+        Cell(DASH if value is None else f"{value:g}", value),
+    ]
 
 
 def record(found: Tuning) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from typing import Any
 
 from bench.report.analysis.blocks import short
 from bench.report.analysis.finding import Finding
-from bench.report.wording.format import counted, inside
+from bench.report.analysis.levels import by_choice
+from bench.report.analysis.pairs import DIFFERENT
+from bench.report.wording.format import counted, inside, listed
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,22 @@ def groups(findings: Sequence[Finding], labels: Sequence[str]) -> list[Group]:
         return [Group("", tuple(findings), tuple(_name(one, columns) for one in findings))]
     best = min(telling, key=lambda key: sum(len(set(one)) for one in found[key].values()))
     return [_group(findings, columns, best, value) for value in dict.fromkeys(one.choices[best] for one in findings)]
+
+
+def factor(findings: Sequence[Finding]) -> str:
+    """The choice on which it depends most whether two initializers differ; empty where no pair differs, or one block.
+
+    `Whether two initializers differ depends most on the normalization: with batch norm 0 of 30 pairs do ...`
+    """
+    name, levels = next(iter(by_choice(findings).items()), ("", []))
+    if not any(one.different for one in levels):
+        return ""
+    clauses = [
+        f"{phrase(name, one.value)} {sum(pair.verdict == DIFFERENT for pair in one.pairs):,} of {len(one.pairs):,}"
+        for one in levels
+    ]
+    last = name.rpartition(".")[2].replace("_", " ")
+    return f"Whether two initializers differ depends most on the {last}: {listed(clauses)} pairs do."
 
 
 def phrase(column: str, value: Any) -> str:

@@ -14,7 +14,7 @@ from bench.report.analysis.interim import InterimLook
 from bench.report.analysis.judge import FUTILE, Decided
 from bench.report.analysis.lines import OtherLine
 from bench.report.analysis.overall import Ranks
-from bench.report.analysis.pairs import DIFFERENT, UNDECIDED
+from bench.report.analysis.pairs import DIFFERENT, NEITHER, UNDECIDED
 from bench.report.analysis.power import POWER
 from bench.report.analysis.rules import ALPHA
 from bench.report.analysis.screening import Screening
@@ -246,14 +246,26 @@ def learning_rates(summary: Summary) -> str:
 
 
 def cost(summary: Summary) -> str:
-    """Runs, hours, processors and the peak of memory."""
+    """Runs, minutes, processors, the peak of memory, and what a decided pair of arms takes."""
     rows = summary.rows
     seconds = [row.measures["seconds"] or 0.0 for row in rows if row.measures.get("seconds")]
     memory = [row.measures["peak_memory_bytes"] or 0 for row in rows if row.measures.get("peak_memory_bytes")]
     where = listed(sorted({str(row.environment.get("device_name", "an unknown device")) for row in rows}))
     peak = f", with at most {max(memory) / MEBIBYTE:,.0f} MiB of memory in a process" if memory else ""
     times = f"{median(seconds):.1f} s in the median run, {sum(seconds) / 60:,.1f} minutes in all" if seconds else ""
-    return f"{counted(len(rows), 'run')} of study {summary.name} on {where}: {times or 'no time kept'}{peak}."
+    start = f"{counted(len(rows), 'run')} of study {summary.name} on {where}: {times or 'no time kept'}{peak}."
+    return start + _cost_of_a_verdict(summary, sum(seconds))
+
+
+def _cost_of_a_verdict(summary: Summary, seconds: float) -> str:
+    verdicts = [verdict(pair) for finding in summary.findings for pair in finding.pairs]
+    decided = sum(word not in (UNDECIDED, NEITHER) for word in verdicts)
+    if not decided or not seconds:
+        return ""
+    return (
+        f" Of {counted(len(verdicts), 'pair')} of arms in a block {decided:,} {'is' if decided == 1 else 'are'} "
+        f"decided, {seconds / 60 / decided:.1f} minutes of a process for each."
+    )
 
 
 def listing(summary: Summary) -> str:

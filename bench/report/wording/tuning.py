@@ -5,6 +5,7 @@ In: a Tuning. Out: sentences. Touches: nothing.
 
 from collections import Counter
 
+from bench.report.analysis.stable import DRAWS, Prediction
 from bench.report.analysis.tuning import Tuning
 from bench.report.wording.answer import verdict
 from bench.report.wording.format import counted, few, listed, range_of
@@ -51,6 +52,26 @@ def changed(found: Tuning) -> str:
         turned = [f"{one.tuned.better} over {one.shared.better}" for one in shown]
         return f"{sentence}, {len(shown)} of them shown both ways: {few(turned)} once tuned."
     return f"{sentence}{', none of them shown both ways' if found.flips else ''}."
+
+
+def foretold(found: Prediction) -> str:
+    """How well the largest stable rate at initialization orders arms by the rates at which they train."""
+    orders = {
+        "by the rate that tuning chooses": found.of_chosen,
+        "by the highest rate at which they train": found.of_highest,
+    }
+    clauses = [
+        f"{words} with a correlation of {one.value:.2f} (p = {one.p:.2g}, {counted(one.arms, 'arm')} in "
+        f"{counted(one.blocks, 'block')})"
+        for words, one in orders.items()
+        if one
+    ]
+    if not clauses:
+        return "All arms of a block train at the same rates of the grid, so there is no order to foretell."
+    return (
+        f"The largest stable rate before training orders the arms of a block {listed(clauses)}; correlations are "
+        f"Spearman's within blocks, p-values of {DRAWS:,} random orders."
+    )
 
 
 def _by_arm(names: list[str]) -> str:

@@ -17,6 +17,7 @@ from bench.report.analysis.rules import Margin, Rules
 from bench.report.analysis.summary import Summary
 from bench.report.document import Figure
 from bench.report.figures import figures, style
+from bench.report.figures.against import against
 from bench.report.figures.curves import band, curves
 from bench.report.figures.differences import differences
 from bench.report.figures.first_against_final import first_against_final, rank_correlation
@@ -88,7 +89,7 @@ def test_rows_that_have_everything_are_drawn_in_every_figure(make: Make) -> None
     rows = make() + make(optimizer__learning_rate=0.1)
     rows[0] = lost(rows[0])
     found = drawn(rows, ARMS[:2])
-    assert {"rates", "curves", "first_against_final", "learning_rate", "differences"} <= set(found)
+    assert {"rates", "curves", "first_against_final", "learning_rate", "differences", "against"} <= set(found)
     assert all(figure.name == name for name, figure in found.items())
 
 
@@ -223,6 +224,28 @@ def test_a_block_where_an_arm_never_trains_is_among_the_differences(make: Make) 
         figure = differences(summary_of(rows, ARMS[:2]).question)
     assert figure
     assert "tanh: he_normal 8 of 8 runs trained; fixup 0 of 8 runs trained, 8 stalled: different" in tips(figure)
+
+
+def test_every_arm_stands_against_the_second_of_the_question(make: Make) -> None:
+    rows = [
+        stalled(row) if (row.choices["initializer"], row.choices["seed"]) == ("dirac", 0) else row
+        for row in make(seeds=6)
+    ]
+    summary = summary_of(rows, ARMS[:2])
+    assert summary.question
+    with style.styled():
+        figure = against(summary.findings, summary.question)
+    found = {*tips(figure)} if figure else set()  # a mark and its intervals share one
+    for finding, pair in summary.question.pairs:
+        difference = (
+            f"{pair.accuracy.difference:+.2f} [{pair.accuracy.low:.2f}, {pair.accuracy.high:.2f}] points, n = 6"
+        )
+        assert any(tip.startswith(f"he_normal, {finding.name}: {difference}") for tip in found)
+        (dirac,) = (tip for tip in found if tip.startswith(f"dirac, {finding.name}: "))
+        assert "n = 5; dirac 5 of 6 runs trained, 1 stalled; fixup 6 of 6 runs trained" in dirac
+    assert len(found) == 4
+    assert against(summary.findings, None) is None
+    assert "against" not in drawn(make(ARMS[:2]), ARMS[:2])  # the figure of the question has it all
 
 
 @pytest.mark.parametrize(("accuracy", "bent"), [(0.1, True), (0.89, False)])

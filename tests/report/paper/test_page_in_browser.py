@@ -82,7 +82,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     contexts = []
 
     def visit(document: Document, **options: Any) -> Any:
-        file = tmp_path / "report.html"
+        file = tmp_path / "paper.html"
         file.write_text(page(document), encoding="utf-8")
         contexts.append(browser.new_context(**{"viewport": DESK, **options}))
         tab = contexts[-1].new_page()

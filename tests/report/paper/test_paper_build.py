@@ -99,7 +99,7 @@ def test_what_is_long_is_in_the_appendix_alone(study: Summary, sources: Sources)
     shown = {block.name for block in paper.blocks if isinstance(block, Table)}
     assert {"runs", "results", "settings", "cost"} <= set(tables(paper)) - shown
     assert "`tables/runs.csv`" in prose(paper)
-    assert "`report.html`" in prose(paper)
+    assert "`paper.html`" in prose(paper)
 
 
 @pytest.fixture
@@ -126,6 +126,19 @@ def test_a_benchmark_is_a_section_of_a_paper_that_names_it(study: Summary, abacu
     assert paper.studies == ("mine", "beads")
     assert paper.digest != document([study], sources).digest
     assert not [name for name in tables(document([study], sources)) if name.startswith("speed")]
+
+
+def test_a_template_has_a_title_and_places_parts_of_a_benchmark(
+    study: Summary, abacus: Benchmark, sources: Sources, tmp_path: Path
+) -> None:
+    template = tmp_path / "own.md.j2"
+    text = '# Beads and nets\n\nWhy.\n\n{{ place("speed-beads") }}\n{{ measured.beads.sentences | listed }}\n'
+    template.write_text(text, encoding="utf-8")
+    said = replace(abacus, sheet=replace(abacus.sheet, record={"sentences": ["Fast.", "Very."]}))
+    paper = document([study], replace(sources, template=template), [said])
+    assert paper.title == "Beads and nets"
+    assert [getattr(block, "name", "") for block in paper.blocks] == ["", "speed-beads", ""]
+    assert [block.markdown for block in paper.blocks if isinstance(block, Prose)] == ["Why.\n", "Fast. and Very.\n"]
 
 
 def test_a_failed_run_is_listed_with_its_cause(study: Summary, sources: Sources, make_study: Make, row: object) -> None:

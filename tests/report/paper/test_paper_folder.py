@@ -25,7 +25,7 @@ def made(document: Document, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes
 
 def test_a_paper_is_a_pdf_a_page_and_three_files_for_each_table_also_of_its_appendix(made: dict[str, bytes]) -> None:
     assert set(made) == {
-        "report.pdf", "report.html", "keys.json", "manifest.json",
+        "paper.pdf", "paper.html", "keys.json", "manifest.json",
         "tables/results.csv", "tables/results.md", "tables/results.tex",
         "tables/runs.csv", "tables/runs.md", "tables/runs.tex",
     }  # fmt: skip
@@ -35,7 +35,7 @@ def test_what_was_written_is_not_stale(tmp_path: Path, document: Document, made:
     folder.write(tmp_path / "deep" / "paper", made)
     assert folder.stale(tmp_path / "deep" / "paper", document) == []
     assert {file.name for file in (tmp_path / "deep" / "paper").iterdir()} == {
-        "report.pdf", "report.html", "keys.json", "manifest.json", "tables",
+        "paper.pdf", "paper.html", "keys.json", "manifest.json", "tables",
     }  # fmt: skip
 
 
@@ -63,9 +63,9 @@ def test_a_footer_of_another_machine_is_not_stale(tmp_path: Path, document: Docu
 def test_a_file_that_was_edited_or_lost_is_named(tmp_path: Path, document: Document, made: dict[str, bytes]) -> None:
     folder.write(tmp_path, made)
     (tmp_path / "tables" / "results.md").write_text("98.2")
-    (tmp_path / "report.pdf").unlink()
+    (tmp_path / "paper.pdf").unlink()
     assert [told.split()[0] for told in folder.stale(tmp_path, document)] == [
-        str(tmp_path / "report.pdf"),
+        str(tmp_path / "paper.pdf"),
         str(tmp_path / "tables/results.md"),
     ]
 

@@ -89,14 +89,14 @@ def test_a_number_in_full_precision_is_refused(values: dict[str, Any]) -> None:
 
 def test_a_table_stands_in_its_place_and_one_that_is_not_there_leaves_none(values: dict[str, Any]) -> None:
     source = 'Before.\n\n{{ place("results") }}\n{{ place("ranks") }}\nAfter.\n'
-    before, table, after = fill(source, values, {"results": TABLE})
+    before, table, after = fill(source, values, {"results": [TABLE]})
     assert table is TABLE
     assert [one.markdown for one in (before, after) if isinstance(one, Prose)] == ["Before.\n", "After.\n"]
 
 
 def test_no_value_can_bring_a_table(values: dict[str, Any]) -> None:
     evil = "\ue000results\ue000"
-    (prose,) = fill("{{ evil }}", {"evil": evil}, {"results": TABLE})
+    (prose,) = fill("{{ evil }}", {"evil": evil}, {"results": [TABLE]})
     assert prose == Prose("results\n")
 
 

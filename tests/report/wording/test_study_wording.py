@@ -43,6 +43,15 @@ def test_the_seeds_for_one_pair_and_for_all_are_told(study: Summary) -> None:
     assert f"takes {first.one_pair.rate} seeds for one pair and {first.all_pairs.rate} for all" in words.power(study)
 
 
+def test_what_a_decided_pair_took_is_told_by_the_time_of_all_runs(study: Summary, make_study: Make) -> None:
+    seconds = sum(row.measures["seconds"] for row in study.rows)
+    decided = sum(pair.verdict == "different" for finding in study.findings for pair in finding.pairs)
+    assert decided == 1
+    assert f"Of 2 pairs of arms in a block 1 is decided, {seconds / 60:.1f} minutes of a process" in words.cost(study)
+    undecided = make_study([row for row in study.rows if row.choices["activation"] == "tanh"])
+    assert "decided" not in words.cost(undecided)
+
+
 def test_another_line_that_changes_nothing_is_said_to(study: Summary) -> None:
     assert words.lines(study.other_lines) == (
         "With the line between trained and stalled at 5 % (no run has another outcome) or 20 % (no run has another "

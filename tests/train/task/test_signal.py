@@ -32,5 +32,5 @@ def test_a_row_has_the_signal_along_depth_with_theory_and_the_report_draws_it(be
     assert row["measures"]["gain"] == pytest.approx(2**0.5, rel=0.1)
     out = bench("report", "study=mine", f"output={tmp_path / 'results/paper'}").stdout
     assert "second moment along depth: he_normal" in out
-    page = (tmp_path / "results/paper/report.html").read_text()
+    page = (tmp_path / "results/paper/paper.html").read_text()
     assert all(f'id="{name}"' in page for name in ("second_moment", "gradient", "correlation", "phase_diagram"))

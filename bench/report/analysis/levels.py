@@ -1,0 +1,65 @@
+"""The verdicts by each choice of the blocks: with batch norm so many pairs of arms differ, without it so many.
+
+In: findings. Out: Levels. Touches: nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from bench.report.analysis.finding import Finding
+from bench.report.analysis.pairs import DIFFERENT, WITHIN, Pair
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The blocks that share one value of a choice; the design of experiments calls the choice a factor."""
+
+    choice: str
+    value: Any
+    findings: tuple[Finding, ...]
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """The pairs of all its blocks."""
+        return [pair for finding in self.findings for pair in finding.pairs]
+
+    @property
+    def different(self) -> float:
+        """The share of its pairs that are different; 0 where it has none."""
+        return sum(pair.verdict == DIFFERENT for pair in self.pairs) / max(1, len(self.pairs))
+
+    @property
+    def rates(self) -> list[float]:
+        """The training rates of its arms in their blocks, the lowest first."""
+        return sorted(one.rate.value for finding in self.findings for one in finding.arms if one.rate)
+
+    @property
+    def widest(self) -> tuple[Finding, Pair] | None:
+        """The pair with the largest difference in accuracy among those shown to have one, seen from the better arm."""
+        shown = [
+            (finding, pair if pair.accuracy.sign > 0 else pair.turned())
+            for finding in self.findings
+            for pair in finding.pairs
+            if pair.accuracy.verdict in (DIFFERENT, WITHIN)
+        ]
+        return max(shown, key=lambda one: one[1].accuracy.difference or 0.0, default=None)
+
+
+def by_choice(findings: Sequence[Finding]) -> dict[str, list[Level]]:
+    """The levels of each choice that varies, the choice first whose levels lie furthest apart in pairs that differ."""
+    found: dict[str, list[Level]] = {}
+    for choice in findings[0].choices:
+        values: dict[str, list[Finding]] = defaultdict(list)
+        for finding in findings:
+            values[repr(finding.choices[choice])].append(finding)
+        if len(values) > 1:
+            found[choice] = [Level(choice, same[0].choices[choice], tuple(same)) for same in values.values()]
+    return dict(sorted(found.items(), key=lambda item: -_range(item[1])))
+
+
+def _range(levels: Sequence[Level]) -> float:
+    shares = [one.different for one in levels]
+    return max(shares) - min(shares)
