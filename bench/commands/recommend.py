@@ -164,6 +164,7 @@ def seconds_per(row: Row, count: float | None) -> float:
 
 def begun_again(row: Row, epoch: bool, settings: PlannedSettings) -> Beginning:
     """How the run of a row begins today. Raises UserError where it cannot be begun here."""
+    from bench.machine import allocator
     from bench.machine.machine import machine_of
     from bench.train.contract import task_of
     from bench.train.task.train import Train
@@ -172,7 +173,9 @@ def begun_again(row: Row, epoch: bool, settings: PlannedSettings) -> Beginning:
     task = task_of(run := Run(row.study, row.choices, functions)) if functions else None
     if not isinstance(task, Train):
         raise UserError(f"conf/ has no longer all parts of run {row.id}")
-    here = machine_of(replace(settings, device=str(row.environment.get("device", "cpu")), download=False))
+    device, threads = row.environment.get("device", "cpu"), row.environment.get("threads", settings.threads)
+    here = machine_of(replace(settings, device=str(device), threads=threads, download=False))
+    allocator.configure(here.threads, packing=1)  # as in the process that trained it: sums round by the threads
     try:
         return task.begin(run, here, None if epoch else 1)
     except (RuntimeError, TypeError, ValueError) as error:  # of the user's own code, which may have changed
@@ -221,6 +224,7 @@ def sweep_of(card: "Card", compose: Compose, settings: PlannedSettings) -> "Swee
 
 def again(card: "Card", settings: PlannedSettings) -> str:
     """What one run of the default gives that is trained again now, against its row. Writes nothing."""
+    from bench.machine import allocator
     from bench.machine.machine import machine_of
     from bench.train.contract import task_of
 

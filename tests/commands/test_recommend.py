@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from torch import nn
 
 from bench.parts.initializer import streams, variance_scaling
@@ -60,6 +61,12 @@ def test_a_card_has_expired_where_todays_code_draws_other_weights(swept, later, 
     shown = " ".join(swept("recommend", "model=resnet8").stdout.split())
     assert "Expired: run" in shown
     assert "has another initial" in shown
+
+
+def test_a_run_is_begun_again_with_the_threads_of_its_row(swept, later):
+    torch.set_num_threads(2)
+    assert "Expired" not in swept("recommend", "model=resnet8").stdout
+    assert torch.get_num_threads() == 1
 
 
 def test_whether_rows_have_expired_is_not_known_where_their_runs_cannot_begin(swept, later, monkeypatch):

@@ -25,10 +25,10 @@ def begun(row, steps):
     return task_of(run).begin(run, HERE, steps)
 
 
-@pytest.mark.parametrize("study", ["question", "confirmation"])
-def test_committed_runs_begin_today_as_their_rows_say(study):
+@pytest.mark.parametrize(("study", "arms"), [("question", 40), ("confirmation", 40), ("practice_digits_resnet20", 84)])
+def test_committed_runs_begin_today_as_their_rows_say(study, arms):
     rows = first_of_each_arm(study)
-    assert len(rows) == 40
+    assert len(rows) == arms
     assert compared(rows, [begun(row, None if place < 4 else 1) for place, row in enumerate(rows)]).status == CURRENT
 
 
