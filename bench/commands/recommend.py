@@ -25,7 +25,7 @@ from bench.machine.settings import PlannedSettings, Study
 from bench.plan.plan import Compose, declared, plan
 from bench.rows.expiry import CURRENT, UNKNOWN, Beginning, Expiry, commits, compared, unchanged
 from bench.rows.store import Reading, Store, studies
-from bench.schema import OK, WORDS, Row, Run, UserError
+from bench.schema import OK, WORDS, Machine, Row, Run, UserError
 
 if TYPE_CHECKING:
     from bench.report.analysis.advice import Advice
@@ -164,8 +164,6 @@ def seconds_per(row: Row, count: float | None) -> float:
 
 def begun_again(row: Row, epoch: bool, settings: PlannedSettings) -> Beginning:
     """How the run of a row begins today. Raises UserError where it cannot be begun here."""
-    from bench.machine import allocator
-    from bench.machine.machine import machine_of
     from bench.train.contract import task_of
     from bench.train.task.train import Train
 
@@ -173,13 +171,21 @@ def begun_again(row: Row, epoch: bool, settings: PlannedSettings) -> Beginning:
     task = task_of(run := Run(row.study, row.choices, functions)) if functions else None
     if not isinstance(task, Train):
         raise UserError(f"conf/ has no longer all parts of run {row.id}")
-    device, threads = row.environment.get("device", "cpu"), row.environment.get("threads", settings.threads)
-    here = machine_of(replace(settings, device=str(device), threads=threads, download=False))
-    allocator.configure(here.threads, packing=1)  # as in the process that trained it: sums round by the threads
     try:
-        return task.begin(run, here, None if epoch else 1)
+        return task.begin(run, machine_as(row, settings), None if epoch else 1)
     except (RuntimeError, TypeError, ValueError) as error:  # of the user's own code, which may have changed
         raise UserError(f"run {row.id} cannot be begun again: {error}") from error
+
+
+def machine_as(row: Row, settings: PlannedSettings) -> Machine:
+    """The device of a row, here, with its number of threads from now on: sums round by them."""
+    from bench.machine import allocator
+    from bench.machine.machine import machine_of
+
+    device, threads = row.environment.get("device", "cpu"), row.environment.get("threads", settings.threads)
+    here = machine_of(replace(settings, device=str(device), threads=threads, download=False))
+    allocator.configure(here.threads, packing=1)
+    return here
 
 
 def own_changed(row: Row) -> bool:
@@ -224,8 +230,6 @@ def sweep_of(card: "Card", compose: Compose, settings: PlannedSettings) -> "Swee
 
 def again(card: "Card", settings: PlannedSettings) -> str:
     """What one run of the default gives that is trained again now, against its row. Writes nothing."""
-    from bench.machine import allocator
-    from bench.machine.machine import machine_of
     from bench.train.contract import task_of
 
     ids = {id for one in card.trained if one.default for id in one.default.arm.ids}
@@ -234,7 +238,7 @@ def again(card: "Card", settings: PlannedSettings) -> str:
     if not (functions := functions_of(row)):
         return f"Run {row.id} cannot be trained again: conf/ does not know its parts any more. The card has expired."
     run = Run(row.study, row.choices, functions)
-    (now,) = task_of(run).perform([run], machine_of(settings))
+    (now,) = task_of(run).perform([run], machine_as(row, settings))
     differ = [key for key in COMPARED if now.measures.get(key) != row.measures.get(key)]
     if not differ:
         return (

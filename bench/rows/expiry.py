@@ -18,7 +18,7 @@ from bench.schema import Row
 
 PACKAGE = Path(__file__).parents[1]
 CURRENT, STARTS, EXPIRED, UNKNOWN = "current", "starts the same", "expired", "not known"
-# relative. Seen where sums are rounded otherwise: 4e-7, 4e-4 (a relu whose input passes zero turns a gradient off), 0.009
+# relative. Seen where sums round otherwise: 4e-7, 4e-4 (of a relu whose input passes zero) and 0.009
 LIMITS = {"initial_loss": 1e-4, "initial_gradient_norm": 5e-3, "train_loss": 0.02}
 Beginning = Mapping[str, float | None]  # measures of the first step, and the train loss of the first epoch
 
