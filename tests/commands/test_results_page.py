@@ -6,6 +6,8 @@ from bench.rows.store import studies
 
 HOME = CONF.parent
 STUDIES = (
+    "practice_digits_resnet20",
+    "practice_signal",
     "confirmation",
     "question",
     "error_rates",

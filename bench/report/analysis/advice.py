@@ -103,8 +103,7 @@ def advice(summary: Summary) -> Iterator[Advice]:
 
 def of_block(summary: Summary, finding: Finding, tuned: bool | None = None, default: str | None = None) -> Advice:
     """The default is of the leading arms the one of that name, or with the highest mean over all runs, if of enough."""
-    beaten = summary.question.worse if summary.question else set()
-    leading = [name for name in finding.leading if (finding.name, name) not in beaten]
+    leading = summary.question.leading(finding) if summary.question else finding.leading
     arms = [one for one in finding.arms if one.name in leading]
     enough = [one for one in arms if one.ended >= FEWER * max(each.ended for each in arms)]
     best = max(enough, key=lambda one: (one.name == default, one.mean_of_all or 0.0), default=None)

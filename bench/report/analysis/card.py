@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from bench.report.analysis.advice import EQUAL, OPEN, SAME, Advice, advice, of_block, standing
+from bench.report.analysis.levels import Level, by_choice
 from bench.report.analysis.summary import Summary
 
 NEAR = ("dataset", "model.depth", "model.width", "epochs")  # that may differ in advice for the nearest setting
@@ -92,6 +93,15 @@ class Card:
 def of_study(summary: Summary) -> Card:
     """The card of all settings of one study."""
     return Card({}, tuple(advice(summary)), (), {}, near=True)
+
+
+def by_level(summary: Summary) -> list[tuple[Level, Card]]:
+    """A card for each value of the choice on which it depends most how far arms lie apart; none for a single block."""
+    every = [*advice(summary)]
+    return [
+        (one, Card({}, tuple(each for each in every if each.finding in one.findings), (), {}, near=True))
+        for one in next(iter(by_choice(summary.findings).values()), [])
+    ]
 
 
 def card(asked: Mapping[str, Any], wanted: Mapping[str, Any], measured: Iterable[Advice], family: Family) -> Card:

@@ -1,4 +1,4 @@
-"""The verdicts by each choice of the blocks: with batch norm so many pairs of arms differ, without it so many.
+"""How far arms lie apart, by each choice of the blocks: so many points with batch norm, so many without it.
 
 In: findings. Out: Levels. Touches: nothing.
 """
@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import median
 from typing import Any
 
 from bench.report.analysis.finding import Finding
-from bench.report.analysis.pairs import DIFFERENT, WITHIN, Pair
+from bench.report.analysis.pairs import DIFFERENT, POINTS, WITHIN, Pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +28,10 @@ class Level:
         return [pair for finding in self.findings for pair in finding.pairs]
 
     @property
-    def different(self) -> float:
-        """The share of its pairs that are different; 0 where it has none."""
-        return sum(pair.verdict == DIFFERENT for pair in self.pairs) / max(1, len(self.pairs))
+    def gap(self) -> float:
+        """Points between the best and the worst arm by the mean over all runs, in the median of its blocks."""
+        means = [[one.mean_of_all for one in finding.arms if one.mean_of_all is not None] for finding in self.findings]
+        return median([POINTS * (max(one) - min(one)) for one in means if one] or [0.0])
 
     @property
     def rates(self) -> list[float]:
@@ -49,9 +51,12 @@ class Level:
 
 
 def by_choice(findings: Sequence[Finding]) -> dict[str, list[Level]]:
-    """The levels of each choice that varies, the choice first whose levels lie furthest apart in pairs that differ."""
+    """The levels of each choice that varies, the choice first whose levels differ most in the gap between arms.
+
+    Findings of several studies may differ in their choices; those that all have are compared.
+    """
     found: dict[str, list[Level]] = {}
-    for choice in findings[0].choices:
+    for choice in (key for key in findings[0].choices if all(key in one.choices for one in findings)):
         values: dict[str, list[Finding]] = defaultdict(list)
         for finding in findings:
             values[repr(finding.choices[choice])].append(finding)
@@ -61,5 +66,5 @@ def by_choice(findings: Sequence[Finding]) -> dict[str, list[Level]]:
 
 
 def _range(levels: Sequence[Level]) -> float:
-    shares = [one.different for one in levels]
-    return max(shares) - min(shares)
+    gaps = [one.gap for one in levels]
+    return max(gaps) - min(gaps)

@@ -25,12 +25,12 @@ class Question:
         """The verdict in each of the blocks."""
         return [pair.verdict for _, pair in self.pairs]
 
-    @property
-    def worse(self) -> set[tuple[str, str]]:
-        """The name of the block and the arm wherever one of the two is shown to be worse."""
-        return {
-            (finding.name, name) for finding, pair in self.pairs if pair.better for name in pair.names - {pair.better}
-        }
+    def leading(self, finding: Finding) -> list[str]:
+        """The leading arms of a block, its two arms judged as the question judges them."""
+        asked = next((pair for one, pair in self.pairs if one.name == finding.name), None)
+        if asked is None:
+            return finding.leading
+        return finding.leading_by([asked if pair.names == asked.names else pair for pair in finding.pairs])
 
 
 def ask(findings: Sequence[Finding], *arms: str) -> Question | None:

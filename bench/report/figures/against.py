@@ -26,6 +26,7 @@ LINE, ENDS = 3.3, 8.0  # mm of an arm in a panel, and of a panel's title and sca
 COLUMNS = 3
 LEGEND = 5.0  # mm
 FEWEST = 3  # arms; two are the figure of the question
+TICKS = (10, 100)  # points, on a bent scale
 
 Pairs = list[tuple[str, Pair | None]]  # by arm; None for one without ended runs
 
@@ -75,10 +76,10 @@ def _pairs(finding: Finding, question: Question) -> Pairs:
 def _panel(axis: Axes, finding: Finding, pairs: Mapping[str, Pair | None], arms: Sequence[str], tips: Tips) -> None:
     axis.axvspan(-finding.margin, finding.margin, color=style.PALE, linewidth=0)
     for y, name in enumerate(arms):
-        if pair := pairs.get(name):
+        if (pair := pairs.get(name)) and pair.seeds:
             draw(axis, y, finding, pair, tips, f"{name}, {finding.title}")
-            _count(axis, y, finding.arm(name) if pair.seeds else None)
-    scale(axis, [pair for pair in pairs.values() if pair])
+        _count(axis, y, finding.arm(name))
+    scale(axis, [pair for pair in pairs.values() if pair], TICKS)
     axis.set_ylim(len(arms) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
 

@@ -108,7 +108,7 @@ def _scales(axis: Axes, shown: Pairs) -> bool:
     return bent
 
 
-def scale(axis: Axes, pairs: Sequence[Pair]) -> bool:
+def scale(axis: Axes, pairs: Sequence[Pair], ticks: Sequence[int] = TICKS) -> bool:
     """Set the scale of differences; whether it is bent: linear within a few margins, logarithmic beyond."""
     found = [pair.accuracy for pair in pairs]
     ends = [abs(end) for one in found for end in (one.difference, one.low, one.high) if end]
@@ -117,8 +117,8 @@ def scale(axis: Axes, pairs: Sequence[Pair]) -> bool:
     bent = widest > WIDE * margin
     if bent:
         axis.set_xscale("symlog", linthresh=2 * margin, linscale=1.2)
-        ticks = [tick for tick in TICKS if margin < tick <= widest]
-        axis.xaxis.set_major_locator(FixedLocator([*(-tick for tick in reversed(ticks)), 0, *ticks]))
+        shown = [tick for tick in ticks if margin < tick <= widest]
+        axis.xaxis.set_major_locator(FixedLocator([*(-tick for tick in reversed(shown)), 0, *shown]))
         axis.xaxis.set_minor_locator(NullLocator())
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_xlim(-1.1 * widest, 1.1 * widest)

@@ -20,7 +20,7 @@ NAME = "learning_rate"
 AXIS = "optimizer.learning_rate"
 ARMS = 10
 LEAST, HEIGHT = 32.0, 40.0  # mm of a panel, where a page is full and where it is not
-LABELS = 6  # on the scale of rates
+LABELS = 5  # on the scale of rates, at most
 FLOOR = 0.04  # of a panel's height, where a rate stands at which no run trained
 Sweep = list[tuple[float, Finding]]  # the blocks that differ in the rate alone, by rate
 

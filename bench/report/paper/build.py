@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.report.analysis.claim import Judgment
 from bench.report.analysis.stable import predicted
@@ -21,14 +21,17 @@ from bench.report.paper.text import fill
 from bench.report.tables import card, cost, overall, protocol, results, screening, tuning
 from bench.report.tables import claims as published
 from bench.report.terminal import marked
+from bench.report.wording import answer
 from bench.report.wording import claim as wording
 from bench.report.wording import study as words
 from bench.report.wording import tuning as of_tuning
 from bench.report.wording.format import listed
 from bench.schema import Row, UserError
 
+Placed = TypeVar("Placed", Table, Figure)
 OF_STUDY: tuple[Callable[[Summary], Table | None], ...] = (
     results.question,
+    results.asked,
     results.blocks,
     results.levels,
     results.glance,
@@ -177,8 +180,9 @@ def _foretold(
         rows = [row for one in benchmarks for row in one.rows if row.choices.get("task") == "signal"]
         if found := predicted(summary.tuning, summary.rules, rows):
             drawn = prediction(found, f"{summary.name}-" if suffix else "")
-            parts: list[Table | Figure] = [tuning.stable(found), *([drawn] if drawn else [])]
-            yield summary.name, of_tuning.foretold(found), [replace(one, name=one.name + suffix) for one in parts]
+            parts: list[Table | Figure] = [of_one(tuning.stable(found), summary, suffix)]
+            parts += [of_one(replace(drawn, name="foretold"), summary, suffix)] if drawn else []
+            yield summary.name, of_tuning.foretold(found), parts
 
 
 def _measured(benchmark: Benchmark, alone: bool) -> list[Block]:
@@ -223,7 +227,7 @@ def tables(summaries: Sequence[Summary], options: protocol.Options) -> list[Tabl
     found = [protocol.arms(summaries, options), protocol.parts(summaries, options), protocol.data(summaries)]
     for summary, suffix in suffixed(summaries):
         made = [table for make in OF_STUDY if (table := make(summary)) and table.lines]
-        found += [replace(table, name=table.name + suffix) for table in made]
+        found += [of_one(table, summary, suffix) for table in made]
     return found
 
 
@@ -232,10 +236,15 @@ def figures(summaries: Sequence[Summary]) -> list[Figure]:
     from bench.report.figures import figures as draw
 
     return [
-        replace(figure, name=name + suffix)
+        of_one(replace(figure, name=name), summary, suffix)
         for summary, suffix in suffixed(summaries)
         for name, figure in draw(summary, f"{summary.name}-" if suffix else "").items()  # a prefix of the ids inside
     ]
+
+
+def of_one(part: Placed, summary: Summary, suffix: str) -> Placed:
+    """A table or a figure of one study among several, which its name and its caption tell."""
+    return replace(part, name=part.name + suffix, caption=f"`{summary.name}`. {part.caption}") if suffix else part
 
 
 def values(summaries: Sequence[Summary], sources: Sources, bibliography: Bibliography) -> dict[str, Any]:
@@ -251,6 +260,7 @@ def values(summaries: Sequence[Summary], sources: Sources, bibliography: Bibliog
         **common(),
         "claims": [],
         "several": len(found) > 1,
+        "together": answer.together(summaries),
         "studies": found,
         "cite": bibliography.cite,
         "author": bibliography.author,

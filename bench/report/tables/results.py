@@ -29,9 +29,9 @@ GLANCE = (
 UNFIT = "unfit"
 BLOCKS = "The verdict in each block, and the leading set: the arms that train, than which none is shown to be better."
 LEVELS = (
-    "Where it matters: the verdicts on pairs of arms in the blocks that share a choice, the lowest and the highest "
-    "training rate of an arm there, and the widest difference in accuracy that is shown. The choice first on which it "
-    "depends most whether two arms differ."
+    "Where it matters, by choice: the points between the best and the worst arm of a block by the mean over all runs "
+    "(a diverged one counts as chance) in the median block, the lowest and the highest training rate of an arm, the "
+    "verdicts on pairs of arms, and the widest difference in accuracy that is shown."
 )
 RUNS = "Every run: its id, the choices that vary within the study, how it ended and what it reached."
 
@@ -83,7 +83,7 @@ def levels(summary: Summary) -> Table:
     return Table(
         "levels",
         LEVELS,
-        ("choice", "value", "blocks", "pairs", *PAIRS, "training rates %", "widest difference shown, in points"),
+        ("choice", "value", "blocks", "gap", "training rates %", "pairs", *PAIRS, "widest difference shown"),
         tuple(tuple(_level(one)) for found in by_choice(summary.findings).values() for one in found),
         2,
     )
@@ -99,9 +99,11 @@ def _level(one: Level) -> list[Cell]:
     return [
         Cell(one.choice.rpartition(".")[2]),
         Cell(str(one.value)),
-        *(Cell(f"{count:,}", count) for count in (len(one.findings), len(one.pairs))),
-        *(Cell(f"{verdicts[word]:,}", verdicts[word]) for word in PAIRS),
+        Cell(f"{len(one.findings):,}", len(one.findings)),
+        Cell(number(one.gap, 1), one.gap),
         Cell(rates),
+        Cell(f"{len(one.pairs):,}", len(one.pairs)),
+        *(Cell(f"{verdicts[word]:,}", verdicts[word]) for word in PAIRS),
         Cell(widest, pair.accuracy.difference if pair else None, finding.ids(*pair.names) if pair and finding else ()),
     ]
 
@@ -121,6 +123,21 @@ def question(summary: Summary) -> Table | None:
         len(summary.columns),
         tuple(summary.columns),
     )
+
+
+def asked(summary: Summary) -> Table | None:
+    """The question in short: of each block both training rates, the difference in accuracy, and the verdict."""
+    if summary.question is None:
+        return None
+    lines = []
+    for finding, pair in summary.question.pairs:
+        rates, _, difference, *_, word = question_cells(finding, pair)
+        lines.append((Cell(finding.name or "all"), rates, difference, Cell(str(pair.seeds), pair.seeds), word))
+    caption = (
+        f"{' minus '.join(map(escaped, summary.question.arms))}: how many runs of both trained, the difference in "
+        "accuracy over the seeds where both did, and the verdict."
+    )
+    return Table("asked", caption, ("block", "trained", "accuracy in points", "seeds", "verdict"), tuple(lines))
 
 
 QUESTION = (

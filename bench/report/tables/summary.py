@@ -13,7 +13,7 @@ from bench.report.analysis.summary import Summary
 from bench.report.document import Cell, Part, Section, Sheet, Table
 from bench.report.statistics.intervals import MANY
 from bench.report.tables import screening, tuning
-from bench.report.tables.results import arm_cells, lost_statuses, means, question_cells
+from bench.report.tables.results import arm_cells, asked, lost_statuses, means
 from bench.report.wording import answer
 from bench.report.wording import study as words
 from bench.report.wording.block import sentence
@@ -46,7 +46,7 @@ def sheet(summary: Summary) -> Sheet:
     ending = [notes, conclusion]
     if comparison := summary.question:
         heading = f"The question: {' against '.join(comparison.arms)}, a family of its own over the blocks"
-        section = Section(heading, (question(summary, comparison),))
+        section = Section(heading, tuple(filter(None, [asked(summary)])))
         parts, page = [*parts, section], [section, *page]
     if reply := answer.question(summary):
         page, ending = [reply, *page], [*ending, reply]
@@ -87,15 +87,6 @@ def glance(summary: Summary, intervals: bool) -> Table:
         (Cell(finding.name or "all"), *means(finding, summary.arms, intervals)) for finding in summary.findings
     )
     return Table("glance", GLANCE, ("block", *summary.arms), lines)
-
-
-def question(summary: Summary, comparison: Question) -> Table:
-    """Both training rates, the difference in accuracy, and the verdict in each block."""
-    lines = []
-    for finding, pair in comparison.pairs:
-        rates, _, difference, *_, verdict = question_cells(finding, pair)
-        lines.append((Cell(finding.name or "all"), rates, difference, Cell(str(pair.seeds), pair.seeds), verdict))
-    return Table("question", "", ("block", "trained", "accuracy in points", "seeds", "verdict"), tuple(lines))
 
 
 def record(summary: Summary) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from bench.report.analysis.blocks import short
 from bench.report.analysis.finding import Finding
 from bench.report.analysis.levels import by_choice
 from bench.report.analysis.pairs import DIFFERENT
-from bench.report.wording.format import counted, inside, listed
+from bench.report.wording.format import counted, inside, listed, number
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,19 @@ def groups(findings: Sequence[Finding], labels: Sequence[str]) -> list[Group]:
 
 
 def factor(findings: Sequence[Finding]) -> str:
-    """The choice on which it depends most whether two initializers differ; empty where no pair differs, or one block.
-
-    `Whether two initializers differ depends most on the normalization: with batch norm 0 of 30 pairs do ...`
-    """
+    """The choice on which it depends most how far initializers lie apart; empty where they lie equally far."""
     name, levels = next(iter(by_choice(findings).items()), ("", []))
-    if not any(one.different for one in levels):
+    gaps = {one.value: number(one.gap, 1) for one in levels}
+    if len({*gaps.values()}) < 2:
         return ""
-    clauses = [
-        f"{phrase(name, one.value)} {sum(pair.verdict == DIFFERENT for pair in one.pairs):,} of {len(one.pairs):,}"
-        for one in levels
-    ]
     last = name.rpartition(".")[2].replace("_", " ")
-    return f"Whether two initializers differ depends most on the {last}: {listed(clauses)} pairs do."
+    found = [f"{gap} points {phrase(name, value)}" for value, gap in gaps.items()]
+    shown = [f"{sum(pair.verdict == DIFFERENT for pair in one.pairs):,} of {len(one.pairs):,}" for one in levels]
+    return (
+        f"What the initializer changes depends most on the {last}: between the best and the worst arm of a block lie, "
+        f"over all runs and in the median block, {listed(found)}; {listed(shown)} pairs of arms are shown to be "
+        "different."
+    )
 
 
 def phrase(column: str, value: Any) -> str:

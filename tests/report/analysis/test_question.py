@@ -140,3 +140,19 @@ def test_a_text_that_means_several_arms_or_none_asks_nothing(arm: MakeArm, rules
     rows = scaled(arm, 1.0, 2.0)
     for text in ("scaling", "scaling(scale=3)", "scaling(mode=2)"):
         assert summarize(rows, replace(rules, question=("he", text))).question is None
+
+
+def test_an_arm_within_the_margin_of_the_question_leads_though_all_pairs_together_do_not_show_it(
+    arm: MakeArm, rules: Rules
+) -> None:
+    rows = arm("he", [0.908 + 0.0028 * (-1) ** seed for seed in range(12)]) + arm("xavier", [0.9] * 12)
+    rows += [row for place in range(5) for row in arm(f"other{place}", [0.3 + 0.1 * place] * 12)]
+    wide = replace(rules, question=("xavier", "he"), rate_margin=0.3)
+    summary = summarize(rows, wide)
+    (finding,), question = summary.findings, summary.question
+    assert question is not None
+    (_, asked), pair = question.pairs[0], finding.pair("xavier", "he")
+    assert pair is not None
+    assert (pair.verdict, asked.verdict) == ("different", "different, within the margin")
+    assert finding.leading == ["he"]
+    assert question.leading(finding) == ["he", "xavier"]
