@@ -206,7 +206,10 @@ def source_now(word: str, row: Row) -> str | None:
 
 
 def sweep_of(card: "Card", compose: Compose, settings: PlannedSettings) -> "Sweep":
-    """The sweep that would measure the setting, and its minutes."""
+    """The sweep that would measure the setting, and its minutes, which are not known where its data are not here.
+
+    Raises UserError for a setting that no sweep can have.
+    """
     from bench.commands.sweep import minutes_left
     from bench.report.tables.card import Sweep
 
@@ -217,14 +220,16 @@ def sweep_of(card: "Card", compose: Compose, settings: PlannedSettings) -> "Swee
     quoted = [f"'{one}'" if set(one) & set("() ") else one for one in (*settings.overrides, initializer)]
     command = " ".join([f"python -m bench sweep study={name}", *quoted, *SWEPT])
     words = ["study=own", f"study.name={json.dumps(name)}", "study.tune.values=auto", "study.until=decided"]
+    study, store = declared(compose([*words, "study.looks=[5,10,20]"])), Store(settings.results, name)
+    base = plan(compose, study, [*settings.overrides, initializer])
+    first = base.runs[0]
+    load = registry.build(first, "dataset")
     try:
-        study = declared(compose([*words, "study.looks=[5,10,20]"]))
-        store = Store(settings.results, name)
-        base = plan(compose, study, [*settings.overrides, initializer])
-        _, minutes = minutes_left(known(base, study, store), store, replace(settings, study=study))
-    except UserError as refused:
-        print(f"the minutes of that sweep are not known: {refused}", file=sys.stderr)
+        load(settings.data, False, first.choices["seed"])
+    except UserError as missing:
+        print(f"the minutes of that sweep are not known: {missing}", file=sys.stderr)
         return Sweep(command, None)
+    _, minutes = minutes_left(known(base, study, store), store, replace(settings, study=study))
     return Sweep(command, round(minutes, 2))
 
 

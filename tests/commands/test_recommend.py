@@ -94,6 +94,8 @@ def test_the_runs_of_a_tuned_study_begin_at_their_values_and_not_at_a_word_for_t
         (("initializer=he_normal",), "initializer is not part of a setting"),
         (("model=resnet8", "study=other"), "study other has no rows in results; there: none"),
         (("model=resnet8", "epohcs=3"), "epohcs"),
+        (("model=resnet8", "depth=-1"), "depth -1 is not 6n+2"),
+        (("model=resnet8", "width=-3"), "model.width takes a whole number of at least 1, not -3"),
     ],
 )
 def test_a_mistake_is_a_sentence(bench, words, sentence):
