@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hydra import compose
 
-from bench.commands.paper import ReportSettings, folder, measured, paper, rows_of, table_of, tables_of
+from bench.commands.paper import ReportSettings, Studies, folder, measured, paper, rows_of, table_of, tables_of
 from bench.commands.shared import check_question, known_store, show
 from bench.machine.settings import Settings
 from bench.plan.plan import declared
@@ -19,6 +19,7 @@ from bench.rows.unfit import UnfitArm, sentences
 from bench.schema import Row, UserError
 
 if TYPE_CHECKING:
+    from bench.report import Summary
     from bench.report.document import Sheet
 
 
@@ -36,7 +37,7 @@ def report(settings: ReportSettings) -> int:
     if not settings.check:
         for _, reading in readings:
             _remark(reading)
-        text = "\n".join(rendered(rows, one, one.where, unfit) for one, rows, unfit in studies)
+        text = _printed(studies)
         show(text) if place else print(text, end="")
     if place is None:
         return 0
@@ -66,12 +67,39 @@ def sheet_of(
     rows: Sequence[Row], settings: Settings, where: Sequence[str] = (), unfit: Sequence[UnfitArm] = ()
 ) -> "Sheet":
     """A comparison of the arms, the table of a benchmark, or the means of any other task."""
-    if table_of(rows):
-        found = measured(rows)
-        return replace(found, parts=(*found.parts, *sentences(unfit)))
-    from bench.report import sheet, summarize_study
+    from bench.report import sheet
 
-    return sheet(summarize_study(rows, settings, rows_of(settings, "coverage"), where, unfit))
+    if summary := _summary_of(rows, settings, where, unfit):
+        return sheet(summary)
+    found = measured(rows)
+    return replace(found, parts=(*found.parts, *sentences(unfit)))
+
+
+def _summary_of(
+    rows: Sequence[Row], settings: Settings, where: Sequence[str], unfit: Sequence[UnfitArm]
+) -> "Summary | None":
+    """The summary of rows that compare arms; None of others."""
+    from bench.report import summarize_study
+
+    return None if table_of(rows) else summarize_study(rows, settings, rows_of(settings, "coverage"), where, unfit)
+
+
+def _printed(studies: Studies) -> str:
+    """The report of each study; of several, for people, after what those that ask the same question say together."""
+    from bench.report import render, sheet
+    from bench.report.terminal import paragraphs
+    from bench.report.wording.answer import together
+
+    form = studies[0][0].format
+    summaries = [_summary_of(rows, one, one.where, unfit) for one, rows, unfit in studies]
+    texts = [
+        render(sheet(summary), form) if summary else rendered(rows, one, one.where, unfit)
+        for summary, (one, rows, unfit) in zip(summaries, studies, strict=True)
+    ]
+    compared = [summary for summary in summaries if summary]
+    if len(compared) > 1 and form in ("text", "markdown"):
+        texts.insert(0, paragraphs(together(compared), form))
+    return "\n".join(filter(None, texts))
 
 
 def _each(settings: ReportSettings) -> list[ReportSettings]:

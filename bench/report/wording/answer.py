@@ -3,7 +3,7 @@
 In: a Summary. Out: text. Touches: nothing.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from bench.report.analysis.arms import STALLED, TRAINED, outcome
@@ -13,7 +13,7 @@ from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDE
 from bench.report.analysis.question import Question, arms_of
 from bench.report.analysis.rules import Rules
 from bench.report.analysis.summary import Summary
-from bench.report.wording.factor import Group, every, explained, groups, phrase
+from bench.report.wording.factor import Group, every, explained, factor, groups, phrase
 from bench.report.wording.format import (
     PERCENT,
     counted,
@@ -45,8 +45,9 @@ SHORT = 4  # blocks or arms named in a sentence of the abstract
 
 
 def answer(summary: Summary) -> str:
-    """Where the initializer matters, which arms lead there, what did not train, and what to take."""
-    return " ".join(filter(None, [matters(summary), leading(summary), training(summary), advice(summary)]))
+    """On what it depends, where the initializer matters, which arms lead there, what did not train, what to take."""
+    parts = [factor(summary.findings), matters(summary), leading(summary), training(summary), advice(summary)]
+    return " ".join(filter(None, parts))
 
 
 def question(summary: Summary) -> str:
@@ -60,21 +61,26 @@ def question(summary: Summary) -> str:
     return f"{ours} or {theirs}? {reply if reply.startswith((ours, theirs)) else sentence_case(reply)}."
 
 
-def together(summaries: Sequence[Summary]) -> str:
-    """The answers of several studies to one question, by the choice that tells best; empty where they ask several.
+def together(summaries: Sequence[Summary]) -> list[str]:
+    """The answer of all studies to each question that they ask, by the choice that tells best.
 
-    `a or b? In 8 blocks of 2 studies: with batch norm equivalent 3, undecided 1, the widest difference +0.4 [0.1, 0.7]
-    points; without normalization different 4 ...`
+    `a or b? In 8 blocks of 2 studies: with batch norm equivalent in 3, undecided in 1, the widest difference +0.4 [0.1,
+    0.7] points; without normalization different in 4 ...`
     """
-    asked = [one.question for one in summaries if one.question]
-    pairs = {finding: pair for question in asked for finding, pair in question.pairs}
-    if not pairs or len({question.arms for question in asked}) > 1:
-        return ""
+    asked: dict[tuple[str, ...], list[Question]] = defaultdict(list)
+    for one in summaries:
+        if one.question and one.alpha:
+            asked[one.question.arms].append(one.question)
+    return [_together(arms, questions) for arms, questions in asked.items()]
+
+
+def _together(arms: Sequence[str], questions: Sequence[Question]) -> str:
+    pairs = {finding: pair for question in questions for finding, pair in question.pairs}
     levels = next(iter(by_choice([*pairs]).values()), [])
     clauses = [f"{phrase(one.choice, one.value)} {_tally({f: pairs[f] for f in one.findings})}" for one in levels]
-    studies = "1 study" if len(asked) == 1 else f"{len(asked)} studies"
-    start = f"In {counted(len(pairs), 'block')} of {studies}"
-    return f"{listed(asked[0].arms, 'or')}? {start}: {'; '.join(clauses or [_tally(pairs)])}."
+    studies = "1 study" if len(questions) == 1 else f"{len(questions)} studies"
+    start = f"{listed(arms, 'or')}? In {counted(len(pairs), 'block')} of {studies}"
+    return f"{start}: {'; '.join(clauses or [_tally(pairs)])}."
 
 
 def _tally(pairs: Mapping[Finding, Pair]) -> str:

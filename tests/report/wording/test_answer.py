@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from bench.report import Summary, summarize
 from bench.report.analysis.rules import Margin, Rules
@@ -12,6 +13,7 @@ from bench.report.wording.answer import (
     margin,
     matters,
     question,
+    together,
     training,
     verdict_in_full,
 )
@@ -277,3 +279,28 @@ def test_a_normalization_with_a_name_of_its_own_is_not_called_a_norm():
         "without normalization",
         "with scaled_weight_standardization",
     ]
+
+
+def test_studies_that_ask_the_same_answer_it_together_by_what_tells_best(make_study: Any, arm: MakeArm) -> None:
+    noise = [0.001 * (-1) ** seed for seed in range(12)]
+
+    def study(name: str, question: list[str], model: str) -> Summary:
+        rows = [
+            row
+            for normalization, low in (("batch", 0.9), ("none", 0.5))
+            for initializer, level in (("he", 0.9), ("xavier", low))
+            for row in arm(initializer, [level + one for one in noise], normalization=normalization, model=model)
+        ]
+        return make_study(rows, name=name, question=question, rate_margin=0.4)
+
+    one, two = study("one", ["he", "xavier"], "resnet20"), study("two", ["he", "xavier"], "plain14")
+    other = study("other", ["xavier", "he"], "resnet20")
+    silent = study("silent", [], "resnet20")
+    joint, alone = together([one, two, other, silent])
+    assert joint == (
+        "he or xavier? In 4 blocks of 2 studies: with batch norm equivalent in 2, the widest difference +0.00 "
+        "[-0.01, 0.01] points; without normalization different in 2, the widest difference +40.00 [39.99, 40.01] "
+        "points."
+    )
+    assert alone.startswith("xavier or he? In 2 blocks of 1 study: with batch norm equivalent in 1")
+    assert together([silent]) == []
