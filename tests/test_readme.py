@@ -63,7 +63,7 @@ def facts(rows, said):
         f"The {len(rows):,} fresh runs are {len(seeds)} seeds per arm and block, {only('epochs')} epochs on "
         f"{only('dataset')}, {only('dataset.test')} test images, networks of width {only('model.width')}, "
         f"one learning rate of {only('optimizer.learning_rate')}",
-        f"from {declared['margin']:g} point of accuracy or {100 * declared['rate_margin']:g} % of training rate",
+        f"from {declared['margin']:g} point of accuracy or {100 * declared['rate_margin']:g} points of training rate",
         f"above {100 * threshold:.0f} % of validation accuracy",
         f"verdicts are given at {', '.join(looks[:-1])} and {looks[-1]} seeds",
         *(one for one in sentences(said["answer"]) if re.search("did not train|to take", one)),

@@ -172,18 +172,21 @@ def begun_again(row: Row, epoch: bool, settings: PlannedSettings) -> Beginning:
     if not isinstance(task, Train):
         raise UserError(f"conf/ has no longer all parts of run {row.id}")
     try:
-        return task.begin(run, machine_as(row, settings), None if epoch else 1)
+        return task.begin(run, set_up_as(row, replace(settings, download=False)), None if epoch else 1)
     except (RuntimeError, TypeError, ValueError) as error:  # of the user's own code, which may have changed
         raise UserError(f"run {row.id} cannot be begun again: {error}") from error
 
 
-def machine_as(row: Row, settings: PlannedSettings) -> Machine:
-    """The device of a row, here, with its number of threads from now on: sums round by them."""
+def set_up_as(row: Row, settings: PlannedSettings) -> Machine:
+    """The device of a row, here; this process computes from now on with its number of threads, by which sums round.
+
+    Raises UserError where there is no such device.
+    """
     from bench.machine import allocator
     from bench.machine.machine import machine_of
 
     device, threads = row.environment.get("device", "cpu"), row.environment.get("threads", settings.threads)
-    here = machine_of(replace(settings, device=str(device), threads=threads, download=False))
+    here = machine_of(replace(settings, device=str(device), threads=threads))
     allocator.configure(here.threads, packing=1)
     return here
 
@@ -243,7 +246,11 @@ def again(card: "Card", settings: PlannedSettings) -> str:
     if not (functions := functions_of(row)):
         return f"Run {row.id} cannot be trained again: conf/ does not know its parts any more. The card has expired."
     run = Run(row.study, row.choices, functions)
-    (now,) = task_of(run).perform([run], machine_as(row, settings))
+    try:
+        here = set_up_as(row, settings)
+    except UserError as reason:
+        return f"Not checked: run {row.id} cannot be trained here: {reason}."
+    (now,) = task_of(run).perform([run], here)
     differ = [key for key in COMPARED if now.measures.get(key) != row.measures.get(key)]
     if not differ:
         return (

@@ -64,9 +64,12 @@ def test_a_card_has_expired_where_todays_code_draws_other_weights(swept, later, 
 
 
 def test_a_run_is_begun_again_with_the_threads_of_its_row(swept, later):
-    torch.set_num_threads(2)
-    assert "Expired" not in swept("recommend", "model=resnet8").stdout
-    assert torch.get_num_threads() == 1
+    for check in ("false", "true"):
+        torch.set_num_threads(2)
+        shown = swept("recommend", "model=resnet8", f"check={check}").stdout
+        assert torch.get_num_threads() == 1
+        assert "Expired" not in shown
+    assert "gives the same result to the last digit" in " ".join(shown.split())
 
 
 def test_whether_rows_have_expired_is_not_known_where_their_runs_cannot_begin(swept, later, monkeypatch):

@@ -42,7 +42,7 @@ def sheet(rows: Iterable[Row]) -> Sheet:
     rows = list(rows)
     shown = table(rows)
     made = page("How long the commands take on a large store", rows, NOTES, shown, _places(rows), AGAIN)
-    return Sheet((shown,), frame(rows), records(frame(rows)), made)
+    return Sheet((shown,), frame(rows), {"table": records(frame(rows))}, made)
 
 
 def _places(rows: Iterable[Row]) -> str:

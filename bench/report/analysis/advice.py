@@ -85,6 +85,10 @@ class Advice:
         default = [self.default.name] if self.default else []
         return default + [one.name for one in self.others if one.word in (SAME, EQUAL, OPEN)]
 
+    def enough(self, name: str) -> bool:
+        """Whether an arm has enough runs to be the default: with fewer its mean may be luck."""
+        return enough(self.finding, name, self.allowed)
+
     def with_word(self, *words: str) -> list[Candidate]:
         """The other arms that stand so to the default."""
         return [one for one in self.others if one.word in words]
@@ -103,13 +107,19 @@ def advice(summary: Summary) -> Iterator[Advice]:
 
 def of_block(summary: Summary, finding: Finding, tuned: bool | None = None, default: str | None = None) -> Advice:
     """The default is of the leading arms the one of that name, or with the highest mean over all runs, if of enough."""
-    leading = summary.question.leading(finding) if summary.question else finding.leading
-    arms = [one for one in finding.arms if one.name in leading]
-    enough = [one for one in arms if one.ended >= FEWER * max(each.ended for each in arms)]
-    best = max(enough, key=lambda one: (one.name == default, one.mean_of_all or 0.0), default=None)
+    finding = summary.advised(finding)
+    leading = finding.leading
+    arms = [one for one in finding.arms if one.name in leading and enough(finding, one.name, leading)]
+    best = max(arms, key=lambda one: (one.name == default, one.mean_of_all or 0.0), default=None)
     candidates = [_candidate(summary, finding, one, best, leading) for one in finding.arms]
     first = next((one for one in candidates if best and one.name == best.name), None)
     return Advice(summary, finding, first, tuple(one for one in candidates if one is not first), tuned)
+
+
+def enough(finding: Finding, name: str, leading: Sequence[str]) -> bool:
+    """Whether an arm has at least half of the runs of that leading arm which has most."""
+    ended = {one.name: one.ended for one in finding.arms}
+    return ended[name] >= FEWER * max(ended[each] for each in leading)
 
 
 def common(row: Row, summary: Summary) -> dict[str, Any]:

@@ -68,13 +68,14 @@ class Card:
 
     @cached_property
     def allowed(self) -> list[str]:
-        """The arms that may be taken in every setting, the highest mean over all their runs first."""
+        """The arms that may be taken in every setting: those of enough runs first, by the mean over all their runs."""
         if not self.trained or not self.near:
             return []
         names = [name for name in self.trained[0].allowed if all(name in one.allowed for one in self.trained)]
         if len(self.trained) == 1:
             return names
-        return sorted(names, key=lambda name: -math.fsum(_mean(one, name) for one in self.trained))
+        means = {name: math.fsum(_mean(one, name) for one in self.trained) for name in names}
+        return sorted(names, key=lambda name: (not all(one.enough(name) for one in self.trained), -means[name]))
 
     @property
     def default(self) -> str | None:
@@ -96,12 +97,10 @@ def of_study(summary: Summary) -> Card:
 
 
 def by_level(summary: Summary) -> list[tuple[Level, Card]]:
-    """A card for each value of the choice on which it depends most how far arms lie apart; none for a single block."""
-    every = [*advice(summary)]
-    return [
-        (one, Card({}, tuple(each for each in every if each.finding in one.findings), (), {}, near=True))
-        for one in next(iter(by_choice(summary.findings).values()), [])
-    ]
+    """A card for each value of the choice on which it depends most how far arms lie apart; none for one setting."""
+    found = {one.finding: one for one in advice(summary)}
+    levels = next(iter(by_choice([*found]).values()), [])
+    return [(one, Card({}, tuple(found[each] for each in one.findings), (), {}, near=True)) for one in levels]
 
 
 def card(asked: Mapping[str, Any], wanted: Mapping[str, Any], measured: Iterable[Advice], family: Family) -> Card:

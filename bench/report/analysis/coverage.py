@@ -39,8 +39,8 @@ def sentences(rows: Iterable[Row]) -> list[str]:
     found = [f"Of fewer than {MANY} values the report takes {NAMES[method(2)]}, from {MANY} on {NAMES[method(MANY)]}."]
     good, bad = used[used["covers"]], used[~used["covers"]]
     if len(used):
-        share = f"{100 * SLACK:g} points of its level"
-        found.append(f"What it uses covers within {share} in {len(good)} of {len(used)} cases.")
+        share = f"{100 * SLACK:g} points of their level"
+        found.append(f"These cover within {share} in {len(good)} of {len(used)} simulated cases.")
     if len(bad):
         found.append(f"It does not for {'; '.join(_cases(bad))}.")
     return found

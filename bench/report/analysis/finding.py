@@ -121,11 +121,7 @@ class Finding:
     @cached_property
     def leading(self) -> list[str]:
         """The arms with trained runs than which none is shown to be better, in the order of the arms."""
-        return self.leading_by(self.pairs)
-
-    def leading_by(self, pairs: Sequence[Pair]) -> list[str]:
-        """The same by other verdicts on the pairs."""
-        beaten = {name for pair in pairs if pair.better for name in pair.names - {pair.better}}
+        beaten = {name for pair in self.pairs if pair.better for name in pair.names - {pair.better}}
         return [one.name for one in self.arms if one.trained and one.name not in beaten]
 
     @cached_property

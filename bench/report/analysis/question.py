@@ -25,12 +25,10 @@ class Question:
         """The verdict in each of the blocks."""
         return [pair.verdict for _, pair in self.pairs]
 
-    def leading(self, finding: Finding) -> list[str]:
-        """The leading arms of a block, its two arms judged as the question judges them."""
+    def pairs_of(self, finding: Finding) -> tuple[Pair, ...]:
+        """The pairs of a block, that of its two arms as the question judges it."""
         asked = next((pair for one, pair in self.pairs if one.name == finding.name), None)
-        if asked is None:
-            return finding.leading
-        return finding.leading_by([asked if pair.names == asked.names else pair for pair in finding.pairs])
+        return tuple(asked if asked and pair.names == asked.names else pair for pair in finding.pairs)
 
 
 def ask(findings: Sequence[Finding], *arms: str) -> Question | None:

@@ -18,7 +18,7 @@ from bench.report.analysis.rules import Rules
 from bench.report.analysis.tuning import TunedArm, Tuning
 from bench.report.statistics import Array, Estimate, mean
 from bench.rows.tuning import arm_of
-from bench.schema import OK, Row
+from bench.schema import FINAL, OK, Row
 
 RATE, MEASURE = "optimizer.learning_rate", "largest_stable_rate"
 NETS = ("dataset", "model", "normalization", "activation")  # choices, with their arguments, that make a net
@@ -30,17 +30,13 @@ FEWEST = 3  # arms of a block that have an order worth a correlation
 class StableRate:
     """An arm in a block. stable: its largest stable rate at initialization, the geometric mean over draws of weights.
 
-    trained: the rates of the grid at which all its tuning runs trained.
+    chosen: the rate that tuning chose. trained: the rates of the grid at which all its tuning runs trained.
     """
 
     arm: TunedArm
+    chosen: float
     stable: Estimate
     trained: tuple[float, ...]
-
-    @property
-    def chosen(self) -> float:
-        """The rate that tuning chose."""
-        return self.arm.value or 0.0
 
     @property
     def highest(self) -> float:
@@ -52,7 +48,7 @@ class StableRate:
 class Correlation:
     """Spearman's rank correlation within blocks, the mean over `blocks` that have an order.
 
-    p: the share of random orders of the arms within their blocks that correlate as well or better.
+    p: one-sided, the share of random orders of the arms within their blocks that correlate as well or better.
     """
 
     value: float
@@ -63,9 +59,13 @@ class Correlation:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Whether arms with a larger stable rate train at higher rates, over the blocks of a study."""
+    """Whether arms with a larger stable rate train at higher rates, over the blocks of a study.
+
+    unknown: arms of blocks that have no stable rate, for the loss is concave along its gradient in some draw.
+    """
 
     arms: tuple[StableRate, ...]
+    unknown: int = 0
 
     @property
     def blocks(self) -> list[list[StableRate]]:
@@ -92,11 +92,13 @@ class Prediction:
         blocks = [arms for arms in self._by_block() if len({rate(one) for one in arms}) > 1]
         if not blocks:
             return None
-        ranks = [(rankdata([one.stable.value for one in arms]), rankdata([*map(rate, arms)])) for arms in blocks]
-        value = np.mean([_pearson(*both) for both in ranks])
+        ranks = [(_ranks([one.stable.value for one in arms]), _ranks([*map(rate, arms)])) for arms in blocks]
+        value = np.mean([stable @ rates for stable, rates in ranks])
         generator = np.random.default_rng(DRAWS_SEED)
-        drawn = [np.mean([_pearson(generator.permutation(one), other) for one, other in ranks]) for _ in range(DRAWS)]
-        p = (1 + sum(one >= value - 1e-12 for one in drawn)) / (1 + DRAWS)
+        drawn = np.mean(
+            [generator.permuted(np.tile(stable, (DRAWS, 1)), axis=1) @ rates for stable, rates in ranks], axis=0
+        )
+        p = (1 + np.sum(drawn >= value - 1e-12)) / (1 + DRAWS)
         return Correlation(float(value), float(p), len(blocks), sum(map(len, blocks)))
 
 
@@ -109,13 +111,17 @@ def predicted(found: Tuning | None, rules: Rules, rows: Iterable[Row]) -> Predic
         if row.status == OK:
             measured[net(row.choices), arm_of(row.choices)].append(row.measures.get(MEASURE))
     by_id = {row.id: row for row in found.rows}
-    arms = []
+    arms, unknown = [], 0
     for one in found.arms:
         runs = [by_id[run] for run in one.runs]
         values = measured.get((net(runs[0].choices), arm_of(runs[0].choices)), [])
-        if one.value is not None and (stable := _geometric(values)):
-            arms.append(StableRate(one, stable, tuple(_trained(runs, rules))))
-    return Prediction(tuple(arms)) if arms else None
+        if one.value is None or not values:
+            continue
+        if stable := _geometric(values):
+            arms.append(StableRate(one, one.value, stable, tuple(_trained(runs, rules))))
+        else:
+            unknown += 1
+    return Prediction(tuple(arms), unknown) if arms else None
 
 
 def net(choices: Mapping[str, Any]) -> str:
@@ -135,9 +141,13 @@ def _geometric(values: Sequence[float | None]) -> Estimate | None:
 def _trained(runs: Sequence[Row], rules: Rules) -> list[float]:
     by_rate: dict[float, list[bool]] = defaultdict(list)
     for row in runs:
-        by_rate[row.choices[RATE]].append(outcome(row, rules) == TRAINED)
+        if row.status in FINAL:
+            by_rate[row.choices[RATE]].append(outcome(row, rules) == TRAINED)
     return sorted(rate for rate, trained in by_rate.items() if all(trained))
 
 
-def _pearson(one: Array, other: Array) -> float:
-    return float(np.corrcoef(one, other)[0, 1]) if one.std() and other.std() else 0.0
+def _ranks(values: Sequence[float]) -> Array:
+    """Ranks of mean 0 and length 1, whose products are correlations."""
+    ranks = rankdata(values)
+    centered = ranks - ranks.mean()
+    return np.asarray(centered / (np.linalg.norm(centered) or 1.0))

@@ -5,7 +5,7 @@ In: the rows of one study. Out: a Summary. Touches: nothing.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,7 +26,7 @@ from bench.report.analysis.screening import Screening, screening
 from bench.report.analysis.tuning import Tuning, tuning
 from bench.report.statistics import Estimate
 from bench.rows.screening import is_screening
-from bench.rows.tuning import labelled
+from bench.rows.tuning import TUNED, labelled
 from bench.rows.unfit import UnfitArm
 from bench.schema import DIVERGED, FAILED, OK, PREEMPTED, Row, UserError
 
@@ -92,6 +92,16 @@ class Summary:
     def judged(self) -> Judged:
         """The findings with everything that was decided with them."""
         return Judged(self.findings, self.question, self.interim_look, self.alpha, self.decided)
+
+    def advised(self, finding: Finding) -> Finding:
+        """The finding for advice: the two arms of the question judged as the question, a family of its own, does."""
+        return replace(finding, pairs=self.question.pairs_of(finding)) if self.question else finding
+
+    @cached_property
+    def distinct(self) -> tuple[Finding, ...]:
+        """The findings that differ in more than a tuned value: of a study that tunes, those at its tuned values."""
+        tuned = tuple(one for one in self.findings if TUNED in one.choices.values())
+        return tuned if self.tuning and tuned else self.findings
 
     def rows_of(self, name: str) -> list[Row]:
         """The rows of an arm in all blocks."""

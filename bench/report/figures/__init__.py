@@ -1,5 +1,7 @@
 """The figures of a paper: vector drawings, the same bytes from the same rows."""
 
+from collections.abc import Sequence
+
 from bench.report.analysis.stable import Prediction
 from bench.report.analysis.summary import Summary
 from bench.report.document import Figure
@@ -7,11 +9,11 @@ from bench.report.figures.against import against
 from bench.report.figures.curves import curves
 from bench.report.figures.differences import differences
 from bench.report.figures.first_against_final import first_against_final
-from bench.report.figures.foretold import foretold
 from bench.report.figures.grid import grid
 from bench.report.figures.learning_rate import learning_rate
 from bench.report.figures.ranks import ranks
 from bench.report.figures.rates import rates
+from bench.report.figures.stable import stable
 from bench.report.figures.style import styled
 from bench.report.figures.svg import renamed
 
@@ -20,10 +22,10 @@ __all__ = ["figures", "prediction"]
 OF_FINDINGS = (rates, curves, first_against_final, learning_rate)
 
 
-def prediction(found: Prediction, prefix: str = "") -> Figure | None:
-    """What the probe foretells, None where it orders no arms; `prefix` as for `figures`."""
+def prediction(found: Prediction, arms: Sequence[str], prefix: str = "") -> Figure | None:
+    """What the probe predicts, None where it orders no arms. `arms`: all of the study; `prefix` as for `figures`."""
     with styled():
-        figure = foretold(found)
+        figure = stable(found, arms)
     return renamed(figure, prefix + figure.name) if figure else None
 
 

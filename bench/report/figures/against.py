@@ -26,7 +26,7 @@ LINE, ENDS = 3.3, 8.0  # mm of an arm in a panel, and of a panel's title and sca
 COLUMNS = 3
 LEGEND = 5.0  # mm
 FEWEST = 3  # arms; two are the figure of the question
-TICKS = (10, 100)  # points, on a bent scale
+TICKS = (1, 10, 100)  # points, on a bent scale
 
 Pairs = list[tuple[str, Pair | None]]  # by arm; None for one without ended runs
 
@@ -46,7 +46,7 @@ def against(findings: Sequence[Finding], question: Question | None) -> Figure | 
     height = ENDS + LINE * len(arms)
     shown = drawable[: style.room(height, LEGEND, COLUMNS)]
     tips = Tips()
-    sheet, axes = style.panels([_title(one) for one in shown], height, LEGEND, COLUMNS)
+    sheet, axes = style.panels([_title(one, one.arm(question.arms[1])) for one in shown], height, LEGEND, COLUMNS)
     for place, (finding, axis) in enumerate(zip(shown, axes, strict=True)):
         _panel(axis, finding, dict(blocks[finding.title]), arms, tips)
         axis.set_yticks(range(len(arms)), arms if place % COLUMNS == 0 else [""] * len(arms))
@@ -91,9 +91,12 @@ def _count(axis: Axes, y: int, one: Arm | None) -> None:
         words.set(ha="right", va="center_baseline")
 
 
-def _title(finding: Finding) -> str:
+def _title(finding: Finding, other: Arm | None) -> str:
+    """The block, and how many runs of the arm trained that all stand against, where not all did."""
     tuned = next((key for key, value in finding.choices.items() if value == TUNED), None)
-    return name_without(tuned, finding) if tuned else finding.title
+    name = name_without(tuned, finding) if tuned else finding.title
+    lost = other is not None and other.trained < other.ended
+    return f"{name} ({other.name} {other.trained}/{other.ended})" if other and lost else name
 
 
 def _caption(question: Question, findings: Sequence[Finding], drawable: Sequence[Finding]) -> str:
@@ -104,9 +107,9 @@ def _caption(question: Question, findings: Sequence[Finding], drawable: Sequence
     return (
         f"Every arm against {theirs}{tuned}: the difference in accuracy over the seeds where both trained, thin its "
         f"{wide} interval, thick the {narrow} interval of equivalence, shaded the margin of {' or '.join(margins)} "
-        f"points. The mark is the verdict on accuracy and training rate together, that on {ours} of the question "
-        "alone; grey numbers are the runs that trained, where not all did. Scales are linear near zero and logarithmic "
-        "beyond where they have to be, and differ from panel to panel."
+        f"points. The mark is the verdict on accuracy and training rate together, for {ours} as the question "
+        "judges it; grey numbers are the runs that trained, where not all did. Scales are linear near zero and "
+        "logarithmic beyond where they have to be, and differ from panel to panel."
     )
 
 

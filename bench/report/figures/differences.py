@@ -117,7 +117,7 @@ def scale(axis: Axes, pairs: Sequence[Pair], ticks: Sequence[int] = TICKS) -> bo
     bent = widest > WIDE * margin
     if bent:
         axis.set_xscale("symlog", linthresh=2 * margin, linscale=1.2)
-        shown = [tick for tick in ticks if margin < tick <= widest]
+        shown = [tick for tick in ticks if margin <= tick <= widest]
         axis.xaxis.set_major_locator(FixedLocator([*(-tick for tick in reversed(shown)), 0, *shown]))
         axis.xaxis.set_minor_locator(NullLocator())
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -31,7 +31,6 @@ from bench.schema import Row, UserError
 Placed = TypeVar("Placed", Table, Figure)
 OF_STUDY: tuple[Callable[[Summary], Table | None], ...] = (
     results.question,
-    results.asked,
     results.blocks,
     results.levels,
     results.glance,
@@ -143,14 +142,14 @@ def _filled(
 ) -> tuple[list[Block], list[Block]]:
     """The paper and its appendix, which has no table or figure that the paper has."""
     known = values(summaries, sources, bibliography)
-    known |= {"measured": {one.study: {"sentences": one.sentences} for one in benchmarks}, "foretold": {}}
+    known |= {"measured": {one.study: {"sentences": one.sentences} for one in benchmarks}, "stable_rates": {}}
     shown: dict[str, Sequence[Block]] = {one.name: [one] for one in tables(summaries, sources.options)}
     shown |= {one.name: [one] for one in figures(summaries)}
     for one in benchmarks:
         page = _measured(one, alone=False)
         shown |= {f"page-{one.study}": page} | {part.name: [part] for part in page if not isinstance(part, Prose)}
-    for name, sentence, parts in _foretold(summaries, benchmarks):
-        known["foretold"][name] = sentence
+    for name, sentence, parts in _predictions(summaries, benchmarks):
+        known["stable_rates"][name] = sentence
         shown |= {one.name: [one] for one in parts}
     if claims:
         known |= {"claims": wording.summary(claims.judgments)}
@@ -162,7 +161,7 @@ def _filled(
 
 def _titled(blocks: list[Block]) -> tuple[str, list[Block]]:
     """The title that a template begins with, as `# Title`, and the rest; an empty title where it has none."""
-    first, *rest = blocks
+    first, rest = (blocks or [Prose("")])[0], blocks[1:]
     found = re.match(r"# (.+)\n", first.markdown) if isinstance(first, Prose) else None
     if not found or not isinstance(first, Prose):
         return "", blocks
@@ -170,19 +169,19 @@ def _titled(blocks: list[Block]) -> tuple[str, list[Block]]:
     return found[1].strip(), [*([Prose(f"{after}\n")] if after else []), *rest]
 
 
-def _foretold(
+def _predictions(
     summaries: Sequence[Summary], benchmarks: Sequence[Benchmark]
 ) -> Iterator[tuple[str, str, list[Table | Figure]]]:
-    """Of each study whose nets the rows of task=signal have: its name, what they foretell, a table and a figure."""
+    """Of each study whose nets the rows of task=signal have: its name, what they predict, a table and a figure."""
     from bench.report.figures import prediction
 
     for summary, suffix in suffixed(summaries):
         rows = [row for one in benchmarks for row in one.rows if row.choices.get("task") == "signal"]
         if found := predicted(summary.tuning, summary.rules, rows):
-            drawn = prediction(found, f"{summary.name}-" if suffix else "")
+            drawn = prediction(found, summary.arms, f"{summary.name}-" if suffix else "")
             parts: list[Table | Figure] = [of_one(tuning.stable(found), summary, suffix)]
-            parts += [of_one(replace(drawn, name="foretold"), summary, suffix)] if drawn else []
-            yield summary.name, of_tuning.foretold(found), parts
+            parts += [of_one(replace(drawn, name="stable"), summary, suffix)] if drawn else []
+            yield summary.name, of_tuning.predicted(found), parts
 
 
 def _measured(benchmark: Benchmark, alone: bool) -> list[Block]:
@@ -227,6 +226,7 @@ def tables(summaries: Sequence[Summary], options: protocol.Options) -> list[Tabl
     found = [protocol.arms(summaries, options), protocol.parts(summaries, options), protocol.data(summaries)]
     for summary, suffix in suffixed(summaries):
         made = [table for make in OF_STUDY if (table := make(summary)) and table.lines]
+        made += [results.question_in_short(summary.question)] if summary.question else []
         found += [of_one(table, summary, suffix) for table in made]
     return found
 

@@ -41,7 +41,7 @@ def evidence(summary: Summary, suffix: str = "") -> Keys:
     for key, value in _texts(summary, suffix).items():
         put(keys, (key,), value)
     for finding in summary.findings:
-        _put_block(keys, finding)
+        _put_block(keys, summary, finding)
     for finding in summary.findings:
         for one in finding.arms:
             _put_arm(keys, finding, one)
@@ -81,7 +81,8 @@ def _texts(summary: Summary, suffix: str) -> dict[str, Any]:
         "take": card.take(of_study(summary)),
         "cards": _cards(summary),
         "training": answer.training(summary),
-        "factor": factor(summary.findings),
+        "factor": factor(summary),
+        "setup": answer.setup(summary),
         "spread": words.spread(summary),
         "learning_rates": words.learning_rates(summary),
         "cost": words.cost(summary),
@@ -123,9 +124,9 @@ def _counts(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _put_block(keys: Keys, finding: Finding) -> None:
+def _put_block(keys: Keys, summary: Summary, finding: Finding) -> None:
     children = {
-        "leading": listed(finding.leading) or "no arm",
+        "leading": listed(summary.advised(finding).leading) or "no arm",
         "margin": number(finding.margin, finding.digits),
         "sentence": block.sentence(finding),
         "runs": sum(one.runs for one in finding.arms),

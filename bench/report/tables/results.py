@@ -9,6 +9,7 @@ from bench.report.analysis.arms import Arm, outcome
 from bench.report.analysis.finding import Finding
 from bench.report.analysis.levels import Level, by_choice
 from bench.report.analysis.pairs import Pair
+from bench.report.analysis.question import Question
 from bench.report.analysis.summary import Summary
 from bench.report.document import Cell, Table
 from bench.report.tables.markdown import escaped
@@ -31,7 +32,8 @@ BLOCKS = "The verdict in each block, and the leading set: the arms that train, t
 LEVELS = (
     "Where it matters, by choice: the points between the best and the worst arm of a block by the mean over all runs "
     "(a diverged one counts as chance) in the median block, the lowest and the highest training rate of an arm, the "
-    "verdicts on pairs of arms, and the widest difference in accuracy that is shown."
+    "verdicts on pairs of arms, and the widest difference in accuracy that is shown. Of a study that tunes, each arm "
+    "at its own value."
 )
 RUNS = "Every run: its id, the choices that vary within the study, how it ended and what it reached."
 
@@ -72,7 +74,7 @@ def blocks(summary: Summary) -> Table:
         "blocks",
         BLOCKS,
         (*summary.columns, "the initializer", "leading set"),
-        tuple((*labels(finding), *_block(finding)) for finding in summary.findings),
+        tuple((*labels(finding), *_block(summary, finding)) for finding in summary.findings),
         len(summary.columns) + 2,
         tuple(summary.columns),
     )
@@ -80,11 +82,12 @@ def blocks(summary: Summary) -> Table:
 
 def levels(summary: Summary) -> Table:
     """One line per value of each choice that varies: verdicts on pairs, training rates, the widest difference."""
+    findings = [*map(summary.advised, summary.distinct)]
     return Table(
         "levels",
         LEVELS,
         ("choice", "value", "blocks", "gap", "training rates %", "pairs", *PAIRS, "widest difference shown"),
-        tuple(tuple(_level(one)) for found in by_choice(summary.findings).values() for one in found),
+        tuple(tuple(_level(one)) for found in by_choice(findings).values() for one in found),
         2,
     )
 
@@ -125,19 +128,19 @@ def question(summary: Summary) -> Table | None:
     )
 
 
-def asked(summary: Summary) -> Table | None:
-    """The question in short: of each block both training rates, the difference in accuracy, and the verdict."""
-    if summary.question is None:
-        return None
+def question_in_short(question: Question) -> Table:
+    """The question without its p-values: of each block both training rates, the difference in accuracy, the verdict."""
     lines = []
-    for finding, pair in summary.question.pairs:
+    for finding, pair in question.pairs:
         rates, _, difference, *_, word = question_cells(finding, pair)
         lines.append((Cell(finding.name or "all"), rates, difference, Cell(str(pair.seeds), pair.seeds), word))
     caption = (
-        f"{' minus '.join(map(escaped, summary.question.arms))}: how many runs of both trained, the difference in "
-        "accuracy over the seeds where both did, and the verdict."
+        f"{' minus '.join(map(escaped, question.arms))}: how many runs of both trained, the difference in accuracy "
+        "over the seeds where both did with its interval, and the verdict. Verdicts are adjusted over blocks and "
+        "looks, intervals are not. Equal in accuracy: within the margin, by runs too few to say so of training rates."
     )
-    return Table("asked", caption, ("block", "trained", "accuracy in points", "seeds", "verdict"), tuple(lines))
+    header = ("block", "trained", "accuracy in points", "seeds", "verdict")
+    return Table("question_in_short", caption, header, tuple(lines))
 
 
 QUESTION = (
@@ -254,10 +257,10 @@ def _verdict(finding: Finding, one: Arm) -> tuple[Cell, Cell]:
     return Cell(points(accuracy, finding.digits), accuracy.difference, runs), Cell(verdict(pair), None, runs)
 
 
-def _block(finding: Finding) -> list[Cell]:
+def _block(summary: Summary, finding: Finding) -> list[Cell]:
     return [
         Cell(word_of_block(finding), None, finding.ids(*finding.block.arms)),
-        Cell(", ".join(finding.leading) or DASH),
+        Cell(", ".join(summary.advised(finding).leading) or DASH),
     ]
 
 

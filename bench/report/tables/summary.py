@@ -13,7 +13,7 @@ from bench.report.analysis.summary import Summary
 from bench.report.document import Cell, Part, Section, Sheet, Table
 from bench.report.statistics.intervals import MANY
 from bench.report.tables import screening, tuning
-from bench.report.tables.results import arm_cells, asked, lost_statuses, means
+from bench.report.tables.results import arm_cells, lost_statuses, means, question_in_short
 from bench.report.wording import answer
 from bench.report.wording import study as words
 from bench.report.wording.block import sentence
@@ -46,7 +46,7 @@ def sheet(summary: Summary) -> Sheet:
     ending = [notes, conclusion]
     if comparison := summary.question:
         heading = f"The question: {' against '.join(comparison.arms)}, a family of its own over the blocks"
-        section = Section(heading, tuple(filter(None, [asked(summary)])))
+        section = Section(heading, (question_in_short(comparison),))
         parts, page = [*parts, section], [section, *page]
     if reply := answer.question(summary):
         page, ending = [reply, *page], [*ending, reply]
@@ -105,18 +105,18 @@ def record(summary: Summary) -> dict[str, Any]:
         "dropped": screening.record(summary.screening) if summary.screening else None,
         "notes": words.notes(summary),
         "unfit": sentences(summary.unfit),
-        "blocks": [{**finding.choices, **_block(finding)} for finding in summary.findings],
+        "blocks": [{**finding.choices, **_block(summary, finding)} for finding in summary.findings],
         "table": frame.arms(summary.findings),
         "pairs": frame.pairs((finding, pair) for finding in summary.findings for pair in finding.pairs),
     }
 
 
-def _block(finding: Finding) -> dict[str, Any]:
+def _block(summary: Summary, finding: Finding) -> dict[str, Any]:
     return {
         "label": finding.block.label,
         "name": finding.name or "all",
         "verdict": answer.word_of_block(finding),
-        "leading": finding.leading,
+        "leading": summary.advised(finding).leading,
         "margin_points": finding.margin,
         "test_images": finding.test_images,
         "sentence": sentence(finding),

@@ -76,12 +76,12 @@ def stable(found: Prediction) -> Table:
 
 
 def _stable(one: StableRate) -> list[Cell]:
-    found, value = one.stable, one.arm.value
+    found = one.stable
     spread = "" if found.low is None else f" [{found.low:.2g}, {found.high:.2g}]"
     return [
         Cell(f"{found.value:.2g}{spread}", found.value),
         Cell(", ".join(f"{rate:g}" for rate in one.trained) or DASH, one.highest, one.arm.runs),
-        Cell(DASH if value is None else f"{value:g}", value),
+        Cell(f"{one.chosen:g}", one.chosen),
     ]
 
 

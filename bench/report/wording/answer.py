@@ -46,7 +46,7 @@ SHORT = 4  # blocks or arms named in a sentence of the abstract
 
 def answer(summary: Summary) -> str:
     """On what it depends, where the initializer matters, which arms lead there, what did not train, what to take."""
-    parts = [factor(summary.findings), matters(summary), leading(summary), training(summary), advice(summary)]
+    parts = [factor(summary), matters(summary), leading(summary), training(summary), advice(summary)]
     return " ".join(filter(None, parts))
 
 
@@ -62,36 +62,44 @@ def question(summary: Summary) -> str:
 
 
 def together(summaries: Sequence[Summary]) -> list[str]:
-    """The answer of all studies to each question that they ask, by the choice that tells best.
+    """The answer of several studies to each question that they share, by the choice that tells best.
 
-    `a or b? In 8 blocks of 2 studies: with batch norm equivalent in 3, undecided in 1, the widest difference +0.4 [0.1,
-    0.7] points; without normalization different in 4 ...`
+    Of studies that tune, each arm at its own value. `a or b? In 8 blocks of 2 studies, each by its margins: with batch
+    norm equivalent in 3, undecided in 1, the widest difference a over b +0.4 [0.1, 0.7] points (plain14/relu) ...`
     """
-    asked: dict[tuple[str, ...], list[Question]] = defaultdict(list)
+    found: dict[frozenset[str], list[Summary]] = defaultdict(list)
     for one in summaries:
         if one.question and one.alpha:
-            asked[one.question.arms].append(one.question)
-    return [_together(arms, questions) for arms, questions in asked.items()]
+            found[frozenset(one.question.arms)].append(one)
+    return [_together(same) for same in found.values() if len(same) > 1]
 
 
-def _together(arms: Sequence[str], questions: Sequence[Question]) -> str:
-    pairs = {finding: pair for question in questions for finding, pair in question.pairs}
+def _together(summaries: Sequence[Summary]) -> str:
+    arms = summaries[0].question.arms if summaries[0].question else ()
+    pairs = {
+        finding: pair
+        for one in summaries
+        if one.question
+        for finding, pair in one.question.pairs
+        if any(finding is each for each in one.distinct)
+    }
     levels = next(iter(by_choice([*pairs]).values()), [])
     clauses = [f"{phrase(one.choice, one.value)} {_tally({f: pairs[f] for f in one.findings})}" for one in levels]
-    studies = "1 study" if len(questions) == 1 else f"{len(questions)} studies"
-    start = f"{listed(arms, 'or')}? In {counted(len(pairs), 'block')} of {studies}"
+    start = f"{listed(arms, 'or')}? In {counted(len(pairs), 'block')} of {len(summaries)} studies, each by its margins"
     return f"{start}: {'; '.join(clauses or [_tally(pairs)])}."
 
 
 def _tally(pairs: Mapping[Finding, Pair]) -> str:
-    """How many pairs have which verdict, and the widest difference."""
-    verdicts = Counter(map(verdict, pairs.values()))
-    words = ", ".join(f"{word.replace(',', '')} in {verdicts[word]}" for word in PAIRS if verdicts[word])
+    """In how many blocks each verdict holds, and the widest difference."""
+    labels = Counter(_label(pair) for pair in pairs.values())
+    words = ", ".join(f"{word} in {count}" for word, count in labels.most_common())
     known = {finding: pair for finding, pair in pairs.items() if pair.accuracy.difference is not None}
     if not known:
         return words
     finding, pair = max(known.items(), key=lambda one: abs(one[1].accuracy.difference or 0.0))
-    return f"{words}, the widest difference {points(pair.accuracy, finding.digits)} points"
+    pair = pair if pair.accuracy.sign >= 0 else pair.turned()
+    widest = f"{pair.initializer} over {pair.other} {points(pair.accuracy, finding.digits)} points"
+    return f"{words}, the widest difference {widest}{inside([finding.name])}"
 
 
 def _unanswered(summary: Summary) -> str:
@@ -112,7 +120,7 @@ def abstract(summary: Summary) -> list[str]:
         reply = question(summary)
     if comparison := summary.question:
         reply = f"{comparison.arms[0]} against {comparison.arms[1]}: {_reply(summary, comparison)}."
-    return [one for one in (_setup(summary), reply, matters(summary), training(summary), advice(summary)) if one]
+    return [one for one in (setup(summary), reply, matters(summary), training(summary), advice(summary)) if one]
 
 
 def matters(summary: Summary) -> str:
@@ -132,7 +140,7 @@ def matters(summary: Summary) -> str:
 def leading(summary: Summary) -> str:
     """The leading set of each block where the initializer matters."""
     found = [one for one in summary.findings if one.verdict == MATTERS]
-    sets = [f"{few(one.leading) or 'none'}{inside([one.name])}" for one in found]
+    sets = [f"{few(summary.advised(one).leading) or 'none'}{inside([one.name])}" for one in found]
     if not sets:
         return ""
     return f"Where it matters, the leading set, than which no arm is shown to be better, is {some(sets, '; ', SHORT)}."
@@ -204,8 +212,8 @@ def margin(rules: Rules) -> str:
 
 
 def rate_margin(rules: Rules) -> str:
-    """The margin of the training rate in percent."""
-    return f"{PERCENT * rules.rate_margin:g} %"
+    """The margin of the training rate: `10 points`."""
+    return f"{PERCENT * rules.rate_margin:g} point{'' if PERCENT * rules.rate_margin == 1 else 's'}"
 
 
 def threshold(summary: Summary) -> str:
@@ -266,6 +274,8 @@ def _label(pair: Pair) -> str:
         return "they differ within the margin"  # without the comma of the verdict, which parts clauses here
     if pair.verdict != DIFFERENT:
         return verdict(pair)
+    if pair.better and pair.accuracy.verdict != DIFFERENT:
+        return f"{pair.better} trains more often"
     return f"{pair.better} is better" if pair.better else mixed(pair)
 
 
@@ -301,7 +311,8 @@ def _rate_rider(rules: Rules) -> str:
     return f"a difference in training rate above {rate_margin(rules)} is not excluded"
 
 
-def _setup(summary: Summary) -> str:
+def setup(summary: Summary) -> str:
+    """How many networks, initializers, blocks and seeds, and what matters."""
     arms, blocks = counted(len(summary.arms), "weight initializer"), counted(len(summary.findings), "block")
     data = listed(sorted({str(row.choices.get("dataset")) for row in summary.rows}))
     runs = len({id for finding in summary.findings for one in finding.arms for id in one.ids})
@@ -315,14 +326,14 @@ def _setup(summary: Summary) -> str:
 
 def _advised(findings: Sequence[Finding], summary: Summary) -> str:
     judged = [finding for finding in findings if finding.verdict in JUDGED and finding.pairs]
-    leading = [summary.question.leading(one) if summary.question else one.leading for one in judged]
+    leading = [summary.advised(one).leading for one in judged]
     count = Counter(name for names in leading for name in names)
     most = max(count.values(), default=0)
     best = [name for name in summary.arms if count[name] == most]
     if not most:
         return ""
     but, lost = except_within(*judged), _failing(judged, best)
-    decided = any(one.verdict != UNDECIDED or mine != one.leading for one, mine in zip(judged, leading, strict=True))
+    decided = any(one.verdict != UNDECIDED or any(pair.better for pair in summary.advised(one).pairs) for one in judged)
     if not decided:
         return f"open, for no arm is shown to be worse than another{but}"
     if most < len(judged):

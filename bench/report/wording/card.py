@@ -263,7 +263,7 @@ def _room(one: Candidate) -> float | None:
 
 
 def _seeds(one: Advice) -> str:
-    power = next((each for each in one.summary.power if each.finding is one.finding), None)
+    power = next((each for each in one.summary.power if each.finding.block is one.finding.block), None)
     if power is None or not one.with_word(OPEN) or power.one_pair.equivalence is None:
         return ""
     needed = max(power.one_pair.equivalence, power.one_pair.difference or 0)

@@ -10,9 +10,10 @@ from typing import Any
 
 from bench.report.analysis.blocks import short
 from bench.report.analysis.finding import Finding
-from bench.report.analysis.levels import by_choice
+from bench.report.analysis.levels import Level, by_choice
 from bench.report.analysis.pairs import DIFFERENT
-from bench.report.wording.format import counted, inside, listed, number
+from bench.report.analysis.summary import Summary
+from bench.report.wording.format import counted, few, inside, number, range_of
 
 
 @dataclass(frozen=True)
@@ -50,24 +51,35 @@ def groups(findings: Sequence[Finding], labels: Sequence[str]) -> list[Group]:
     return [_group(findings, columns, best, value) for value in dict.fromkeys(one.choices[best] for one in findings)]
 
 
-def factor(findings: Sequence[Finding]) -> str:
-    """The choice on which it depends most how far initializers lie apart; empty where they lie equally far."""
-    name, levels = next(iter(by_choice(findings).items()), ("", []))
-    gaps = {one.value: number(one.gap, 1) for one in levels}
-    if len({*gaps.values()}) < 2:
+def factor(summary: Summary) -> str:
+    """The choice on which it depends most how far initializers lie apart; empty where they lie equally far.
+
+    Of a study that tunes, each arm at its own value.
+    """
+    name, levels = next(iter(by_choice([*map(summary.advised, summary.distinct)]).items()), ("", []))
+    known = [one for one in levels if one.gap is not None]
+    gaps = [f"{number(one.gap, 1)} points {phrase(name, one.value)} ({_blocks(one)})" for one in known]
+    if not summary.alpha or len({number(one.gap, 1) for one in levels}) < 2:
         return ""
     last = name.rpartition(".")[2].replace("_", " ")
-    found = [f"{gap} points {phrase(name, value)}" for value, gap in gaps.items()]
     shown = [f"{sum(pair.verdict == DIFFERENT for pair in one.pairs):,} of {len(one.pairs):,}" for one in levels]
+    tuned = ", each at its own value," if summary.tuning else ""
     return (
-        f"What the initializer changes depends most on the {last}: between the best and the worst arm of a block lie, "
-        f"over all runs and in the median block, {listed(found)}; {listed(shown)} pairs of arms are shown to be "
+        f"What the initializer changes{tuned} depends most on the {last}: by the mean over all runs the best and the "
+        f"worst arm of the median block lie apart by {few(gaps)}; of the pairs of arms {few(shown)} are shown to be "
         "different."
     )
 
 
+def _blocks(level: Level) -> str:
+    counts = range_of([number(gap, 1) for gap in dict.fromkeys((level.gaps[0], level.gaps[-1]))])
+    return f"{counts} in {counted(len(level.gaps), 'block')}"
+
+
 def phrase(column: str, value: Any) -> str:
     """A choice in a sentence: `with batch norm`, `without normalization`, `with relu`, `at learning_rate=0.1`."""
+    if value is None:
+        return f"without {column.rpartition('.')[2]}"
     if column == "normalization":
         word = "" if "_" in value else " norm"  # weight_standardization has a name of its own
         return "without normalization" if value == "none" else f"with {value}{word}"

@@ -93,9 +93,8 @@ def listed(names: Sequence[str], last: str = "and") -> str:
 
 
 def some(names: Sequence[str], separator: str = ", ", most: int = NAMED) -> str:
-    """The first `most` names and the number of the others: `a, b, 3 more`."""
-    more = f"{separator}{len(names) - most} more" if len(names) > most else ""
-    return separator.join(names[:most]) + more
+    """The first `most` names and the number of the others, if those are two or more: `a, b, 3 more`."""
+    return separator.join(_first(names, most))
 
 
 def inside(names: Sequence[str], separator: str = "; ") -> str:
@@ -115,7 +114,11 @@ def left_out(shown: int, total: int, noun: str, which: str) -> str:
 
 def few(names: Sequence[str], last: str = "and") -> str:
     """The same for a sentence: the first of many names, and the number of the others."""
-    return listed([*names[:NAMED], f"{len(names) - NAMED} more"] if len(names) > NAMED else names, last)
+    return listed(_first(names, NAMED), last)
+
+
+def _first(names: Sequence[str], most: int) -> Sequence[str]:
+    return names if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} more"]
 
 
 def range_of(values: Sequence[str]) -> str:

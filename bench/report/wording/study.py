@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
-from bench.report.analysis.arms import IMAGES, SEEDS
+from bench.report.analysis.arms import IMAGES, SEEDS, SPLITS
 from bench.report.analysis.control import AGAIN, Control
 from bench.report.analysis.finding import Finding
 from bench.report.analysis.interim import InterimLook
@@ -54,7 +54,7 @@ def screened(summary: Summary, found: Screening) -> str:
 def until(summary: Summary, decided: Decided) -> str:
     """How many seeds arms took until they were decided, and how many runs that saves."""
     looks, taken = summary.rules.looks, [count for seeds in decided.seeds for count in seeds.values()]
-    counts, fixed = Counter(taken), looks[-1] * len(taken)
+    counts = Counter(taken)
     took = listed([f"{seeds} in {counts[seeds]}" for seeds in sorted(counts)])
     levels = ", ".join(f"{PERCENT * level:.2g}" for level in sequential.levels(looks, ALPHA))
     start = (
@@ -64,10 +64,18 @@ def until(summary: Summary, decided: Decided) -> str:
     )
     if going := sum(map(len, decided.open)):
         return f"{start}; {going} may take more."
+    whose = "its pair in the block is" if summary.question else "its pairs in the block are"
+    others = (
+        f" Only {listed(summary.question.arms)} go on past the first look, for the question: pairs of other arms have "
+        f"{looks[0]} seeds."
+        if summary.question
+        else ""
+    )
+    share = f"{PERCENT * sum(taken) / (looks[-1] * len(taken)):.0f} % of {looks[-1]} for each"
     return (
-        f"{start}: {sum(taken):,} runs in place of {fixed:,} ({PERCENT * sum(taken) / fixed:.0f} %). An arm takes no "
-        f"more seeds once its pairs are decided, or have less than {PERCENT * FUTILE:g} % chance to be at the last "
-        "look. A difference that is large by chance is found early, so that those of early looks are likely too large."
+        f"{start}, {share}. An arm takes no more seeds once {whose} decided, or has less than "
+        f"{PERCENT * FUTILE:g} % chance to be at the last look.{others} A difference that is large by chance is found "
+        "early, so that those of early looks are likely too large."
     )
 
 
@@ -121,7 +129,7 @@ def lines(found: Sequence[OtherLine]) -> str:
 def _moved(one: OtherLine) -> str:
     return listed(
         [
-            f"{one.pairs} of {counted(one.all_pairs, 'pair')}",
+            *([f"{one.pairs} of {counted(one.all_pairs, 'pair')}"] if one.pairs else []),
             *([f"the block{'s' * (len(one.blocks) > 1)} {few(one.blocks)}"] if one.blocks else []),
             *([f"the question in {few(one.question)}"] if one.question else []),
         ]
@@ -246,7 +254,7 @@ def learning_rates(summary: Summary) -> str:
 
 
 def cost(summary: Summary) -> str:
-    """Runs, minutes, processors, the peak of memory, and what a decided pair of arms takes."""
+    """Runs, minutes, processors, the peak of memory, and what an answer to the question takes."""
     rows = summary.rows
     seconds = [row.measures["seconds"] or 0.0 for row in rows if row.measures.get("seconds")]
     memory = [row.measures["peak_memory_bytes"] or 0 for row in rows if row.measures.get("peak_memory_bytes")]
@@ -254,17 +262,25 @@ def cost(summary: Summary) -> str:
     peak = f", with at most {max(memory) / MEBIBYTE:,.0f} MiB of memory in a process" if memory else ""
     times = f"{median(seconds):.1f} s in the median run, {sum(seconds) / 60:,.1f} minutes in all" if seconds else ""
     start = f"{counted(len(rows), 'run')} of study {summary.name} on {where}: {times or 'no time kept'}{peak}."
-    return start + _cost_of_a_verdict(summary, sum(seconds))
+    return start + _cost_of_a_verdict(summary)
 
 
-def _cost_of_a_verdict(summary: Summary, seconds: float) -> str:
-    verdicts = [verdict(pair) for finding in summary.findings for pair in finding.pairs]
-    decided = sum(word not in (UNDECIDED, NEITHER) for word in verdicts)
-    if not decided or not seconds:
+def _cost_of_a_verdict(summary: Summary) -> str:
+    """The minutes of the runs of the question's arms, those that tune too, for each comparison that is decided."""
+    if not summary.question:
+        return ""
+    found = {
+        finding.ids(*pair.names): verdict(pair) not in (UNDECIDED, NEITHER) for finding, pair in summary.question.pairs
+    }
+    names = {str(row.choices["initializer"]) for one in summary.question.arms for row in summary.rows_of(one)}
+    rows = [row for row in summary.rows if str(row.choices["initializer"]) in names]
+    minutes, decided = sum(row.measures.get("seconds") or 0.0 for row in rows) / 60, sum(found.values())
+    if not decided or not minutes:
         return ""
     return (
-        f" Of {counted(len(verdicts), 'pair')} of arms in a block {decided:,} {'is' if decided == 1 else 'are'} "
-        f"decided, {seconds / 60 / decided:.1f} minutes of a process for each."
+        f" Of {counted(len(found), 'comparison')} that the question asks for, of runs that are not the same, {decided} "
+        f"{'is' if decided == 1 else 'are'} decided, by {counted(len(rows), 'run')} of {minutes:,.1f} minutes: "
+        f"{minutes / decided:.1f} for each."
     )
 
 
@@ -276,7 +292,7 @@ def listing(summary: Summary) -> str:
 
 def threats(summary: Summary) -> list[str]:
     """The limits of the study that follow from its rows."""
-    each = (_recipe, _resolution, _budget, _seeds, _undecided, _lost, _dirty)
+    each = (_recipe, _resolution, _ceiling, _splits, _budget, _seeds, _undecided, _lost, _dirty)
     return [sentence for threat in each if (sentence := threat(summary))]
 
 
@@ -307,6 +323,30 @@ def _resolution(summary: Summary) -> str:
             "otherwise."
         )
     return f"{start}; intervals cover {listed(covers)}." if covers else f"{start}."
+
+
+def _ceiling(summary: Summary) -> str:
+    """How much of the error the margin is, where that is a quarter or more."""
+    errors = [
+        PERCENT * (1 - max(one.mean for one in finding.arms if one.mean is not None))
+        for finding in summary.findings
+        if finding.margin and any(one.mean is not None for one in finding.arms)
+    ]
+    if not errors or summary.rules.margin.points is None or median(errors) > 4 * summary.rules.margin.points:
+        return ""
+    return (
+        f"The best arm of the median block errs on {number(median(errors), 1)} % of the test images, so that what is "
+        f"within the margin of {margin(summary.rules)} may be a large share of the errors."
+    )
+
+
+def _splits(summary: Summary) -> str:
+    if not any(one.covers == SPLITS for finding in summary.findings for one in finding.arms if one.trained):
+        return ""
+    return (
+        "The splits of different seeds share images, so that intervals speak of these images split anew, not of new "
+        "images, which would widen them."
+    )
 
 
 def _budget(summary: Summary) -> str:

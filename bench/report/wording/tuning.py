@@ -5,8 +5,8 @@ In: a Tuning. Out: sentences. Touches: nothing.
 
 from collections import Counter
 
-from bench.report.analysis.stable import DRAWS, Prediction
-from bench.report.analysis.tuning import Tuning
+from bench.report.analysis.stable import DRAWS, FEWEST, Prediction
+from bench.report.analysis.tuning import Tuning, Twice
 from bench.report.wording.answer import verdict
 from bench.report.wording.format import counted, few, listed, range_of
 
@@ -40,21 +40,44 @@ def changed(found: Tuning) -> str:
         return "No value is chosen yet."
     moved = f"in {_by_arm(other)}, {len(other)} of {len(tuned)}" if other else f"in none of {len(tuned)}"
     sentence = f"Tuning takes another value than the shared one {moved}."
-    if not found.pairs:
+    sentence += _worse(found)
+    pairs = [one for one in found.pairs if {one.shared.initializer, one.shared.other} & _moved(found, one)]
+    if not pairs:
         return sentence
-    verdicts = sum(verdict(one.shared) != verdict(one.tuned) for one in found.pairs)
-    shown = [one for one in found.flips if one.shown]
+    verdicts = sum(verdict(one.shared) != verdict(one.tuned) for one in pairs)
+    flips = [one for one in pairs if one.turns]
+    shown = [one for one in flips if one.shown]
     sentence += (
-        f" Of {counted(len(found.pairs), 'pair')}, {verdicts or 'none'} {'has' if verdicts < 2 else 'have'} another "
-        f"verdict when tuned, and {len(found.flips) or 'none'} {'turns' if len(found.flips) < 2 else 'turn'} in order"
+        f" Of {counted(len(pairs), 'pair')} with such an arm, {verdicts or 'none'} {'has' if verdicts < 2 else 'have'} "
+        f"another verdict when tuned, and {len(flips) or 'none'} {'turns' if len(flips) < 2 else 'turn'} in order"
     )
     if shown:
         turned = [f"{one.tuned.better} over {one.shared.better}" for one in shown]
         return f"{sentence}, {len(shown)} of them shown both ways: {few(turned)} once tuned."
-    return f"{sentence}{', none of them shown both ways' if found.flips else ''}."
+    return f"{sentence}{', none of them shown both ways' if flips else ''}."
 
 
-def foretold(found: Prediction) -> str:
+def _moved(found: Tuning, pair: Twice) -> set[str]:
+    """The arms of the block of a pair that take another value than the shared one."""
+    return {
+        one.name
+        for one in found.arms
+        if one.value not in (None, one.shared_value) and dict(one.choices) == dict(pair.choices)
+    }
+
+
+def _worse(found: Tuning) -> str:
+    """How many arms are less accurate on test data at the value that validation chose."""
+    moved = [one for one in found.arms if one.value not in (None, one.shared_value)]
+    both = [(one.shared.mean_of_all, one.tuned.mean_of_all) for one in moved if one.shared and one.tuned]
+    known = [(shared, tuned) for shared, tuned in both if shared is not None and tuned is not None]
+    if not known:
+        return ""
+    worse = sum(tuned < shared for shared, tuned in known)
+    return f" Of the {len(known)}, {worse or 'none'} {'has' if worse < 2 else 'have'} a lower mean on test data at it."
+
+
+def predicted(found: Prediction) -> str:
     """How well the largest stable rate at initialization orders arms by the rates at which they train."""
     orders = {
         "by the rate that tuning chooses": found.of_chosen,
@@ -66,11 +89,17 @@ def foretold(found: Prediction) -> str:
         for words, one in orders.items()
         if one
     ]
+    unknown = (
+        f" {counted(found.unknown, 'arm')} of a block {'has' if found.unknown == 1 else 'have'} no stable rate, for "
+        "the loss is concave along its gradient in some draw of the weights."
+        if found.unknown
+        else ""
+    )
     if not clauses:
-        return "All arms of a block train at the same rates of the grid, so there is no order to foretell."
+        return f"No block has {FEWEST} arms with a stable rate that train at different rates.{unknown}"
     return (
         f"The largest stable rate before training orders the arms of a block {listed(clauses)}; correlations are "
-        f"Spearman's within blocks, p-values of {DRAWS:,} random orders."
+        f"Spearman's within blocks, p-values one-sided, of {DRAWS:,} random orders.{unknown}"
     )
 
 

@@ -50,6 +50,6 @@ def test_the_commands_are_measured_on_a_store_and_told_in_a_table(compose, tmp_p
         table.lines[0][2].text
         == f"{row.measures['plan_seconds']:.1f} s, {row.measures['plan_peak_memory_bytes'] / 1e9:.2f} GB"
     )
-    assert json.loads(render(report.sheet([row]), "json"))[0]["rows"] == 84
+    assert json.loads(render(report.sheet([row]), "json"))["table"][0]["rows"] == 84
     with pytest.raises(UserError, match="no format is named 'xml'"):
         render(report.sheet([row]), "xml")

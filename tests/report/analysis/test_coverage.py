@@ -41,7 +41,7 @@ def test_two_levels_are_never_mixed(case):
 def test_the_sentences_name_what_is_used_and_does_not_cover(case):
     rows = [case(), case(shape="heavily_skewed", covered=0.91), case("bca", covered=0.8)]
     told = " ".join(coverage.sentences(rows))
-    assert "in 1 of 2 cases" in told
+    assert "in 1 of 2 simulated cases" in told
     assert "heavily skewed (91.0 % at n = 5)" in told
     assert "80.0" not in told
 

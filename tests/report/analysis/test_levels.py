@@ -43,10 +43,11 @@ def test_the_choice_comes_first_on_which_a_difference_depends(summary: Summary) 
     assert (batch.gap, none.gap) == (pytest.approx(0.0, abs=1e-9), pytest.approx(gap))
     relu, tanh = found["activation"]
     assert [relu.gap, tanh.gap] == pytest.approx([none.gap / 2] * 2)
-    assert factor(summary.findings) == (
-        "What the initializer changes depends most on the normalization: between the best and the worst arm of a block "
-        f"lie, over all runs and in the median block, 0.0 points with batch norm and {none.gap:.1f} points without "
-        "normalization; 0 of 6 and 4 of 6 pairs of arms are shown to be different."
+    assert factor(summary) == (
+        "What the initializer changes depends most on the normalization: by the mean over all runs the best and the "
+        f"worst arm of the median block lie apart by 0.0 points with batch norm (0.0 in 2 blocks) and {none.gap:.1f} "
+        f"points without normalization ({none.gap:.1f} in 2 blocks); of the pairs of arms 0 of 6 and 4 of 6 are "
+        "shown to be different."
     )
 
 
@@ -71,6 +72,16 @@ def test_one_block_and_equal_arms_have_no_factor(
     make_study: Callable[..., Summary], arm: Callable[..., list[Row]]
 ) -> None:
     one = make_study([*arm("a", [0.9] * 6), *arm("b", [0.5] * 6)], question=[])
-    assert (by_choice(one.findings), factor(one.findings)) == ({}, "")
+    assert (by_choice(one.findings), factor(one)) == ({}, "")
     same = [row for name in "ab" for kind in ("relu", "tanh") for row in arm(name, [0.9] * 6, activation=kind)]
-    assert factor(make_study(same, question=[]).findings) == ""
+    assert factor(make_study(same, question=[])) == ""
+
+
+def test_a_gap_is_of_the_arms_that_all_blocks_have(
+    make_study: Callable[..., Summary], arm: Callable[..., list[Row]]
+) -> None:
+    rows = [row for kind in ("batch", "none") for name in "ab" for row in arm(name, [0.9] * 6, normalization=kind)]
+    rows += arm("c", [0.2] * 6, normalization="none")
+    found = by_choice(make_study(rows, question=[]).findings)["normalization"]
+    assert [one.gaps for one in found] == [[0.0], [0.0]]
+    assert by_choice([]) == {}

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench.report import summarize
+from bench.report.analysis.advice import advice
 from bench.report.analysis.question import Question
 from bench.report.analysis.rules import Rules
 from bench.report.statistics import holm
@@ -155,4 +156,6 @@ def test_an_arm_within_the_margin_of_the_question_leads_though_all_pairs_togethe
     assert pair is not None
     assert (pair.verdict, asked.verdict) == ("different", "different, within the margin")
     assert finding.leading == ["he"]
-    assert question.leading(finding) == ["he", "xavier"]
+    assert summary.advised(finding).leading == ["he", "xavier"]
+    advised = {one.name: one.word for one in next(advice(summary)).others}
+    assert advised["xavier"] == "equivalent"

@@ -12,7 +12,7 @@ from bench.report import Summary, summarize_study
 from bench.report.analysis.stable import DRAWS, Prediction, predicted
 from bench.report.figures import prediction
 from bench.report.tables import tuning as tables
-from bench.report.wording.tuning import foretold
+from bench.report.wording.tuning import predicted as sentence
 from bench.schema import Row
 
 KEY = "optimizer.learning_rate"
@@ -85,12 +85,13 @@ def test_an_arm_without_a_stable_rate_in_some_draw_is_left_out(
     found = of(summary, probe({**STABLE, "high": [5.0, None]}))
     assert {one.arm.name for one in found.arms} == {"low", "middle"}
     assert found.of_chosen is None
-    assert foretold(found) == (
-        "All arms of a block train at the same rates of the grid, so there is no order to foretell."
+    assert sentence(found) == (
+        "No block has 3 arms with a stable rate that train at different rates. 1 arm of a block has no stable rate, "
+        "for the loss is concave along its gradient in some draw of the weights."
     )
 
 
-def test_rows_of_other_nets_and_studies_that_tune_nothing_foretell_nothing(
+def test_rows_of_other_nets_and_studies_that_tune_nothing_predict_nothing(
     summary: Summary, probe: Callable[..., list[Row]]
 ) -> None:
     assert predicted(summary.tuning, summary.rules, probe(normalization="batch")) is None
@@ -100,10 +101,10 @@ def test_rows_of_other_nets_and_studies_that_tune_nothing_foretell_nothing(
 
 def test_the_sentence_the_table_and_the_figure_say_the_same(summary: Summary, probe: Callable[..., list[Row]]) -> None:
     found = of(summary, probe())
-    assert "by the rate that tuning chooses with a correlation of 1.00 (p = 0.1" in foretold(found)
-    assert f"{DRAWS:,} random orders" in foretold(found)
+    assert "by the rate that tuning chooses with a correlation of 1.00 (p = 0.1" in sentence(found)
+    assert f"{DRAWS:,} random orders" in sentence(found)
     lines = {line[-4].text: [cell.text for cell in line[-3:]] for line in tables.stable(found).lines}
     assert lines["middle"][1:] == ["0.01, 0.1", "0.1"]
-    figure = prediction(found)
+    figure = prediction(found, summary.arms)
     assert figure is not None
     assert "high, all: stable up to 5.9, takes 1" in figure.svg

@@ -42,7 +42,7 @@ def test_a_worse_arm_is_named_with_the_size_of_the_difference(sentence: Sentence
 def test_arms_that_agree_are_equal_in_accuracy_and_the_rate_stays_open(sentence: Sentence, arm: MakeArm) -> None:
     found = sentence(arm("a", around(0.9)) + arm("b", around(0.9, OTHER)) + arm("c", around(0.9, OTHER[::-1])))
     assert found.startswith("All are equal in accuracy; the widest difference in accuracy is ")
-    assert found.endswith("a difference in training rate above 10 % is not excluded.)")
+    assert found.endswith("a difference in training rate above 10 points is not excluded.)")
 
 
 def test_noise_is_undecided_with_the_widest_difference(sentence: Sentence, arm: MakeArm) -> None:

@@ -16,16 +16,16 @@ from bench.report.figures.learning_rate import name_without
 from bench.report.figures.svg import Tips, drawing
 from bench.report.wording.format import counted, left_out, some
 
-NAME = "foretold"
+NAME = "stable"
 LEAST, HEIGHT = 32.0, 42.0  # mm of a panel, where a page is full and where it is not
 
 
-def foretold(found: Prediction) -> Figure | None:
-    """The figure; None where no block has arms whose tuned rates differ."""
+def stable(found: Prediction, every: Sequence[str]) -> Figure | None:
+    """The figure; None where no block has arms whose tuned rates differ. `every`: all arms of the study."""
     if not found.blocks:
         return None
     arms = sorted({one.arm.name for mine in found.blocks for one in mine})
-    styles, tips = arm_styles(arms), Tips()
+    styles, tips = arm_styles(every), Tips()
     blocks = {_name(mine[0]): mine for mine in found.blocks}
     shown = [*blocks][: style.room(LEAST, style.legend_height(arms))]
     sheet, axes = style.panels(shown, HEIGHT, style.legend_height(arms))
