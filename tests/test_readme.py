@@ -1,22 +1,27 @@
 """What README.md shows is what the committed rows and conf/ say."""
 
-import json
 import math
 import re
-import subprocess
-import sys
+from dataclasses import replace
 
 import pytest
+from hydra import compose, initialize_config_dir
 
 from bench.axes import parse
 from bench.catalogue import CONF, load, options
 from bench.commands import COMMANDS, errors
+from bench.machine.settings import Tune
+from bench.plan.plan import declared
+from bench.report import summarize_study
+from bench.report.analysis.card import by_level
+from bench.report.analysis.pairs import CLOSE
 from bench.rows.store import Store
 
 HOME = CONF.parent
 README = (HOME / "README.md").read_text(encoding="utf-8")
 MOST_LINES = 135
-STUDY = "confirmation"  # whose table is the answer
+STUDIES = ("practice_digits_resnet20", "practice_fashion_mnist", "practice_he_or_xavier")  # whose answer it gives
+PAGE = (HOME / "results" / "README.md").read_text(encoding="utf-8")  # a test of its own compares it with the rows
 
 
 def section(title):
@@ -29,57 +34,53 @@ def on_one_line(text):
     return " ".join(text.split())
 
 
-def report(study, form):
-    words = ["report", f"study={study}", f"format={form}", "output=off"]
-    return subprocess.run([sys.executable, "-m", "bench", *words], cwd=HOME, capture_output=True, text=True).stdout
-
-
 @pytest.fixture(scope="module")
 def rows():
-    return list(Store(HOME / "results", STUDY).read().rows.values())
+    """The rows of each study."""
+    return {name: list(Store(HOME / "results", name).read().rows.values()) for name in STUDIES}
 
 
 @pytest.fixture(scope="module")
-def said():
-    """What the report says of the rows, for a program."""
-    return json.loads(report(STUDY, "json"))
-
-
-@pytest.fixture(scope="module")
-def facts(rows, said):
+def facts(rows):
     """The parts of sentences that have a number, each made of the rows or of conf/."""
-
-    def only(key):
-        (value,) = {row.choices[key] for row in rows}
-        return value
-
-    seeds = {row.choices["seed"] for row in rows}
-    assert len(said["table"]) * len(seeds) == len(rows)
-    (classes,) = {row.environment["classes"] for row in rows}
-    declared, defaults = options("study")[STUDY], load(CONF / "settings.yaml")["study"]
-    threshold = 1 / classes + declared["line"] * (1 - 1 / classes)
-    looks = [str(look) for look in defaults["looks"]]
+    looks = [str(look) for look in load(CONF / "settings.yaml")["study"]["looks"]]
     return [
-        f"The {len(rows):,} fresh runs are {len(seeds)} seeds per arm and block, {only('epochs')} epochs on "
-        f"{only('dataset')}, {only('dataset.test')} test images, networks of width {only('model.width')}, "
-        f"one learning rate of {only('optimizer.learning_rate')}",
-        f"from {declared['margin']:g} point of accuracy or {100 * declared['rate_margin']:g} points of training rate",
-        f"above {100 * threshold:.0f} % of validation accuracy",
+        *(setting(name, rows[name]) for name in STUDIES[:2]),
+        *judged(options("study")[STUDIES[0]]),
         f"verdicts are given at {', '.join(looks[:-1])} and {looks[-1]} seeds",
-        *(one for one in sentences(said["answer"]) if re.search("did not train|to take", one)),
     ]
 
 
-def sentences(text):
-    return re.findall(r"\S.*?\.(?= |$)", text)
+def setting(name, rows):
+    (images,) = {row.environment["test_images"] for row in rows}
+    axes = options("study")[name]["axes"]
+    net = f"{axes['model']} of width {axes['model.width']}"
+    return f"{net} on {axes['dataset']}, {axes['epochs']} epochs, {images:,} test images"
+
+
+def judged(study):
+    tune = Tune.read(study["tune"] | {"key": "optimizer.learning_rate", "shared": 0.05})
+    return [
+        f"{len(tune.seeds)} seeds of its own choose from {len(tune.values)} rates",
+        f"{study['looks'][0]} to {study['looks'][-1]} fresh seeds",
+        f"from {study['margin']:g} point of accuracy or {100 * study['rate_margin']:g} points of training rate",
+    ]
 
 
 def tables_of(page):
     return re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE)
 
 
-def test_the_table_of_the_answer_is_made_of_the_committed_rows():
-    assert tables_of(README)[0] in report(STUDY, "markdown").partition("### The question")[2]
+def test_the_lines_to_type_are_those_of_the_cards(rows, settings):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        study = declared(compose("report", overrides=[f"study={STUDIES[0]}"]))
+    summary = summarize_study(rows[STUDIES[0]], replace(settings, study=study))
+    found = {level.value: card.default for level, card in by_level(summary)}
+    assert f'initialize(model, "{found["none"]}", seed=0)  # a ResNet without normalization' in README
+    for norm in ("batch", "group"):
+        assert f'initialize(model, "{found[norm]}", seed=0)  # a ResNet with batch norm or group norm' in README
+    normalized = [pair for one, pair in summary.question.pairs if one.choices["normalization"] != "none"]
+    assert all(pair.accuracy.verdict in CLOSE for pair in normalized)  # "it hardly matters"
 
 
 def test_the_verdicts_on_claims_are_those_of_their_page():
@@ -90,15 +91,16 @@ def test_the_verdicts_on_claims_are_those_of_their_page():
         if verdict in found and name not in ("control_true", "control_false"):
             found[verdict].append(name)
     shown = [f"| {verdict} | {len(names)} | {', '.join(names)} |" for verdict, names in found.items()]
-    assert tables_of(README)[1].splitlines()[2:] == shown
+    assert tables_of(README)[0].splitlines()[2:] == shown
 
 
-def test_each_bold_sentence_and_each_number_is_compared(rows, said, facts):
+def test_each_bold_sentence_is_on_the_page_and_each_number_is_compared(rows, facts):
     text = re.sub(r"```.*?```|^\|[^\n]*\n|`[^`]*`", "", README, flags=re.DOTALL | re.MULTILINE)
     text = on_one_line(re.sub(r"\]\(.*?\)", "", text))
-    answer = said["question"]["answer"]
-    assert re.findall(r"\*\*(.*?)\*\*", text) == [answer]
-    for fact in [answer, *facts, *versions(rows), *exit_codes(), f"({runs_of_the_main_job()} runs;"]:
+    answers = re.findall(r"\*\*(.*?)\*\*", text)
+    assert len(answers) == 3
+    assert all(answer in on_one_line(PAGE) for answer in answers)
+    for fact in [*answers, *facts, *versions(rows[STUDIES[0]]), *exit_codes(), f"({runs_of_the_main_job()} runs;"]:
         assert fact in text
         text = text.replace(fact, "")
     assert not re.findall(r".{20}(?<!SIGUSR)\d.{,20}", text)

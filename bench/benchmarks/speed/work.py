@@ -25,7 +25,7 @@ COUNTED = 2  # images by which operations are counted; batch norm wants more tha
 
 @dataclass(frozen=True)
 class Work:
-    """A model of conf/model on images (channels, height, width), `images` of them in an epoch."""
+    """A model, as resnet20 or resnet20(width=8), on images (channels, height, width), `images` of them in an epoch."""
 
     name: str
     model: str
@@ -35,11 +35,11 @@ class Work:
 
 def work(name: str) -> Work:
     """The work of a name: a model and a shape, channels first. Raises UserError for a name of another form."""
-    found = re.fullmatch(r"(\w+)/(([13])x([1-9]\d*)x\4)", name)
+    found = re.fullmatch(r"(\w+(?:\([^()]*\))?)/(([13])x([1-9]\d*)x\4)", name)
     if not found:
         raise UserError(
             f"{name!r} is no work; write a model and the shape of its images, 1 or 3 channels and a square, "
-            "such as resnet8/1x8x8 or resnet20/3x32x32"
+            "such as resnet8/1x8x8 or resnet20(width=8)/3x32x32"
         )
     model, shape, channels, height = found.groups()
     return Work(name, model, (int(channels), int(height), int(height)), EPOCHS.get(shape, USUAL_EPOCH))

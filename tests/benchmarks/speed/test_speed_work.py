@@ -33,6 +33,8 @@ def test_a_run_is_what_its_work_says(compose):
     assert (chosen["dataset.channels"], chosen["dataset.size"], chosen["dataset.crop"]) == (3, 32, 4)
     assert (chosen["dataset.train"], chosen["dataset.flip"]) == (45_000, True)
     assert model_of(run, (3, 32, 32), 10).conv1.in_channels == 3
+    narrow = run_of(work("resnet20(width=8)/1x8x8"), compose, 64, "fp32")
+    assert (narrow.choices["model"], narrow.choices["model.width"]) == ("resnet20", 8)
 
 
 @pytest.mark.parametrize("size", [1, 1258])
