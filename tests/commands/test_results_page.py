@@ -7,6 +7,8 @@ from bench.rows.store import studies
 HOME = CONF.parent
 STUDIES = (
     "practice_digits_resnet20",
+    "practice_fashion_mnist",
+    "practice_he_or_xavier",
     "practice_signal",
     "confirmation",
     "question",
@@ -14,6 +16,7 @@ STUDIES = (
     "coverage",
     "speed_avx2",
     "speed",
+    "speed_default_step",
     "throughput",
     "probe_error_rates",
     "scale",
