@@ -124,10 +124,14 @@ class Flow:
         found: set[int] = set()
         for one in reversed(self.operations):
             users = self.consumers[one.place]
-            ends = one.second_moment == 0 and self._ends(one) and one.kind in (LAYER, NORM, OTHER)
+            ends = one.kind in (LAYER, NORM, OTHER) and self._is_constant(one) and self._ends(one)
             if ends or (users and all(user.place in found or self._ignores(user, one) for user in users)):
                 found.add(one.place)
         return found
+
+    def _is_constant(self, one: Operation) -> bool:
+        """Whether an output is zero, or the bias of a layer whose weights are: nothing passes through it yet."""
+        return one.second_moment == 0 or (one.kind == LAYER and self.weight(one).std == 0)
 
     def _ignores(self, user: Operation, one: Operation) -> bool:
         """Whether a sum has a term beside which this one is next to nothing, as layer scales of 1e-6 make it."""

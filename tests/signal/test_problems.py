@@ -101,6 +101,16 @@ def test_sums_that_add_up_are_blamed_in_a_residual_net_without_norms():
     assert '"taki"' in problem.fix
 
 
+def test_branches_that_end_with_zero_weights_and_a_bias_are_closed():
+    torch.manual_seed(0)
+    block = nn.TransformerEncoderLayer(64, 4, 128, batch_first=True, norm_first=True)
+    layers = nn.TransformerEncoder(block, 4, enable_nested_tensor=False)
+    for layer in layers.layers:
+        nn.init.zeros_(layer.linear2.weight)
+    net = nn.Sequential(nn.Linear(48, 64), layers, nn.Flatten(), nn.Linear(64 * 8, 10))
+    assert diagnose(net, torch.randn(16, 8, 48)).problems == []
+
+
 @pytest.mark.parametrize("zero", [{"zero_init_residual": True}, {}])
 def test_deliberate_zeros_are_not_blamed(zero):
     torch.manual_seed(0)
