@@ -131,7 +131,8 @@ class Flow:
 
     def _is_constant(self, one: Operation) -> bool:
         """Whether an output is zero, or the bias of a layer whose weights are: nothing passes through it yet."""
-        return one.second_moment == 0 or (one.kind == LAYER and self.weight(one).std == 0)
+        weight = self.measured.weights.get(str(one.weight)) if one.kind == LAYER else None
+        return one.second_moment == 0 or (weight is not None and weight.std == 0)
 
     def _ignores(self, user: Operation, one: Operation) -> bool:
         """Whether a sum has a term beside which this one is next to nothing, as layer scales of 1e-6 make it."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
+import pandas as pd
 
 from bench.report.analysis.arms import TRAINED, outcome
 from bench.report.analysis.rules import Rules
@@ -148,6 +148,6 @@ def _trained(runs: Sequence[Row], rules: Rules) -> list[float]:
 
 def _ranks(values: Sequence[float]) -> Array:
     """Ranks of mean 0 and length 1, whose products are correlations."""
-    ranks = rankdata(values)
+    ranks = pd.Series(values).rank().to_numpy()
     centered = ranks - ranks.mean()
     return np.asarray(centered / (np.linalg.norm(centered) or 1.0))

@@ -107,7 +107,11 @@ def _level(one: Level) -> list[Cell]:
         Cell(rates),
         Cell(f"{len(one.pairs):,}", len(one.pairs)),
         *(Cell(f"{verdicts[word]:,}", verdicts[word]) for word in PAIRS),
-        Cell(widest, pair.accuracy.difference if pair else None, finding.ids(*pair.names) if pair and finding else ()),
+        Cell(
+            widest,
+            pair.accuracy.difference if pair else None,
+            finding.ids(pair.initializer, pair.other) if pair and finding else (),
+        ),
     ]
 
 

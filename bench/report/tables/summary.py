@@ -17,6 +17,7 @@ from bench.report.tables.results import arm_cells, lost_statuses, means, questio
 from bench.report.wording import answer
 from bench.report.wording import study as words
 from bench.report.wording.block import sentence
+from bench.report.wording.factor import factor
 from bench.report.wording.format import number
 from bench.report.wording.tuning import changed
 from bench.rows.unfit import sentences
@@ -39,7 +40,7 @@ def sheet(summary: Summary) -> Sheet:
     blocks = [
         Section(finding.block.label, (block(summary, finding), sentence(finding))) for finding in summary.findings
     ]
-    conclusion = f"{answer.answer(summary)} {words.counts(summary)}"
+    conclusion = " ".join(filter(None, [factor(summary), answer.answer(summary), words.counts(summary)]))
     notes = " ".join([NOTES, *([words.judged(summary)] if summary.about else []), *words.notes(summary)])
     parts: list[Part] = [*blocks, *[Section(GLANCE, (glance(summary, intervals=False),))] * (len(blocks) > 1)]
     page: list[Part] = [conclusion, Section(GLANCE, (glance(summary, intervals=True),)), *blocks, notes]

@@ -13,7 +13,7 @@ from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDE
 from bench.report.analysis.question import Question, arms_of
 from bench.report.analysis.rules import Rules
 from bench.report.analysis.summary import Summary
-from bench.report.wording.factor import Group, every, explained, factor, groups, phrase
+from bench.report.wording.factor import Group, every, explained, groups, phrase
 from bench.report.wording.format import (
     PERCENT,
     counted,
@@ -45,9 +45,8 @@ SHORT = 4  # blocks or arms named in a sentence of the abstract
 
 
 def answer(summary: Summary) -> str:
-    """On what it depends, where the initializer matters, which arms lead there, what did not train, what to take."""
-    parts = [factor(summary), matters(summary), leading(summary), training(summary), advice(summary)]
-    return " ".join(filter(None, parts))
+    """Where the initializer matters, which arms lead there, what did not train, and what to take."""
+    return " ".join(filter(None, [matters(summary), leading(summary), training(summary), advice(summary)]))
 
 
 def question(summary: Summary) -> str:

@@ -270,7 +270,8 @@ def _cost_of_a_verdict(summary: Summary) -> str:
     if not summary.question:
         return ""
     found = {
-        finding.ids(*pair.names): verdict(pair) not in (UNDECIDED, NEITHER) for finding, pair in summary.question.pairs
+        finding.ids(pair.initializer, pair.other): verdict(pair) not in (UNDECIDED, NEITHER)
+        for finding, pair in summary.question.pairs
     }
     names = {str(row.choices["initializer"]) for one in summary.question.arms for row in summary.rows_of(one)}
     rows = [row for row in summary.rows if str(row.choices["initializer"]) in names]
