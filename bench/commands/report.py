@@ -85,10 +85,9 @@ def _summary_of(
 
 
 def _printed(studies: Studies) -> str:
-    """The report of each study; of several, for people, after what those that ask the same question say together."""
+    """The report of each study; of several, for people, after what they say together."""
     from bench.report import render, sheet
-    from bench.report.terminal import paragraphs
-    from bench.report.wording.answer import together
+    from bench.report.tables.several import together
 
     form = studies[0][0].format
     summaries = [_summary_of(rows, one, one.where, unfit) for one, rows, unfit in studies]
@@ -98,7 +97,7 @@ def _printed(studies: Studies) -> str:
     ]
     compared = [summary for summary in summaries if summary]
     if len(compared) > 1 and form in ("text", "markdown"):
-        texts.insert(0, paragraphs(together(compared), form))
+        texts.insert(0, render(together(compared), form))
     return "\n".join(filter(None, texts))
 
 

@@ -6,9 +6,7 @@ In: a Sheet. Out: text. Touches: nothing.
 import json
 import re
 import textwrap
-from collections.abc import Callable, Sequence
-
-import pandas as pd
+from collections.abc import Callable
 
 from bench.report.document import Listing, Part, Section, Sheet, Table
 from bench.report.tables.export import labelled, piped, texts
@@ -25,12 +23,6 @@ def render(sheet: Sheet, format: str = "text", width: int = 100) -> str:
     if format not in FORMATS:
         raise UserError(f"no format is named {format!r}; there are {', '.join(FORMATS)}")
     return FORMATS[format](sheet, width)
-
-
-def paragraphs(texts: Sequence[str], format: str) -> str:
-    """Paragraphs in front of the sheets of several studies, for a terminal or a page; nothing where there is none."""
-    found = render(Sheet(tuple(texts), pd.DataFrame(), None), format)
-    return found if texts else ""
 
 
 def _text(sheet: Sheet, width: int) -> str:

@@ -147,6 +147,12 @@ def generator() -> Generator:
     return np.random.default_rng(BOOTSTRAP_SEED)
 
 
+def reached(rows: Sequence[Row]) -> list[tuple[Any, float]]:
+    """The seed and the test accuracy of each run that ended, a fraction; a diverged one counts as chance."""
+    guess, ended = chance(rows), [row for row in rows if row.status in (OK, DIVERGED)]
+    return [(row.choices.get("seed"), guess if row.status == DIVERGED else accuracy(row)) for row in ended]
+
+
 def chance(rows: Sequence[Row]) -> float:
     """The accuracy of a guess, a fraction; 0 where the number of classes is unknown."""
     classes = next((row.environment["classes"] for row in rows if row.environment.get("classes")), None)
@@ -187,9 +193,8 @@ def _splits_vary(rows: Sequence[Row]) -> bool:
 
 
 def _mean_of_all(rows: Sequence[Row]) -> float | None:
-    guess = chance(rows)
-    reached = [guess if row.status == DIVERGED else accuracy(row) for row in rows if row.status in (OK, DIVERGED)]
-    return float(np.mean(reached)) if reached else None
+    found = reached(rows)
+    return float(np.mean([value for _, value in found])) if found else None
 
 
 def _mean(rows: Sequence[Row], measure: str) -> float | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bench.report.analysis.answers import answers
 from bench.report.analysis.claim import Judgment
 from bench.report.analysis.stable import predicted
 from bench.report.analysis.summary import Summary
@@ -18,7 +19,7 @@ from bench.report.paper.evidence import common, evidence
 from bench.report.paper.keys import flat
 from bench.report.paper.references import Bibliography
 from bench.report.paper.text import fill
-from bench.report.tables import card, cost, overall, protocol, results, screening, tuning
+from bench.report.tables import card, cost, overall, protocol, results, screening, several, tuning
 from bench.report.tables import claims as published
 from bench.report.terminal import marked
 from bench.report.wording import answer
@@ -224,6 +225,7 @@ def suffixed(summaries: Sequence[Summary]) -> list[tuple[Summary, str]]:
 def tables(summaries: Sequence[Summary], options: protocol.Options) -> list[Table]:
     """Every table that the rows have something for."""
     found = [protocol.arms(summaries, options), protocol.parts(summaries, options), protocol.data(summaries)]
+    found += several.tables(summaries) if len(summaries) > 1 else []
     for summary, suffix in suffixed(summaries):
         made = [table for make in OF_STUDY if (table := make(summary)) and table.lines]
         made += [results.question_in_short(summary.question)] if summary.question else []
@@ -260,7 +262,7 @@ def values(summaries: Sequence[Summary], sources: Sources, bibliography: Bibliog
         **common(),
         "claims": [],
         "several": len(found) > 1,
-        "together": answer.together(summaries),
+        "together": answer.together(answers(summaries)),
         "studies": found,
         "cite": bibliography.cite,
         "author": bibliography.author,

@@ -7,17 +7,16 @@ from typing import Any
 
 from bench.report.analysis.arms import Arm
 from bench.report.analysis.blocks import short
-from bench.report.analysis.card import by_level, of_study
+from bench.report.analysis.card import of_study
 from bench.report.analysis.finding import EQUAL, MATTERS, NO_MATTER, Finding
 from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN, Pair
 from bench.report.analysis.rules import ENOUGH
 from bench.report.analysis.summary import Summary
 from bench.report.paper.keys import Keys, put
 from bench.report.statistics.intervals import MANY
-from bench.report.tables.card import lines
 from bench.report.wording import answer, block, card
 from bench.report.wording import study as words
-from bench.report.wording.factor import factor, phrase
+from bench.report.wording.factor import apart, factor
 from bench.report.wording.format import PERCENT, accuracy, confidence, counted, estimate, listed, number, p, points
 from bench.report.wording.tuning import changed
 
@@ -79,9 +78,10 @@ def _texts(summary: Summary, suffix: str) -> dict[str, Any]:
         "suffix": suffix,
         "judged": words.judged(summary),
         "take": card.take(of_study(summary)),
-        "cards": _cards(summary),
+        "control": words.control(summary.control) if summary.control else "",
         "training": answer.training(summary),
         "factor": factor(summary),
+        "apart": apart(summary),
         "setup": answer.setup(summary),
         "spread": words.spread(summary),
         "learning_rates": words.learning_rates(summary),
@@ -95,18 +95,6 @@ def _texts(summary: Summary, suffix: str) -> dict[str, Any]:
     tuned = {"tuning": changed(summary.tuning)} if summary.tuning else {}
     ranks = {"ranks": words.ranks(summary, summary.ranks)} if summary.ranks else {}
     return texts | ranks | tuned | ({"power": power} if power else {})
-
-
-def _cards(summary: Summary) -> list[dict[str, Any]]:
-    """What to take for each value of the choice that tells best: where, the sentences, and the line of each default."""
-    return [
-        {
-            "where": phrase(level.choice, level.value),
-            "take": card.take(one),
-            "code": [found.initialize.splitlines()[-1] for found in lines(one).values()],
-        }
-        for level, one in by_level(summary)
-    ]
 
 
 def _counts(summary: Summary) -> dict[str, Any]:

@@ -6,6 +6,7 @@ In: a Summary. Out: Tables. Touches: nothing.
 from collections import Counter
 
 from bench.report.analysis.arms import Arm, outcome
+from bench.report.analysis.blocks import short
 from bench.report.analysis.finding import Finding
 from bench.report.analysis.levels import Level, by_choice
 from bench.report.analysis.pairs import Pair
@@ -15,6 +16,7 @@ from bench.report.document import Cell, Table
 from bench.report.tables.markdown import escaped
 from bench.report.wording.answer import PAIRS, verdict, word_of_block
 from bench.report.wording.format import DASH, PERCENT, estimate, interval_alone, number, p, points, range_of
+from bench.rows.tuning import SHARED, TUNED
 from bench.schema import FAILED, PREEMPTED, Row
 
 RESULTS = (
@@ -30,10 +32,11 @@ GLANCE = (
 UNFIT = "unfit"
 BLOCKS = "The verdict in each block, and the leading set: the arms that train, than which none is shown to be better."
 LEVELS = (
-    "Where it matters, by choice: the points between the best and the worst arm of a block by the mean over all runs "
-    "(a diverged one counts as chance) in the median block, the lowest and the highest training rate of an arm, the "
-    "verdicts on pairs of arms, and the widest difference in accuracy that is shown. Of a study that tunes, each arm "
-    "at its own value."
+    "Where it matters, by choice, by the mean over all runs, a diverged one counted as chance: of a study that tunes, "
+    "each arm at its own value, the points of the arm that tuning ranks first over the one that it ranks last, with "
+    "the interval over the fresh seeds; the gap between the best and the worst arm of the median block, which chance "
+    "widens; the lowest and the highest training rate of an arm, the verdicts on pairs of arms, and the widest "
+    "difference in accuracy that is shown."
 )
 RUNS = "Every run: its id, the choices that vary within the study, how it ended and what it reached."
 
@@ -82,17 +85,24 @@ def blocks(summary: Summary) -> Table:
 
 def levels(summary: Summary) -> Table:
     """One line per value of each choice that varies: verdicts on pairs, training rates, the widest difference."""
-    findings = [*map(summary.advised, summary.distinct)]
-    return Table(
-        "levels",
-        LEVELS,
-        ("choice", "value", "blocks", "gap", "training rates %", "pairs", *PAIRS, "widest difference shown"),
-        tuple(tuple(_level(one)) for found in by_choice(findings).values() for one in found),
-        2,
+    findings, tuned = [*map(summary.advised, summary.distinct)], summary.tuning is not None
+    found = by_choice(findings, summary.tuning).values()
+    apart = ("first over last",) * tuned
+    header = (
+        "choice",
+        "value",
+        "blocks",
+        *apart,
+        "gap",
+        "training rates %",
+        "pairs",
+        *PAIRS,
+        "widest difference shown",
     )
+    return Table("levels", LEVELS, header, tuple(tuple(_level(one, tuned)) for levels in found for one in levels), 2)
 
 
-def _level(one: Level) -> list[Cell]:
+def _level(one: Level, tuned: bool) -> list[Cell]:
     verdicts = Counter(map(verdict, one.pairs))
     rates = range_of([f"{PERCENT * rate:.0f}" for rate in one.rates]) if one.rates else DASH
     finding, pair = one.widest or (None, None)
@@ -103,6 +113,7 @@ def _level(one: Level) -> list[Cell]:
         Cell(one.choice.rpartition(".")[2]),
         Cell(str(one.value)),
         Cell(f"{len(one.findings):,}", len(one.findings)),
+        *[Cell(estimate(one.ranked, 1), one.ranked.value if one.ranked else None)] * tuned,
         Cell(number(one.gap, 1), one.gap),
         Cell(rates),
         Cell(f"{len(one.pairs):,}", len(one.pairs)),
@@ -133,18 +144,35 @@ def question(summary: Summary) -> Table | None:
 
 
 def question_in_short(question: Question) -> Table:
-    """The question without its p-values: of each block both training rates, the difference in accuracy, the verdict."""
-    lines = []
+    """The question without its p-values: of each block both training rates, the difference in accuracy, the verdict.
+
+    Of a study that tunes, a block stands in one line, with each arm at its own value and with all at the shared one.
+    """
+    blocks: dict[str, dict[str, list[Cell]]] = {}
     for finding, pair in question.pairs:
         rates, _, difference, *_, word = question_cells(finding, pair)
-        lines.append((Cell(finding.name or "all"), rates, difference, Cell(str(pair.seeds), pair.seeds), word))
+        value, name = _tuned_value(finding)
+        blocks.setdefault(name, {})[value] = [rates, difference, word]
+    values = sorted({value for found in blocks.values() for value in found}, reverse=True)  # tuned, then shared
     caption = (
-        f"{' minus '.join(map(escaped, question.arms))}: how many runs of both trained, the difference in accuracy "
-        "over the seeds where both did with its interval, and the verdict. Verdicts are adjusted over blocks and "
-        "looks, intervals are not. Equal in accuracy: within the margin, by runs too few to say so of training rates."
+        f"{' minus '.join(map(escaped, question.arms))}: how many runs of both trained, the difference in accuracy in "
+        "points over the seeds where both did with its interval, and the verdict."
     )
-    header = ("block", "trained", "accuracy in points", "seeds", "verdict")
-    return Table("question_in_short", caption, header, tuple(lines))
+    header = [f"{value}: {head}" if value else head for value in values for head in ("trained", "accuracy", "verdict")]
+    lines = tuple(
+        (Cell(name), *(cell for value in values for cell in found.get(value, [Cell(DASH)] * 3)))
+        for name, found in blocks.items()
+    )
+    return Table("question_in_short", caption, ("block", *header), lines)
+
+
+def _tuned_value(finding: Finding) -> tuple[str, str]:
+    """TUNED or SHARED, as the arms of a block have it, "" where nothing is tuned; and the name of the block without."""
+    key = next((key for key, value in finding.choices.items() if value in (TUNED, SHARED)), None)
+    if key is None:
+        return "", finding.name or "all"
+    parts = [one for one in finding.name.split("/") if one != short(key, finding.choices[key])]
+    return str(finding.choices[key]), "/".join(parts) or "all"
 
 
 QUESTION = (

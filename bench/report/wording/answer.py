@@ -4,11 +4,11 @@ In: a Summary. Out: text. Touches: nothing.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from bench.report.analysis.answers import MARGIN, Answer
 from bench.report.analysis.arms import STALLED, TRAINED, outcome
 from bench.report.analysis.finding import ALONE, EQUAL, MATTERS, NO_MATTER, Finding
-from bench.report.analysis.levels import by_choice
 from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN, Pair
 from bench.report.analysis.question import Question, arms_of
 from bench.report.analysis.rules import Rules
@@ -60,45 +60,33 @@ def question(summary: Summary) -> str:
     return f"{ours} or {theirs}? {reply if reply.startswith((ours, theirs)) else sentence_case(reply)}."
 
 
-def together(summaries: Sequence[Summary]) -> list[str]:
-    """The answer of several studies to each question that they share, by the choice that tells best.
+def together(found: Sequence[Answer]) -> list[str]:
+    """A sentence for each question of the answers of several studies, by the choice that tells most.
 
-    Of studies that tune, each arm at its own value. `a or b? In 8 blocks of 2 studies, each by its margins: with batch
-    norm equivalent in 3, undecided in 1, the widest difference a over b +0.4 [0.1, 0.7] points (plain14/relu) ...`
+    `a or b? With batch norm within the margin of accuracy in 3 of 4 blocks, undecided in 1, the widest difference a
+    +0.4 [0.1, 0.7] points; without normalization ...`
     """
-    found: dict[frozenset[str], list[Summary]] = defaultdict(list)
-    for one in summaries:
-        if one.question and one.alpha:
-            found[frozenset(one.question.arms)].append(one)
-    return [_together(same) for same in found.values() if len(same) > 1]
+    clauses: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for one in found:
+        where = f"{phrase(one.choice, one.value)} " if one.choice else ""
+        clauses[one.arms].append(f"{where}{_told(one)}")
+    return [f"{listed(arms, 'or')}? {sentence_case('; '.join(texts))}." for arms, texts in clauses.items()]
 
 
-def _together(summaries: Sequence[Summary]) -> str:
-    arms = summaries[0].question.arms if summaries[0].question else ()
-    pairs = {
-        finding: pair
-        for one in summaries
-        if one.question
-        for finding, pair in one.question.pairs
-        if any(finding is each for each in one.distinct)
-    }
-    levels = next(iter(by_choice([*pairs]).values()), [])
-    clauses = [f"{phrase(one.choice, one.value)} {_tally({f: pairs[f] for f in one.findings})}" for one in levels]
-    start = f"{listed(arms, 'or')}? In {counted(len(pairs), 'block')} of {len(summaries)} studies, each by its margins"
-    return f"{start}: {'; '.join(clauses or [_tally(pairs)])}."
+def _told(one: Answer) -> str:
+    """In how many blocks what is shown, and the widest difference."""
+    said = {**{name: f"{name} is better" for name in one.arms}, MARGIN: "within the margin of accuracy"}
+    found = [f"{said.get(words, words)} in {count}" for words, count in one.counts.most_common()]
+    found[0] += f" of {counted(len(one.pairs), 'block')}"
+    return ", ".join([*found, *([f"the widest difference {widest(one)} points"] if one.widest else [])])
 
 
-def _tally(pairs: Mapping[Finding, Pair]) -> str:
-    """In how many blocks each verdict holds, and the widest difference."""
-    labels = Counter(_label(pair) for pair in pairs.values())
-    words = ", ".join(f"{word} in {count}" for word, count in labels.most_common())
-    known = {finding: pair for finding, pair in pairs.items() if pair.accuracy.difference is not None}
-    if not known:
-        return words
-    finding, pair = max(known.items(), key=lambda one: abs(one[1].accuracy.difference or 0.0))
-    pair = pair if pair.accuracy.sign >= 0 else pair.turned()
-    widest = f"{pair.initializer} over {pair.other} {points(pair.accuracy, finding.digits)} points"
-    return f"{words}, the widest difference {widest}{inside([finding.name])}"
+def widest(one: Answer) -> str:
+    """The widest difference with its interval, after the arm that it is for: `a +0.4 [0.1, 0.7]`."""
+    if one.widest is None:
+        return ""
+    finding, pair = one.widest
+    return f"{pair.initializer} {points(pair.accuracy, finding.digits)}"
 
 
 def _unanswered(summary: Summary) -> str:

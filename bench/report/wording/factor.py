@@ -10,10 +10,10 @@ from typing import Any
 
 from bench.report.analysis.blocks import short
 from bench.report.analysis.finding import Finding
-from bench.report.analysis.levels import Level, by_choice
+from bench.report.analysis.levels import Level, by_choice, telling
 from bench.report.analysis.pairs import DIFFERENT
 from bench.report.analysis.summary import Summary
-from bench.report.wording.format import counted, few, inside, number, range_of
+from bench.report.wording.format import counted, counted_range, estimate, few, inside, number, range_of
 
 
 @dataclass(frozen=True)
@@ -41,34 +41,47 @@ def groups(findings: Sequence[Finding], labels: Sequence[str]) -> list[Group]:
     One group of all blocks where no choice has a value of two blocks or more with one label.
     """
     columns = [key for key in findings[0].choices if len({repr(one.choices[key]) for one in findings}) > 1]
-    found = {key: _by_value(findings, labels, key) for key in columns}
-    telling = [
-        key for key, values in found.items() if any(len(one) > 1 and len(set(one)) == 1 for one in values.values())
-    ]
-    if not telling:
+    best = telling(findings, labels)
+    if not best:
         return [Group("", tuple(findings), tuple(_name(one, columns) for one in findings))]
-    best = min(telling, key=lambda key: sum(len(set(one)) for one in found[key].values()))
     return [_group(findings, columns, best, value) for value in dict.fromkeys(one.choices[best] for one in findings)]
 
 
 def factor(summary: Summary) -> str:
     """The choice on which it depends most how far initializers lie apart; empty where they lie equally far.
 
-    Of a study that tunes, each arm at its own value.
+    Of a study that tunes, each arm at its own value, and the first arm over the last as tuning ranks them.
     """
-    name, levels = next(iter(by_choice([*map(summary.advised, summary.distinct)]).items()), ("", []))
-    known = [one for one in levels if one.gap is not None]
-    gaps = [f"{number(one.gap, 1)} points {phrase(name, one.value)} ({_blocks(one)})" for one in known]
-    if not summary.alpha or len({number(one.gap, 1) for one in levels}) < 2:
+    found = levels(summary)
+    if not summary.alpha or len({number(one.size, 1) for one in found}) < 2:
         return ""
-    last = name.rpartition(".")[2].replace("_", " ")
-    shown = [f"{sum(pair.verdict == DIFFERENT for pair in one.pairs):,} of {len(one.pairs):,}" for one in levels]
-    tuned = ", each at its own value," if summary.tuning else ""
+    last = found[0].choice.rpartition(".")[2].replace("_", " ")
+    shown = [f"{sum(pair.verdict == DIFFERENT for pair in one.pairs):,} of {len(one.pairs):,}" for one in found]
+    seeds = sorted({one.ranked.n for one in found if one.ranked})
+    if far := apart(summary):
+        tuned = ", each at its own value,"
+        how = f"over all runs on {counted_range(seeds, 'fresh seed')} the arm that tuning ranks first leads the last by"
+    else:
+        tuned, how = "", "by the mean over all runs the best and the worst arm of the median block lie apart by"
+        gaps = [f"{number(one.gap, 1)} points {phrase(one.choice, one.value)} ({_blocks(one)})" for one in found]
+        far = few(gaps)
     return (
-        f"What the initializer changes{tuned} depends most on the {last}: by the mean over all runs the best and the "
-        f"worst arm of the median block lie apart by {few(gaps)}; of the pairs of arms {few(shown)} are shown to be "
-        "different."
+        f"What the initializer changes{tuned} depends most on the {last}: {how} {far}; of the pairs of arms "
+        f"{few(shown)} are shown to be different."
     )
+
+
+def apart(summary: Summary) -> str:
+    """How far the arm that tuning ranks first leads the last, by that choice; empty unless known of each value."""
+    found = levels(summary)
+    if not all(one.ranked for one in found):
+        return ""
+    return few([f"{estimate(one.ranked, 1)} points {phrase(one.choice, one.value)}" for one in found])
+
+
+def levels(summary: Summary) -> list[Level]:
+    """The levels of the choice on which it depends most how far arms lie apart; none where no choice varies."""
+    return next(iter(by_choice([*map(summary.advised, summary.distinct)], summary.tuning).values()), [])
 
 
 def _blocks(level: Level) -> str:
@@ -85,13 +98,6 @@ def phrase(column: str, value: Any) -> str:
         return "without normalization" if value == "none" else f"with {value}{word}"
     shown = short(column, value)
     return f"at {shown}" if "=" in shown else f"with {shown}"
-
-
-def _by_value(findings: Sequence[Finding], labels: Sequence[str], column: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for one, label in zip(findings, labels, strict=True):
-        found[repr(one.choices[column])].append(label)
-    return found
 
 
 def _group(findings: Sequence[Finding], columns: Sequence[str], column: str, value: Any) -> Group:

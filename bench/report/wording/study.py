@@ -5,6 +5,7 @@ In: a Summary. Out: sentences. Touches: nothing.
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 
 from bench.report.analysis.arms import IMAGES, SEEDS, SPLITS
@@ -266,23 +267,41 @@ def cost(summary: Summary) -> str:
 
 
 def _cost_of_a_verdict(summary: Summary) -> str:
-    """The minutes of the runs of the question's arms, those that tune too, for each comparison that is decided."""
-    if not summary.question:
+    found = price(summary)
+    if not found or not found.decided or not found.minutes:
         return ""
+    return (
+        f" Of {counted(found.asked, 'comparison')} that the question asks for, of runs that are not the same, "
+        f"{found.decided} {'is' if found.decided == 1 else 'are'} decided, by {counted(found.runs, 'run')} of "
+        f"{found.minutes:,.1f} minutes: {found.minutes / found.decided:.1f} for each."
+    )
+
+
+@dataclass(frozen=True)
+class Price:
+    """What an answer takes: the comparisons asked for, of runs that are not the same, those decided, runs, minutes.
+
+    The runs are those of the question's arms, those that tune too.
+    """
+
+    asked: int
+    decided: int
+    runs: int
+    minutes: float
+
+
+def price(summary: Summary) -> Price | None:
+    """What the answer to the question took; None where the study asks none."""
+    if not summary.question:
+        return None
     found = {
         finding.ids(pair.initializer, pair.other): verdict(pair) not in (UNDECIDED, NEITHER)
         for finding, pair in summary.question.pairs
     }
     names = {str(row.choices["initializer"]) for one in summary.question.arms for row in summary.rows_of(one)}
     rows = [row for row in summary.rows if str(row.choices["initializer"]) in names]
-    minutes, decided = sum(row.measures.get("seconds") or 0.0 for row in rows) / 60, sum(found.values())
-    if not decided or not minutes:
-        return ""
-    return (
-        f" Of {counted(len(found), 'comparison')} that the question asks for, of runs that are not the same, {decided} "
-        f"{'is' if decided == 1 else 'are'} decided, by {counted(len(rows), 'run')} of {minutes:,.1f} minutes: "
-        f"{minutes / decided:.1f} for each."
-    )
+    minutes = sum(row.measures.get("seconds") or 0.0 for row in rows) / 60
+    return Price(len(found), sum(found.values()), len(rows), minutes)
 
 
 def listing(summary: Summary) -> str:

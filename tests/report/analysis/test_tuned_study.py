@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bench.machine.settings import Screen, Settings, Tune
 from bench.report import Summary, render, sheet, summarize_study
@@ -13,14 +14,18 @@ from bench.report.analysis.advice import advice
 from bench.report.analysis.tuning import Tuning
 from bench.report.figures import figures
 from bench.report.figures.grid import grid
+from bench.report.statistics import Estimate
 from bench.report.tables import results
 from bench.report.tables import tuning as tables
 from bench.report.wording import answer
 from bench.report.wording import tuning as words
+from bench.report.wording.factor import apart, factor, levels
+from bench.report.wording.format import estimate
 from bench.rows.screening import Dropped
 from bench.schema import Row, UserError
 
 MakeRow = Callable[..., Row]
+RATE = "optimizer__learning_rate"
 KEY = "optimizer.learning_rate"
 GRID = (0.0125, 0.05, 0.2)
 TUNING = (100, 101, 102)
@@ -91,6 +96,42 @@ def test_tuning_rows_enter_no_verdict(tuned: Callable[..., Summary]) -> None:
     judged = [row for finding in summary.findings for arm in finding.arms for row in arm.rows]
     assert len(judged) == 4 * 10
     assert {row.choices["seed"] for row in judged}.isdisjoint(TUNING)
+
+
+def test_the_lead_of_the_first_arm_over_the_last_is_that_of_fresh_runs_in_the_order_of_tuning(
+    row: MakeRow, again: Callable[[list[Row]], Summary]
+) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.004, (3, 10))
+
+    def fresh(norm: str, place: int, seed: int) -> float:
+        low = 0.5 if norm == "none" and place == 2 else 0.0
+        return float(0.9 - low + noise[place, seed])
+
+    def runs(name: str, norm: str, place: int, seen: float) -> Iterator[Row]:
+        for seed in range(10):
+            status = "diverged" if (norm, name, seed) == ("none", "c", 0) else "ok"
+            yield row(name, seed, fresh(norm, place, seed), status, normalization=norm, **{RATE: 0.05})
+        for rate, reached in zip(GRID, (seen - 0.3, seen, seen - 0.3), strict=True):
+            for seed in TUNING:
+                yield row(name, seed, 0.5, validation_accuracy=reached, normalization=norm, **{RATE: rate})
+
+    seen = {"batch": (0.91, 0.93, 0.92), "none": (0.91, 0.93, 0.4)}
+    rows = [
+        run for norm in seen for place, name in enumerate("abc") for run in runs(name, norm, place, seen[norm][place])
+    ]
+    batch, none = levels(again(rows))
+    leads = [100 * (noise[1] - noise[0]), 100 * (0.5 + noise[1] - noise[2])]  # b over a, b over c
+    leads[1][0] = 100 * (0.9 + noise[1, 0] - 0.1)  # a diverged run counts as chance
+    for level, lead in zip((batch, none), leads, strict=True):
+        low, high = stats.t.interval(0.95, 9, lead.mean(), stats.sem(lead))
+        assert level.ranked == Estimate(pytest.approx(lead.mean()), pytest.approx(low), pytest.approx(high), 10)
+    assert batch.size < batch.gap
+    found = apart(again(rows))
+    lead, far = (estimate(one.ranked, 1) for one in (batch, none))
+    assert found == f"{lead} points with batch norm and {far} points without normalization"
+    assert f"over all runs on 10 fresh seeds the arm that tuning ranks first leads the last by {found};" in (
+        factor(again(rows))
+    )
 
 
 def test_an_arm_whose_tuned_value_is_the_shared_one_has_the_same_runs_in_both(tuned: Callable[..., Summary]) -> None:

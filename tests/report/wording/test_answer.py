@@ -3,7 +3,10 @@ from dataclasses import replace
 from typing import Any
 
 from bench.report import Summary, summarize
+from bench.report.analysis.answers import MARGIN, MIXED, answers, shown
+from bench.report.analysis.pairs import NEITHER, UNDECIDED
 from bench.report.analysis.rules import Margin, Rules
+from bench.report.tables import several
 from bench.report.wording.answer import (
     abstract,
     advice,
@@ -296,15 +299,51 @@ def test_studies_that_ask_the_same_answer_it_together_by_what_tells_best(make_st
     one, two = study("one", ["he", "xavier"], "resnet20"), study("two", ["he", "xavier"], "plain14")
     other = study("other", ["xavier", "he"], "resnet20")
     silent = study("silent", [], "resnet20")
-    (joint,) = together([one, two, other, silent])
+    (joint,) = together(answers([one, two, other, silent]))
     assert joint == (
-        "he or xavier? In 6 blocks of 3 studies, each by its margins: with batch norm equivalent in 3, the widest "
-        "difference he over xavier +0.00 [-0.01, 0.01] points (batch); without normalization he is better in 3, "
-        "the widest difference he over xavier +40.00 [39.99, 40.01] points (none)."
+        "he or xavier? With batch norm within the margin of accuracy in 3 of 3 blocks, the widest difference he +0.00 "
+        "[-0.01, 0.01] points; without normalization he is better in 3 of 3 blocks, the widest difference he +40.00 "
+        "[39.99, 40.01] points."
     )
-    assert together([one, silent]) == []
+    assert [one.studies for one in answers([one, two, other, silent])] == [("one", "two", "other")] * 2
+    assert together(answers([silent])) == []
+    (lines,) = [table.lines for table in several.tables([one, two, silent]) if table.name == "answers"]
+    assert [[cell.text for cell in line[1:7]] for line in lines] == [
+        ["with batch norm", "2", "2", "-", "0", "0"],
+        ["without normalization", "2", "0", "he in 2", "0", "0"],
+    ]
 
 
-def test_an_arm_that_differs_in_training_rate_alone_is_said_to_train_more_often(make_study: Any, arm: MakeArm) -> None:
-    rows = arm("he", [0.9] * 20) + arm("xavier", [0.9] * 8 + [0.1] * 12)
-    assert question(make_study(rows, question=["xavier", "he"])) == "xavier or he? he trains more often."
+def test_what_is_shown_of_a_pair_names_the_better_arm_or_why_there_is_none(make_study: Any, arm: MakeArm) -> None:
+    def shown_of(*ours: float | None, theirs: list[float | None]) -> str:
+        return shown(make_study([*arm("a", [*ours]), *arm("b", theirs)], question=["a", "b"]).question.pairs[0][1])
+
+    high, low, lost = [0.9, 0.91] * 6, [0.5, 0.51] * 6, [0.1] * 12
+    assert shown_of(*high, theirs=low) == "a"
+    assert shown_of(*low, theirs=high) == "b"
+    assert shown_of(*high, theirs=high) == MARGIN
+    assert shown_of(*lost, theirs=lost) == NEITHER
+    assert shown_of(*high[:3], theirs=low[:3]) == UNDECIDED
+    assert shown_of(*low, theirs=[0.9, 0.91] * 3 + [0.1] * 6) == MIXED
+
+
+def test_several_studies_say_side_by_side_what_they_are_and_what_to_take(make_study: Any, arm: MakeArm) -> None:
+    noise = [0.001 * (-1) ** seed for seed in range(12)]
+    rows = [
+        row
+        for normalization, low in (("batch", 0.9), ("none", 0.5))
+        for initializer, level in (("a", 0.9), ("b", low), ("c", 0.9))
+        for row in arm(initializer, [level + one for one in noise], normalization=normalization)
+    ]
+    one, two = (make_study(rows, name=name, question=["a", "b"], rate_margin=0.4) for name in ("one", "two"))
+    found = {table.name: [[cell.text for cell in line] for line in table.lines] for table in several.tables([one, two])}
+    assert [line[0] for line in found["studies"]] == ["one", "two"]
+    assert found["studies"][0][2:7] == ["72", "0 %", "1 / 40 points", "2", "2"]
+    assert found["gaps"][:2] == [
+        ["one", "with batch norm", "-", "0.0", "100", "3", "0"],
+        ["one", "without normalization", "-", "40.0", "100", "3", "2"],
+    ]
+    assert found["recommended"][:2] == [
+        ["one", "with batch norm", "a, b or c", "-", "-"],
+        ["one", "without normalization", "a or c", "-", "b"],
+    ]
