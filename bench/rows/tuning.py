@@ -23,6 +23,7 @@ from bench.schema import DIVERGED, FAILED, FINAL, OK, Row, UserError
 TUNED, SHARED = "tuned", "shared"  # what stands for the value in a final run, so that its block has one
 FACTORS = (1 / 16, 1 / 4, 1, 4, 16)  # of a grid that is built around the shared value
 DIGITS = 6  # of a value that is computed
+SCORED = 12  # decimals of a score
 CONTROL = "again"  # the initializer of a hidden A/A arm: it has the values of its twin, or the two would differ
 
 
@@ -182,9 +183,9 @@ def _ended(rows: Mapping[float, Mapping[int, Row]], values: Iterable[float], tun
 
 
 def _scores(rows: Mapping[float, Mapping[int, Row]], values: Iterable[float], tune: Tune) -> dict[float, float]:
-    """The score of each value that has a row for every seed."""
+    """The score of each value that has a row for every seed, rounded: equal counts of images are equal scores."""
     whole = [value for value in values if len(rows.get(value, {})) == len(tune.seeds)]
-    return {value: math.fsum(map(score, rows[value].values())) / len(tune.seeds) for value in whole}
+    return {value: round(math.fsum(map(score, rows[value].values())) / len(tune.seeds), SCORED) for value in whole}
 
 
 def score(row: Row) -> float:

@@ -1,6 +1,7 @@
 """What tuning rows choose: planted rows, and the values that follow from them."""
 
 import json
+import math
 
 import pytest
 
@@ -66,6 +67,17 @@ def test_a_diverged_run_counts_as_chance():
 def test_ties_go_to_the_value_nearest_to_the_shared_one_then_to_the_smaller():
     assert chosen(scored(LOW, v0_0125=0.5, v0_05=0.5, v0_2=0.5), [LOW])[1] == {"low": 0.05}
     assert chosen(scored(LOW, v0_0125=0.5, v0_05=0.4, v0_2=0.5), [LOW], extend=0)[1] == {"low": 0.0125}
+
+
+def test_equal_counts_of_images_are_a_tie_in_whatever_order_of_the_seeds():
+    counts = {0.0125: (174, 178, 176), 0.05: (175, 177, 176)}  # 528 of 3 x 180 each, whose sums round apart
+    rows = [
+        row(LOW, value, seed, right / 180)
+        for value, found in counts.items()
+        for seed, right in zip((100, 101, 102), found, strict=True)
+    ]
+    assert len({math.fsum(right / 180 for right in found) / 3 for found in counts.values()}) == 2
+    assert chosen(rows, [LOW], values=[*counts], seeds=[100, 101, 102], extend=0)[1] == {"low": 0.05}
 
 
 def test_a_best_value_at_an_edge_of_one_arm_extends_the_grid_of_all():
