@@ -96,8 +96,8 @@ def _printed(studies: Studies) -> str:
         for summary, (one, rows, unfit) in zip(summaries, studies, strict=True)
     ]
     compared = [summary for summary in summaries if summary]
-    if len(compared) > 1 and form in ("text", "markdown"):
-        texts.insert(0, render(together(compared), form))
+    if len(compared) > 1 and form in ("text", "markdown") and (top := together(compared)).parts:
+        texts.insert(0, render(top, form))
     return "\n".join(filter(None, texts))
 
 

@@ -15,22 +15,19 @@ from bench.report.analysis.pairs import CLOSE, DIFFERENT, Pair
 from bench.report.analysis.summary import Summary
 
 MARGIN, MIXED = "within the margin", "neither is the better one"
-Asked = tuple[str, Finding, Pair]  # the name of a study, a block, and its pair
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
     """The pairs of a question's two arms in the blocks that share a value of a choice, whatever study they are of.
 
-    Each pair has the verdict of its study, by the margins of that study. choice: "" where no choice varies. studies:
-    the names of those that have such blocks.
+    Each pair has the verdict of its study, by the margins of that study. choice: "" where none tells it.
     """
 
     arms: tuple[str, ...]
     choice: str
     value: Any
     pairs: tuple[tuple[Finding, Pair], ...]
-    studies: tuple[str, ...]
 
     @property
     def counts(self) -> Counter[str]:
@@ -51,8 +48,8 @@ class Answer:
 def shown(pair: Pair) -> str:
     """What is shown of a pair: the better arm, MARGIN, MIXED, or the verdict that it is undecided or neither trains.
 
-    MARGIN: their accuracies lie within it, and no difference in training rate is shown. MIXED: one arm trains more
-    often, the other is more accurate.
+    MARGIN: their accuracies lie within it, and no difference in training rate beyond its own margin is shown. MIXED:
+    one arm trains more often, the other is more accurate.
     """
     if pair.verdict == DIFFERENT:
         return pair.better or MIXED
@@ -65,28 +62,18 @@ def answers(summaries: Sequence[Summary]) -> list[Answer]:
     Blocks of several studies are told apart by the choices that all of them have. Studies between their looks, at which
     no verdict is due, have no part in it.
     """
-    found: dict[frozenset[str], list[Asked]] = defaultdict(list)
+    found: dict[frozenset[str], list[tuple[Finding, Pair]]] = defaultdict(list)
     for one in summaries:
         if one.question and one.alpha:
-            tuned = {finding.name for finding in one.distinct}
-            asked = [(one.name, finding, pair) for finding, pair in one.question.pairs if finding.name in tuned]
-            found[frozenset(one.question.arms)] += asked
-    return [each for asked in found.values() for each in _answers(asked)]
+            names = {finding.name for finding in one.distinct}
+            found[frozenset(one.question.arms)] += [each for each in one.question.pairs if each[0].name in names]
+    return [each for pairs in found.values() if pairs for each in _answers(pairs)]
 
 
-def _answers(asked: Sequence[Asked]) -> list[Answer]:
-    arms = asked[0][2].initializer, asked[0][2].other
-    choice = telling([finding for _, finding, _ in asked], [shown(pair) for *_, pair in asked])
-    groups: dict[Any, list[Asked]] = defaultdict(list)
-    for one in asked:
-        groups[one[1].choices[choice] if choice else None].append(one)
-    return [
-        Answer(
-            arms,
-            choice,
-            value,
-            tuple((finding, pair) for _, finding, pair in mine),
-            tuple(dict.fromkeys(name for name, *_ in mine)),
-        )
-        for value, mine in groups.items()
-    ]
+def _answers(pairs: Sequence[tuple[Finding, Pair]]) -> list[Answer]:
+    arms = pairs[0][1].initializer, pairs[0][1].other
+    choice = telling([finding for finding, _ in pairs], [shown(pair) for _, pair in pairs])
+    groups: dict[str, list[tuple[Finding, Pair]]] = defaultdict(list)
+    for one in pairs:
+        groups[repr(one[0].choices.get(choice))].append(one)
+    return [Answer(arms, choice, same[0][0].choices.get(choice), tuple(same)) for same in groups.values()]

@@ -99,7 +99,7 @@ def of_study(summary: Summary) -> Card:
 def by_level(summary: Summary) -> list[tuple[Level, Card]]:
     """A card for each value of the choice on which it depends most how far arms lie apart; none for one setting."""
     found = {one.finding: one for one in advice(summary)}
-    levels = next(iter(by_choice([*found]).values()), [])
+    levels = next(iter(by_choice([*found], summary.tuning).values()), [])
     return [(one, Card({}, tuple(found[each] for each in one.findings), (), {}, near=True)) for one in levels]
 
 

@@ -1,6 +1,6 @@
 """How far arms lie apart, by each choice of the blocks: so many points with batch norm, so many without it.
 
-In: findings. Out: Levels. Touches: nothing.
+In: findings, or a Summary. Out: Levels. Touches: nothing.
 """
 
 from collections import defaultdict
@@ -14,6 +14,7 @@ from bench.report import statistics
 from bench.report.analysis.arms import reached
 from bench.report.analysis.finding import Finding
 from bench.report.analysis.pairs import DIFFERENT, POINTS, WITHIN, Pair
+from bench.report.analysis.summary import Summary
 from bench.report.analysis.tuning import Tuning
 from bench.report.statistics import Estimate
 
@@ -52,30 +53,30 @@ class Level:
         return median(self.gaps) if self.gaps else None
 
     @cached_property
-    def ranked(self) -> Estimate | None:
-        """The points between the arm that tuning ranks first and the one that it ranks last, in the mean of the blocks.
+    def lead(self) -> Estimate | None:
+        """The points by which the arm that tuning ranks first leads the one that it ranks last, in the mean block.
 
-        Over all runs that ended of the seeds of verdicts, a diverged one counted as chance, with Student's interval
-        over these seeds. A gap is larger, for its runs rank the arms themselves, by chance too. None where tuning ranks
-        no two arms of a block, or the blocks have no seed in common.
+        Over the runs of the seeds that both arms have in every block, a diverged one counted as chance, with Student's
+        interval over these seeds; tuning does not see them. The gap of a block is of the runs that rank its arms, which
+        chance widens. None where tuning ranks no two arms of a block, or its blocks have no such seed.
         """
-        found = [self._first_over_last(finding) for finding in self.findings]
-        seeds = sorted(set[Any].intersection(*map(set, found)), key=repr)
+        found = [self._leads_of(finding) for finding in self.findings]
+        seeds = sorted(set.intersection(*map(set, found)), key=repr)
         return statistics.mean([fmean(one[seed] for one in found) for seed in seeds]) if seeds else None
 
-    def _first_over_last(self, finding: Finding) -> dict[Any, float]:
-        scores = {one.tuned: one.scores.get(one.value or 0.0) for one in self.tuning.arms} if self.tuning else {}
-        known = [one for one in finding.arms if one.name in self.arms and scores.get(one) is not None]
-        if len(known) < 2:
-            return {}
-        known.sort(key=lambda one: (-(scores[one] or 0.0), one.name))
-        first, last = (dict(reached(one.rows)) for one in (known[0], known[-1]))
-        return {seed: POINTS * (first[seed] - last[seed]) for seed in first if seed in last}
+    @cached_property
+    def leads(self) -> list[float]:
+        """The lead in each block, over the seeds that its two arms share, the smallest first."""
+        return sorted(fmean(one.values()) for finding in self.findings if (one := self._leads_of(finding)))
 
-    @property
-    def size(self) -> float | None:
-        """How far its arms lie apart: as tuning ranks them, or the gap of its median block."""
-        return self.ranked.value if self.ranked else self.gap
+    def _leads_of(self, finding: Finding) -> dict[Any, float]:
+        scores = {one.tuned: one.scores.get(one.value) for one in self.tuning.arms if one.value} if self.tuning else {}
+        ranked = [(score, one) for one in finding.arms if one.name in self.arms and (score := scores.get(one))]
+        if len(ranked) < 2:
+            return {}
+        ranked.sort(key=lambda pair: (-pair[0], pair[1].name))
+        first, last = (dict(reached(one.rows)) for _, one in (ranked[0], ranked[-1]))
+        return {seed: POINTS * (first[seed] - last[seed]) for seed in first if seed in last}
 
     @property
     def rates(self) -> list[float]:
@@ -92,6 +93,14 @@ class Level:
             if pair.accuracy.verdict in (DIFFERENT, WITHIN)
         ]
         return max(shown, key=lambda one: one[1].accuracy.difference or 0.0, default=None)
+
+
+def of_study(summary: Summary) -> list[Level]:
+    """The levels of the choice on which it depends most how far arms lie apart; none where no choice varies.
+
+    Of a study that tunes, each arm at its own value.
+    """
+    return next(iter(by_choice([*map(summary.advised, summary.distinct)], summary.tuning).values()), [])
 
 
 def by_choice(findings: Sequence[Finding], tuning: Tuning | None = None) -> dict[str, list[Level]]:
@@ -128,6 +137,12 @@ def telling(findings: Sequence[Finding], labels: Sequence[str]) -> str:
     return min(found, key=lambda key: found[key], default="")
 
 
+def sizes(levels: Sequence[Level]) -> list[float]:
+    """How far arms lie apart at each level: by its lead where all have one, or else by its gap where it has one."""
+    leads = [one.lead.value for one in levels if one.lead]
+    return leads if len(leads) == len(levels) else [one.gap for one in levels if one.gap is not None]
+
+
 def _range(levels: Sequence[Level]) -> float:
-    sizes = [one.size for one in levels if one.size is not None]
-    return max(sizes, default=0.0) - min(sizes, default=0.0)
+    found = sizes(levels)
+    return max(found, default=0.0) - min(found, default=0.0)

@@ -9,6 +9,7 @@ from bench.report.analysis.arms import Arm
 from bench.report.analysis.blocks import short
 from bench.report.analysis.card import of_study
 from bench.report.analysis.finding import EQUAL, MATTERS, NO_MATTER, Finding
+from bench.report.analysis.levels import of_study as of_levels
 from bench.report.analysis.pairs import DIFFERENT, EQUIVALENT, NEITHER, UNDECIDED, WITHIN, Pair
 from bench.report.analysis.rules import ENOUGH
 from bench.report.analysis.summary import Summary
@@ -16,7 +17,7 @@ from bench.report.paper.keys import Keys, put
 from bench.report.statistics.intervals import MANY
 from bench.report.wording import answer, block, card
 from bench.report.wording import study as words
-from bench.report.wording.factor import apart, factor
+from bench.report.wording.factor import factor, leads
 from bench.report.wording.format import PERCENT, accuracy, confidence, counted, estimate, listed, number, p, points
 from bench.report.wording.tuning import changed
 
@@ -81,7 +82,7 @@ def _texts(summary: Summary, suffix: str) -> dict[str, Any]:
         "control": words.control(summary.control) if summary.control else "",
         "training": answer.training(summary),
         "factor": factor(summary),
-        "apart": apart(summary),
+        "leads": leads(of_levels(summary)),
         "setup": answer.setup(summary),
         "spread": words.spread(summary),
         "learning_rates": words.learning_rates(summary),

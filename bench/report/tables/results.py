@@ -33,10 +33,10 @@ UNFIT = "unfit"
 BLOCKS = "The verdict in each block, and the leading set: the arms that train, than which none is shown to be better."
 LEVELS = (
     "Where it matters, by choice, by the mean over all runs, a diverged one counted as chance: of a study that tunes, "
-    "each arm at its own value, the points of the arm that tuning ranks first over the one that it ranks last, with "
-    "the interval over the fresh seeds; the gap between the best and the worst arm of the median block, which chance "
-    "widens; the lowest and the highest training rate of an arm, the verdicts on pairs of arms, and the widest "
-    "difference in accuracy that is shown."
+    "each arm at its own value, the points by which the arm that tuning ranks first leads the last in the mean of the "
+    "blocks, with the interval over the fresh seeds; the gap between the best and the worst arm of the median block, "
+    "which chance widens; the lowest and the highest training rate of an arm, the verdicts on pairs of arms, and the "
+    "widest difference in accuracy that is shown."
 )
 RUNS = "Every run: its id, the choices that vary within the study, how it ended and what it reached."
 
@@ -87,19 +87,18 @@ def levels(summary: Summary) -> Table:
     """One line per value of each choice that varies: verdicts on pairs, training rates, the widest difference."""
     findings, tuned = [*map(summary.advised, summary.distinct)], summary.tuning is not None
     found = by_choice(findings, summary.tuning).values()
-    apart = ("first over last",) * tuned
     header = (
         "choice",
         "value",
         "blocks",
-        *apart,
+        *("lead",) * tuned,
         "gap",
         "training rates %",
         "pairs",
         *PAIRS,
         "widest difference shown",
     )
-    return Table("levels", LEVELS, header, tuple(tuple(_level(one, tuned)) for levels in found for one in levels), 2)
+    return Table("levels", LEVELS, header, tuple(tuple(_level(one, tuned)) for same in found for one in same), 2)
 
 
 def _level(one: Level, tuned: bool) -> list[Cell]:
@@ -113,7 +112,7 @@ def _level(one: Level, tuned: bool) -> list[Cell]:
         Cell(one.choice.rpartition(".")[2]),
         Cell(str(one.value)),
         Cell(f"{len(one.findings):,}", len(one.findings)),
-        *[Cell(estimate(one.ranked, 1), one.ranked.value if one.ranked else None)] * tuned,
+        *[Cell(estimate(one.lead, 1), one.lead.value if one.lead else None)] * tuned,
         Cell(number(one.gap, 1), one.gap),
         Cell(rates),
         Cell(f"{len(one.pairs):,}", len(one.pairs)),
@@ -143,25 +142,37 @@ def question(summary: Summary) -> Table | None:
     )
 
 
+HEADS = ("trained", "accuracy", "all runs", "verdict")
+
+
 def question_in_short(question: Question) -> Table:
-    """The question without its p-values: of each block both training rates, the difference in accuracy, the verdict.
+    """The question without its p-values: of each block both training rates, both differences, the verdict.
 
     Of a study that tunes, a block stands in one line, with each arm at its own value and with all at the shared one.
     """
     blocks: dict[str, dict[str, list[Cell]]] = {}
     for finding, pair in question.pairs:
-        rates, _, difference, *_, word = question_cells(finding, pair)
+        _, _, difference, *_, word = question_cells(finding, pair)
+        rates = ", ".join(
+            f"{one.trained}/{one.ended}" for name in (pair.initializer, pair.other) if (one := finding.arm(name))
+        )
+        of_all = f"{round(pair.of_all, finding.digits) + 0.0:+.{finding.digits}f}"
         value, name = _tuned_value(finding)
-        blocks.setdefault(name, {})[value] = [rates, difference, word]
-    values = sorted({value for found in blocks.values() for value in found}, reverse=True)  # tuned, then shared
+        blocks.setdefault(name, {})[value] = [
+            Cell(rates, None, word.runs),
+            difference if pair.seeds > 1 else Cell(DASH),
+            Cell(of_all, pair.of_all, word.runs),
+            word,
+        ]
+    values = sorted({value for cells in blocks.values() for value in cells}, reverse=True)  # tuned, then shared
     caption = (
         f"{' minus '.join(map(escaped, question.arms))}: how many runs of both trained, the difference in accuracy in "
-        "points over the seeds where both did with its interval, and the verdict."
+        "points over the seeds where both did with its interval, that of the means over all runs, and the verdict."
     )
-    header = [f"{value}: {head}" if value else head for value in values for head in ("trained", "accuracy", "verdict")]
+    header = [f"{value}: {head}" if value else head for value in values for head in HEADS]
     lines = tuple(
-        (Cell(name), *(cell for value in values for cell in found.get(value, [Cell(DASH)] * 3)))
-        for name, found in blocks.items()
+        (Cell(name), *(cell for value in values for cell in cells.get(value, [Cell(DASH)] * len(HEADS))))
+        for name, cells in blocks.items()
     )
     return Table("question_in_short", caption, ("block", *header), lines)
 

@@ -56,8 +56,7 @@ def question(summary: Summary) -> str:
     if summary.question is None:
         return f"{listed(summary.rules.question, 'or')}? {_unanswered(summary)}."
     ours, theirs = summary.question.arms
-    reply = _reply(summary, summary.question)
-    return f"{ours} or {theirs}? {reply if reply.startswith((ours, theirs)) else sentence_case(reply)}."
+    return f"{ours} or {theirs}? {_begun(_reply(summary, summary.question), (ours, theirs))}."
 
 
 def together(found: Sequence[Answer]) -> list[str]:
@@ -70,7 +69,12 @@ def together(found: Sequence[Answer]) -> list[str]:
     for one in found:
         where = f"{phrase(one.choice, one.value)} " if one.choice else ""
         clauses[one.arms].append(f"{where}{_told(one)}")
-    return [f"{listed(arms, 'or')}? {sentence_case('; '.join(texts))}." for arms, texts in clauses.items()]
+    return [f"{listed(arms, 'or')}? {_begun('; '.join(texts), arms)}." for arms, texts in clauses.items()]
+
+
+def _begun(reply: str, arms: Sequence[str]) -> str:
+    """The reply with a capital letter, unless it begins with the name of an arm."""
+    return reply if reply.startswith(tuple(arms)) else sentence_case(reply)
 
 
 def _told(one: Answer) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 
 from bench.report.analysis.blocks import short
 from bench.report.analysis.finding import Finding
-from bench.report.analysis.levels import Level, by_choice, telling
+from bench.report.analysis.levels import Level, of_study, sizes, telling
 from bench.report.analysis.pairs import DIFFERENT
 from bench.report.analysis.summary import Summary
-from bench.report.wording.format import counted, counted_range, estimate, few, inside, number, range_of
+from bench.report.wording.format import DASH, counted, counted_range, estimate, few, inside, number, range_of
 
 
 @dataclass(frozen=True)
@@ -44,49 +44,47 @@ def groups(findings: Sequence[Finding], labels: Sequence[str]) -> list[Group]:
     best = telling(findings, labels)
     if not best:
         return [Group("", tuple(findings), tuple(_name(one, columns) for one in findings))]
-    return [_group(findings, columns, best, value) for value in dict.fromkeys(one.choices[best] for one in findings)]
+    values = {repr(one.choices[best]): one.choices[best] for one in findings}.values()
+    return [_group(findings, columns, best, value) for value in values]
 
 
 def factor(summary: Summary) -> str:
     """The choice on which it depends most how far initializers lie apart; empty where they lie equally far.
 
-    Of a study that tunes, each arm at its own value, and the first arm over the last as tuning ranks them.
+    Of a study that tunes, each arm at its own value, by the lead of the arm that tuning ranks first.
     """
-    found = levels(summary)
-    if not summary.alpha or len({number(one.size, 1) for one in found}) < 2:
+    found = [one for one in of_study(summary) if one.gap is not None]
+    if not summary.alpha or len({number(size, 1) for size in sizes(found)}) < 2:
         return ""
     last = found[0].choice.rpartition(".")[2].replace("_", " ")
+    tuned = ", each at its own value," if summary.tuning else ""
     shown = [f"{sum(pair.verdict == DIFFERENT for pair in one.pairs):,} of {len(one.pairs):,}" for one in found]
-    seeds = sorted({one.ranked.n for one in found if one.ranked})
-    if far := apart(summary):
-        tuned = ", each at its own value,"
+    seeds = sorted({one.lead.n for one in found if one.lead})
+    if far := leads(found):
         how = f"over all runs on {counted_range(seeds, 'fresh seed')} the arm that tuning ranks first leads the last by"
     else:
-        tuned, how = "", "by the mean over all runs the best and the worst arm of the median block lie apart by"
-        gaps = [f"{number(one.gap, 1)} points {phrase(one.choice, one.value)} ({_blocks(one)})" for one in found]
-        far = few(gaps)
+        how = "by the mean over all runs the best and the worst arm of the median block lie apart by"
+        far = few([f"{number(one.gap, 1)} points {phrase(one.choice, one.value)} ({_blocks(one)})" for one in found])
     return (
         f"What the initializer changes{tuned} depends most on the {last}: {how} {far}; of the pairs of arms "
         f"{few(shown)} are shown to be different."
     )
 
 
-def apart(summary: Summary) -> str:
-    """How far the arm that tuning ranks first leads the last, by that choice; empty unless known of each value."""
-    found = levels(summary)
-    if not all(one.ranked for one in found):
+def leads(found: Sequence[Level]) -> str:
+    """How far the arm that tuning ranks first leads the last at each level; empty unless it is known of all."""
+    if not all(one.lead for one in found):
         return ""
-    return few([f"{estimate(one.ranked, 1)} points {phrase(one.choice, one.value)}" for one in found])
-
-
-def levels(summary: Summary) -> list[Level]:
-    """The levels of the choice on which it depends most how far arms lie apart; none where no choice varies."""
-    return next(iter(by_choice([*map(summary.advised, summary.distinct)], summary.tuning).values()), [])
+    return few([f"{estimate(one.lead, 1)} points {phrase(one.choice, one.value)}" for one in found])
 
 
 def _blocks(level: Level) -> str:
-    counts = range_of([number(gap, 1) for gap in dict.fromkeys((level.gaps[0], level.gaps[-1]))])
-    return f"{counts} in {counted(len(level.gaps), 'block')}"
+    return f"{range_of_points(level.gaps)} in {counted(len(level.gaps), 'block')}"
+
+
+def range_of_points(values: Sequence[float]) -> str:
+    """`0.6 to 1.2`, of rising values in points."""
+    return range_of([number(value, 1) for value in (values[0], values[-1])]) if values else DASH
 
 
 def phrase(column: str, value: Any) -> str:

@@ -30,6 +30,19 @@ from bench.schema import FAILED, PREEMPTED
 RATE = "optimizer.learning_rate"
 
 
+@dataclass(frozen=True)
+class Price:
+    """What an answer takes: the comparisons asked for, of runs that are not the same, those decided, runs, minutes.
+
+    The runs are those of the question's arms, those that tune too.
+    """
+
+    asked: int
+    decided: int
+    runs: int
+    minutes: float
+
+
 def notes(summary: Summary) -> list[str]:
     """The sentences that no report may leave out: look, control, unfit arms, the notes of the summary."""
     found = [screened(summary, summary.screening)] if summary.screening else []
@@ -275,19 +288,6 @@ def _cost_of_a_verdict(summary: Summary) -> str:
         f"{found.decided} {'is' if found.decided == 1 else 'are'} decided, by {counted(found.runs, 'run')} of "
         f"{found.minutes:,.1f} minutes: {found.minutes / found.decided:.1f} for each."
     )
-
-
-@dataclass(frozen=True)
-class Price:
-    """What an answer takes: the comparisons asked for, of runs that are not the same, those decided, runs, minutes.
-
-    The runs are those of the question's arms, those that tune too.
-    """
-
-    asked: int
-    decided: int
-    runs: int
-    minutes: float
 
 
 def price(summary: Summary) -> Price | None:

@@ -11,6 +11,7 @@ from scipy import stats
 from bench.machine.settings import Screen, Settings, Tune
 from bench.report import Summary, render, sheet, summarize_study
 from bench.report.analysis.advice import advice
+from bench.report.analysis.levels import of_study, sizes
 from bench.report.analysis.tuning import Tuning
 from bench.report.figures import figures
 from bench.report.figures.grid import grid
@@ -19,7 +20,7 @@ from bench.report.tables import results
 from bench.report.tables import tuning as tables
 from bench.report.wording import answer
 from bench.report.wording import tuning as words
-from bench.report.wording.factor import apart, factor, levels
+from bench.report.wording.factor import factor, leads
 from bench.report.wording.format import estimate
 from bench.rows.screening import Dropped
 from bench.schema import Row, UserError
@@ -119,15 +120,16 @@ def test_the_lead_of_the_first_arm_over_the_last_is_that_of_fresh_runs_in_the_or
     rows = [
         run for norm in seen for place, name in enumerate("abc") for run in runs(name, norm, place, seen[norm][place])
     ]
-    batch, none = levels(again(rows))
-    leads = [100 * (noise[1] - noise[0]), 100 * (0.5 + noise[1] - noise[2])]  # b over a, b over c
-    leads[1][0] = 100 * (0.9 + noise[1, 0] - 0.1)  # a diverged run counts as chance
-    for level, lead in zip((batch, none), leads, strict=True):
+    batch, none = of_study(again(rows))
+    expected = [100 * (noise[1] - noise[0]), 100 * (0.5 + noise[1] - noise[2])]  # b over a, b over c
+    expected[1][0] = 100 * (0.9 + noise[1, 0] - 0.1)  # a diverged run counts as chance
+    for level, lead in zip((batch, none), expected, strict=True):
         low, high = stats.t.interval(0.95, 9, lead.mean(), stats.sem(lead))
-        assert level.ranked == Estimate(pytest.approx(lead.mean()), pytest.approx(low), pytest.approx(high), 10)
-    assert batch.size < batch.gap
-    found = apart(again(rows))
-    lead, far = (estimate(one.ranked, 1) for one in (batch, none))
+        assert level.lead == Estimate(pytest.approx(lead.mean()), pytest.approx(low), pytest.approx(high), 10)
+    assert sizes([batch, none]) == [batch.lead.value, none.lead.value]
+    assert batch.lead.value < batch.gap
+    found = leads([batch, none])
+    lead, far = (estimate(one.lead, 1) for one in (batch, none))
     assert found == f"{lead} points with batch norm and {far} points without normalization"
     assert f"over all runs on 10 fresh seeds the arm that tuning ranks first leads the last by {found};" in (
         factor(again(rows))
