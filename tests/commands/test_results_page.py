@@ -7,6 +7,7 @@ from bench.rows.store import studies
 HOME = CONF.parent
 STUDIES = (
     "practice_digits_resnet20",
+    "practice_digits_plain14",
     "practice_fashion_mnist",
     "practice_he_or_xavier",
     "practice_signal",
