@@ -80,8 +80,10 @@ def _begun(reply: str, arms: Sequence[str]) -> str:
 def _told(one: Answer) -> str:
     """In how many blocks what is shown, and the widest difference."""
     said = {**{name: f"{name} is better" for name in one.arms}, MARGIN: "within the margin of accuracy"}
-    found = [f"{said.get(words, words)} in {count}" for words, count in one.counts.most_common()]
-    found[0] += f" of {counted(len(one.pairs), 'block')}"
+    total, (first, *others) = len(one.pairs), one.counts.most_common()
+    whole = every(total, total) if not others else f" in {first[1]} of {counted(total, 'block')}"
+    found = [f"{said.get(first[0], first[0])}{whole}"]
+    found += [f"{said.get(words, words)} in {count}" for words, count in others]
     return ", ".join([*found, *([f"the widest difference {widest(one)} points"] if one.widest else [])])
 
 

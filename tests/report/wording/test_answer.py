@@ -301,8 +301,8 @@ def test_studies_that_ask_the_same_answer_it_together_by_what_tells_best(make_st
     silent = study("silent", [], "resnet20")
     (joint,) = together(answers([one, two, other, silent]))
     assert joint == (
-        "he or xavier? With batch norm within the margin of accuracy in 3 of 3 blocks, the widest difference he +0.00 "
-        "[-0.01, 0.01] points; without normalization he is better in 3 of 3 blocks, the widest difference he +40.00 "
+        "he or xavier? With batch norm within the margin of accuracy in all 3 blocks, the widest difference he +0.00 "
+        "[-0.01, 0.01] points; without normalization he is better in all 3 blocks, the widest difference he +40.00 "
         "[39.99, 40.01] points."
     )
     assert together(answers([silent])) == []
