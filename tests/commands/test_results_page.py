@@ -9,6 +9,7 @@ STUDIES = (
     "practice_digits_resnet20",
     "practice_digits_plain14",
     "practice_fashion_mnist",
+    "practice_cifar10_jpeg",
     "practice_he_or_xavier",
     "practice_signal",
     "confirmation",
