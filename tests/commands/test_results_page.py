@@ -11,6 +11,7 @@ STUDIES = (
     "practice_fashion_mnist",
     "practice_cifar10_jpeg",
     "practice_he_or_xavier",
+    "practice_cifar10_jpeg_he",
     "practice_signal",
     "confirmation",
     "question",

@@ -72,7 +72,7 @@ def summary(found: Sequence[Judgment]) -> list[str]:
     lines = [f"Published sentences by the verdict on them: {listed(counts)}."]
     lines += [f"Without runs here: {', '.join(names[None])}."] if names[None] else []
     lines += [f"Untestable by this benchmark: {', '.join(names[UNTESTABLE])}."] if names[UNTESTABLE] else []
-    return [" ".join(lines), "; ".join(controls([one for one in found if one.claim.control])).capitalize() + "."]
+    return [*lines, "; ".join(controls([one for one in found if one.claim.control])).capitalize() + "."]
 
 
 def hypothesis(found: Judgment) -> str:
