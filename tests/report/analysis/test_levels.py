@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from bench.report import Summary
-from bench.report.analysis.levels import by_choice
+from bench.report.analysis.answers import MARGIN, answers
+from bench.report.analysis.levels import by_choice, telling
 from bench.report.tables import results
 from bench.report.wording.factor import factor
 from bench.schema import Row
@@ -85,3 +86,32 @@ def test_a_gap_is_of_the_arms_that_all_blocks_have(
     found = by_choice(make_study(rows, question=[]).findings)["normalization"]
     assert [one.gaps for one in found] == [[0.0], [0.0]]
     assert by_choice([]) == {}
+
+
+def test_a_level_whose_arms_failed_is_left_out_of_the_sentence(
+    make_study: Callable[..., Summary], arm: Callable[..., list[Row]], row: Callable[..., Row]
+) -> None:
+    rows = [run for kind in ("batch", "group") for name in "ab" for run in arm(name, [0.9] * 6, normalization=kind)]
+    rows += [*arm("a", [0.9] * 6, normalization="none"), *arm("b", [0.5] * 6, normalization="none")]
+    lost = [row("b", seed, 0.0, "failed", normalization="group") for seed in range(6)]
+    rows = [one for one in rows if (one.choices["initializer"], one.choices["normalization"]) != ("b", "group")] + lost
+    found = make_study(rows, question=["a", "b"])
+    assert [level.gap for level in by_choice(found.findings)["normalization"]] == [0.0, None, pytest.approx(40.0)]
+    assert "by 0.0 points with batch norm (0.0 in 1 block) and 40.0 points without normalization" in factor(found)
+
+
+def test_a_choice_that_is_a_list_tells_blocks_apart(
+    make_study: Callable[..., Summary], arm: Callable[..., list[Row]]
+) -> None:
+    rows = [
+        run
+        for first, low in ((0.9, 0.9), (0.5, 0.4))
+        for model in ("plain14", "resnet20")
+        for name, level in (("a", 0.9), ("b", low))
+        for run in arm(name, [level + 0.001 * seed for seed in range(8)], model=model, optimizer__betas=[first, 0.999])
+    ]
+    blocks = make_study(rows, question=[]).findings
+    assert telling(blocks, [repr(one.choices["optimizer.betas"]) for one in blocks]) == "optimizer.betas"
+    found = answers([make_study(rows, name=name, question=["a", "b"]) for name in ("one", "two")])
+    assert [(one.value, one.counts) for one in found] == [([0.5, 0.999], {"a": 4}), ([0.9, 0.999], {MARGIN: 4})]
+    assert answers([]) == []
