@@ -48,22 +48,27 @@ class Answer:
 def shown(pair: Pair) -> str:
     """What is shown of a pair: the better arm, MARGIN, MIXED, or the verdict that it is undecided or neither trains.
 
-    MARGIN: their accuracies lie within it, and no difference in training rate beyond its own margin is shown. MIXED:
-    one arm trains more often, the other is more accurate.
+    MARGIN: their accuracies lie within it, and no difference in training rate beyond its own margin is shown. MIXED: a
+    difference is shown, and neither arm is better.
     """
     if pair.verdict == DIFFERENT:
         return pair.better or MIXED
     return MARGIN if pair.verdict in CLOSE or pair.rate_open else pair.verdict
 
 
+def comparable(summaries: Sequence[Summary]) -> Sequence[Summary]:
+    """The studies that tune, where some do, for others compare arms at a rate that suits some; else all of them."""
+    return [one for one in summaries if one.tuning] or summaries
+
+
 def answers(summaries: Sequence[Summary]) -> list[Answer]:
-    """The answers to each question, those of a question together; of studies that tune, each arm at its own value.
+    """The answers to each question by comparable studies; of those that tune, each arm at its own value.
 
     Blocks of several studies are told apart by the choices that all of them have. Studies between their looks, at which
     no verdict is due, have no part in it.
     """
     found: dict[frozenset[str], list[tuple[Finding, Pair]]] = defaultdict(list)
-    for one in summaries:
+    for one in comparable(summaries):
         if one.question and one.alpha:
             names = {finding.name for finding in one.distinct}
             found[frozenset(one.question.arms)] += [each for each in one.question.pairs if each[0].name in names]

@@ -70,8 +70,9 @@ class Level:
         return sorted(fmean(one.values()) for finding in self.findings if (one := self._leads_of(finding)))
 
     def _leads_of(self, finding: Finding) -> dict[Any, float]:
-        scores = {one.tuned: one.scores.get(one.value) for one in self.tuning.arms if one.value} if self.tuning else {}
-        ranked = [(score, one) for one in finding.arms if one.name in self.arms and (score := scores.get(one))]
+        found = self.tuning.arms if self.tuning else ()
+        scores = {one.tuned: one.scores[one.value] for one in found if one.value is not None and one.scores}
+        ranked = [(scores[one], one) for one in finding.arms if one.name in self.arms and one in scores]
         if len(ranked) < 2:
             return {}
         ranked.sort(key=lambda pair: (-pair[0], pair[1].name))

@@ -262,7 +262,7 @@ def values(summaries: Sequence[Summary], sources: Sources, bibliography: Bibliog
         **common(),
         "claims": [],
         "several": len(found) > 1,
-        "together": answer.together(answers([one for one in summaries if one.tuning] or summaries)),
+        "together": answer.together(answers(summaries)),
         "studies": found,
         "cite": bibliography.cite,
         "author": bibliography.author,

@@ -1,7 +1,5 @@
 """Several studies side by side: what they are, what they answer, where it matters, what to take.
 
-Where some of them tune, what they answer is told by those alone: others compare arms at a rate that suits some.
-
 In: Summaries. Out: Tables, and a Sheet of them. Touches: nothing.
 """
 
@@ -10,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pandas as pd
 
 from bench.report.analysis.advice import OPEN
-from bench.report.analysis.answers import MARGIN, MIXED, Answer, answers
+from bench.report.analysis.answers import MARGIN, MIXED, Answer, answers, comparable
 from bench.report.analysis.arms import STALLED, TRAINED
 from bench.report.analysis.card import Card, by_level
 from bench.report.analysis.levels import Level, of_study
@@ -62,7 +60,7 @@ HEADINGS = {
 def tables(summaries: Sequence[Summary]) -> list[Table]:
     """All of them that have a line."""
     made: tuple[Callable[[Sequence[Summary]], Table], ...] = (answered, leads, recommended)
-    compared = [one for one in summaries if one.tuning] or summaries
+    compared = comparable(summaries)
     return [studies(summaries), *(table for make in made if (table := make(compared)).lines)]
 
 

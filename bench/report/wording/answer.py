@@ -60,7 +60,7 @@ def question(summary: Summary) -> str:
 
 
 def together(found: Sequence[Answer]) -> list[str]:
-    """A sentence for each question of the answers of several studies, by the choice that tells most.
+    """A sentence for each question of the answers of several studies, by the choice that tells it best.
 
     `a or b? With batch norm within the margin of accuracy in 3 of 4 blocks, undecided in 1, the widest difference a
     +0.4 [0.1, 0.7] points; without normalization ...`
